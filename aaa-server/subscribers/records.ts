@@ -1,0 +1,110 @@
+// The compiled records of the subscriber snapshot: what a worker needs to answer a login without asking anybody.
+import type { FupRule } from '#policy/fup/rules.ts';
+import type { Speed } from '#policy/speed.ts';
+
+export const enforcementModes = ['enforce', 'observe', 'off'] as const;
+export type EnforcementMode = (typeof enforcementModes)[number];
+
+export type TenantRecord = {
+  readonly id: number;
+  readonly slug: string;
+  readonly timeZone: string;
+  /** ISO weekday, 1 = Monday. */
+  readonly weekStart: number;
+  readonly mode: EnforcementMode;
+};
+
+export type PlanRecord = {
+  readonly tenantId: number;
+  readonly id: number;
+  readonly speed: Speed;
+  readonly fupRules: readonly FupRule[];
+  readonly suspendAction: 'walled_garden' | 'throttle' | 'reject';
+  readonly graceMs: number;
+  readonly interimIntervalS: number;
+};
+
+export type HoldRecord = { readonly reason: HoldReason; readonly sinceMs: number; readonly untilMs: number | null };
+export type HoldReason = 'non_payment' | 'fraud' | 'abuse' | 'customer_request' | 'admin';
+
+export type AddressRecord = {
+  readonly kind: 'ipv4' | 'framed_route' | 'ipv6_prefix' | 'delegated_prefix';
+  /** CIDR text, e.g. `10.0.0.7/32`. */
+  readonly prefix: string;
+};
+
+export type SubscriptionRecord = {
+  readonly tenantId: number;
+  readonly id: number;
+  readonly customerId: number;
+  readonly planId: number;
+  readonly customerStatus: 'lead' | 'new' | 'active' | 'blocked' | 'disabled';
+  readonly status: 'pending' | 'active' | 'paused' | 'disabled' | 'terminated';
+  readonly holds: readonly HoldRecord[];
+  /** Null: never expires. */
+  readonly paidUntilMs: number | null;
+  readonly paidUntilSetAtMs: number;
+  readonly anchorDay: number;
+  readonly meter: 'radius' | 'flow';
+  readonly addresses: readonly AddressRecord[];
+};
+
+export type CredentialRecord = {
+  readonly tenantId: number;
+  readonly realm: string;
+  readonly userName: string;
+  readonly subscriptionId: number;
+  /** Keyring purpose 'credential', place `<tenant>:<realm>:<user name>`. */
+  readonly passwordCipher: Buffer;
+};
+
+export type NasRecord = {
+  readonly tenantId: number;
+  readonly id: number;
+  readonly name: string;
+  /** CIDR text; a single device is a /32 or /128. */
+  readonly address: string;
+  readonly identifier: string | null;
+  readonly vendor: string;
+  /** Decrypted by the reader of the record, never stored in clear. The second is the next one while rotating. */
+  readonly secretCiphers: readonly Buffer[];
+  readonly coaAddress: string | null;
+  readonly coaPort: number;
+  readonly coaRatePerS: number;
+  readonly mode: EnforcementMode;
+  readonly adoptedAtMs: number | null;
+  readonly requireMessageAuthenticator: boolean;
+};
+
+/**
+ * What was last decided for a subscription and what its login therefore answers (mirror of the `profile:{pNN}` streams).
+ * FUP state lives here: a login applies `throttle` or `fupBlocked` without asking Redis.
+ */
+export type ProfileRecord = {
+  readonly tenantId: number;
+  readonly subscriptionId: number;
+  /** Speed after FUP; null when no FUP rule is in force. */
+  readonly fupSpeed: Speed | null;
+  readonly fupBlocked: boolean;
+  /** Until when the FUP state holds (end of the window or of the time-of-day span); after it the state counts as none. */
+  readonly fupUntilMs: number | null;
+  /** Set while the brake holds a stricter decision back: the login answers this outcome instead. JSON of policy/access Outcome. */
+  readonly heldOutcome: string | null;
+  readonly decidedAtMs: number;
+};
+
+/** The read side, in a worker thread or the main thread. Every lookup is one LMDB get. */
+export type SnapshotReader = {
+  /** False until the first complete copy: Access-Requests then go unanswered. */
+  complete(): boolean;
+  /** Wall-clock ms of the last proof that the feed works (change applied or empty poll), 0 when never. */
+  feedAliveAtMs(): number;
+  tenant(tenantId: number): TenantRecord | undefined;
+  plan(tenantId: number, planId: number): PlanRecord | undefined;
+  subscription(tenantId: number, subscriptionId: number): SubscriptionRecord | undefined;
+  credential(tenantId: number, realm: string, userName: string): CredentialRecord | undefined;
+  profile(tenantId: number, subscriptionId: number): ProfileRecord | undefined;
+  /** Increases with every change of a NAS or tenant record: rebuild the NAS table when it differs. */
+  nasGeneration(): number;
+  nasList(): NasRecord[];
+};

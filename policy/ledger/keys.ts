@@ -1,0 +1,53 @@
+// Names of the ledger's keys in Redis and the partition of a subscription. The layout is for ever: Class carries the partition.
+import { createHash } from 'node:crypto';
+import { partitionCount } from './types.ts';
+
+/** hash(tenant, subscription) mod 64; never changes for a subscription. */
+export function partitionOf(tenantId: number, subscriptionId: number): number {
+  return firstByte(`${tenantId}:${subscriptionId}`) % partitionCount;
+}
+
+/** Where a session of an unknown user is kept. */
+export function partitionOfSession(tenantId: number, nasInstance: string, sessionId: string): number {
+  return firstByte(`${tenantId}:${nasInstance}:${sessionId}`) % partitionCount;
+}
+
+/** `{p07}`: the hash tag that keeps a partition in one slot of a Redis Cluster. */
+export function tag(partition: number): string {
+  return `{p${String(partition).padStart(2, '0')}}`;
+}
+
+export const keys = {
+  /** hash: WAL id → applied position */
+  lanes: (partition: number) => `lane:${tag(partition)}`,
+  /** hash: current incarnation of a session */
+  session: (partition: number, tenantId: number, nasInstance: string, sessionId: string) =>
+    `ses:${tag(partition)}:${tenantId}:${nasInstance}:${sessionId}`,
+  /** hash: counters of a subscription */
+  usage: (partition: number, tenantId: number, subscriptionId: number) =>
+    `use:${tag(partition)}:${tenantId}:${subscriptionId}`,
+  /** set: session keys of a subscription that are open */
+  subscriptionSessions: (partition: number, tenantId: number, subscriptionId: number) =>
+    `subses:${tag(partition)}:${tenantId}:${subscriptionId}`,
+  /** zset: open session keys by last event */
+  live: (partition: number) => `live:${tag(partition)}`,
+  /** zset: `<tenant>:<subscription>` by the instant its outcome may change */
+  wheel: (partition: number) => `wheel:${tag(partition)}`,
+  /** stream: crossings, openings, passed boundaries */
+  enforce: (partition: number) => `enforce:${tag(partition)}`,
+  /** stream: every decided profile */
+  profile: (partition: number) => `profile:${tag(partition)}`,
+  /** string: partition and subscription of a running session, for records without Class */
+  directory: (nasInstance: string, sessionId: string) => `{sid:${sessionHash(nasInstance, sessionId)}}`,
+  /** boot instants of a NAS instance, and the index of its sessions */
+  nas: (nasInstance: string) => `{nas:${nasInstance}}`,
+  brake: (tenantId: number) => `{brake:${tenantId}}`,
+} as const;
+
+function firstByte(text: string): number {
+  return createHash('sha256').update(text).digest()[0] ?? 0;
+}
+
+function sessionHash(nasInstance: string, sessionId: string): string {
+  return createHash('sha256').update(`${nasInstance}\n${sessionId}`).digest('hex').slice(0, 24);
+}
