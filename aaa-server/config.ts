@@ -1,0 +1,57 @@
+// The settings of aaa-server.
+import Type from 'typebox';
+import { addresses, list, port, text } from '#ops/runtime/settings.ts';
+
+export const settings = Type.Object({
+  LASTMILE_DATA_DIR: text({ default: './data', description: 'everything that lasts on this node' }),
+  LASTMILE_SECRET_KEY: list({
+    secret: true,
+    description:
+      'master secrets, comma-separated: the first encrypts, all decrypt; `npm start` generates one into the data folder',
+  }),
+  FEED_DATABASE_URL: text({
+    secret: true,
+    description: 'PostgreSQL as the read-only role lastmile_feed; `npm start` derives it from DATABASE_URL',
+  }),
+  REDIS_URL: text({ secret: true, description: 'Redis or Valkey 7.0 or newer, single or cluster' }),
+  BIND_HOST: addresses({ default: ['127.0.0.1'], description: 'addresses of the listeners, comma-separated' }),
+  RADIUS_AUTH_PORT: port({ default: 1812, description: 'UDP port of Access-Requests' }),
+  RADIUS_ACCT_PORT: port({ default: 1813, description: 'UDP port of Accounting-Requests' }),
+  AAA_ADMIN_PORT: port({
+    default: 9101,
+    description: '/metrics, /healthz, /readyz and the admin calls of control-api',
+  }),
+  AAA_WORKERS: Type.Integer({
+    minimum: 0,
+    maximum: 64,
+    default: 0,
+    description: 'RADIUS worker threads; 0 = number of cores, at most 4',
+  }),
+  UDP_DRIVER: Type.Union([Type.Literal('auto'), Type.Literal('dgram')], {
+    default: 'auto',
+    description: 'how datagrams are read and written: `dgram` is the driver of Node, `auto` the best one there is',
+  }),
+  COA_SOURCE: text({ default: '', description: 'source address of CoA and Disconnect requests; empty = by route' }),
+  REJECT_DELAY_MS: Type.Integer({
+    minimum: 0,
+    maximum: 5000,
+    default: 1000,
+    description: 'how long an Access-Reject waits, to slow down guessing',
+  }),
+  FEED_SILENCE_S: Type.Integer({
+    minimum: 60,
+    maximum: 86400,
+    default: 900,
+    description: 'after this long without the change feed, expiries since then get the extra grace',
+  }),
+  FEED_SILENCE_GRACE_S: Type.Integer({
+    minimum: 0,
+    maximum: 604800,
+    default: 86400,
+    description: 'the extra grace of expiries while the change feed is silent',
+  }),
+  LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
+    { default: 'info', description: 'least severe level that is logged' },
+  ),
+});
