@@ -128,12 +128,12 @@ function parseDetail(text: string): ReceivedRequest[] {
     )
     .filter((lines) => lines.length > 0)
     .map((lines) => ({
-      type: valueOf(lines, 'Packet-Type'),
-      receivedAtS: Number(valueOf(lines, 'Timestamp')),
+      type: attributeText(lines, 'Packet-Type'),
+      receivedAtS: Number(attributeText(lines, 'Timestamp')),
       attributes: lines.filter((line) => !/^(Packet-Type|Timestamp) = /.test(line)),
     }));
 }
 
-function valueOf(lines: readonly string[], name: string): string {
+function attributeText(lines: readonly string[], name: string): string {
   return lines.find((line) => line.startsWith(`${name} = `))?.slice(name.length + 3) ?? '';
 }
