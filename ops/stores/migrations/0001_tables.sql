@@ -14,8 +14,13 @@ CREATE TABLE tenant (
   gigabyte_bytes bigint NOT NULL DEFAULT 1000000000 CHECK (gigabyte_bytes IN (1000000000, 1073741824)),
   week_start smallint NOT NULL DEFAULT 1 CHECK (week_start BETWEEN 1 AND 7), -- ISO weekday, 1 = Monday
   enforcement_mode text NOT NULL DEFAULT 'enforce' CHECK (enforcement_mode IN ('enforce', 'observe', 'off')),
-  next_account_sequence bigint NOT NULL DEFAULT 10000,
   created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Apart from the tenant, so that a new customer is no change of the tenant in the feed of the edge.
+CREATE TABLE account_number_counter (
+  tenant_id bigint PRIMARY KEY REFERENCES tenant,
+  next bigint NOT NULL DEFAULT 10000 CHECK (next BETWEEN 10000 AND 99999999999)
 );
 
 CREATE TABLE area (
@@ -61,16 +66,21 @@ CREATE TABLE app_user (
 );
 CREATE UNIQUE INDEX app_user_email ON app_user (coalesce(tenant_id, 0), email);
 
--- Opaque tokens; only their SHA-256 is kept.
+-- Opaque tokens; only their SHA-256 is kept. A refresh replaces its row by a new one of the same login: a refresh token that
+-- comes again after that was stolen or replayed, and ends the whole login.
 CREATE TABLE auth_session (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   user_id bigint NOT NULL REFERENCES app_user ON DELETE CASCADE,
+  login uuid NOT NULL,
   access_hash bytea NOT NULL UNIQUE,
   refresh_hash bytea NOT NULL UNIQUE,
   access_expires_at timestamptz NOT NULL,
   refresh_expires_at timestamptz NOT NULL,
+  replaced_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX auth_session_login ON auth_session (login);
+CREATE INDEX auth_session_user ON auth_session (user_id);
 
 CREATE TABLE customer (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -79,8 +89,8 @@ CREATE TABLE customer (
   status text NOT NULL DEFAULT 'new' CHECK (status IN ('lead', 'new', 'active', 'blocked', 'disabled')),
   category text NOT NULL DEFAULT 'person' CHECK (category IN ('person', 'company')),
   name text NOT NULL CHECK (name <> ''),
-  email text,
-  phone text,
+  email text CHECK (email = lower(email)),
+  phone text CHECK (phone ~ '^\+[1-9][0-9]{6,14}$'), -- E.164
   area_id bigint,
   branch_id bigint,
   reseller_id bigint,
@@ -92,6 +102,9 @@ CREATE TABLE customer (
   FOREIGN KEY (tenant_id, branch_id) REFERENCES branch (tenant_id, id),
   FOREIGN KEY (tenant_id, reseller_id) REFERENCES reseller (tenant_id, id)
 );
+CREATE INDEX customer_name ON customer (tenant_id, name, id);
+CREATE INDEX customer_email ON customer (tenant_id, email);
+CREATE INDEX customer_phone ON customer (tenant_id, phone);
 CREATE INDEX customer_name_trgm ON customer USING gin (lower(name) gin_trgm_ops);
 
 CREATE TABLE service (
@@ -141,11 +154,13 @@ CREATE TABLE subscription (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   terminated_at timestamptz,
+  termination_reason text CHECK (termination_reason IN ('non_payment', 'moved', 'competitor', 'deceased', 'fraud', 'other')),
   UNIQUE (tenant_id, id),
   FOREIGN KEY (tenant_id, customer_id) REFERENCES customer (tenant_id, id),
   FOREIGN KEY (tenant_id, service_id) REFERENCES service (tenant_id, id),
   FOREIGN KEY (tenant_id, tariff_id) REFERENCES tariff (tenant_id, id),
-  CHECK ((status = 'terminated') = (terminated_at IS NOT NULL))
+  CHECK ((status = 'terminated') = (terminated_at IS NOT NULL)),
+  CHECK (termination_reason IS NULL OR status = 'terminated')
 );
 CREATE INDEX subscription_customer ON subscription (tenant_id, customer_id);
 CREATE INDEX subscription_tariff ON subscription (tenant_id, tariff_id);
@@ -230,6 +245,7 @@ CREATE TABLE audit_log (
 );
 CREATE INDEX audit_log_entity ON audit_log (tenant_id, entity, entity_id, at);
 
+-- Written in the transaction of the command it protects: it stands exactly when the command was done.
 CREATE TABLE idempotency_key (
   tenant_id bigint NOT NULL REFERENCES tenant,
   key text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
