@@ -15,7 +15,7 @@ CREATE INDEX feed_change_at ON feed_change (at);
 
 -- Everything below this transaction id was pruned; a reader whose watermark is older must copy everything anew.
 CREATE TABLE feed_horizon (
-  only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   pruned_below xid8 NOT NULL
 );
 INSERT INTO feed_horizon (pruned_below) VALUES ('0');

@@ -1,0 +1,108 @@
+// Brings the database to the schema of this code: forward-only SQL files, each applied once, in order, in its own transaction.
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Client, escapeIdentifier, escapeLiteral } from 'pg';
+import { messageOf } from '#ops/runtime/errors.ts';
+import type { Keyring } from '#ops/runtime/keyring.ts';
+import { loginRoles, rolePassword } from './urls.ts';
+
+export type MigrateOptions = {
+  /** The owner's URL. */
+  databaseUrl: string;
+  keyring: Keyring;
+  directory?: string;
+};
+
+export type Migration = { version: number; name: string; sql: string; checksum: string };
+
+const LOCK = 4_915_110_512;
+
+/** @returns the names of the files applied now. @throws when a file fails, an applied file was changed, or the database is newer. */
+export async function migrate({ databaseUrl, keyring, directory }: MigrateOptions): Promise<string[]> {
+  const migrations = readMigrations(directory ?? path.join(import.meta.dirname, 'migrations'));
+  const client = new Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'migrate',
+  });
+  let broken: unknown;
+  client.on('error', (error) => (broken = error));
+  await client.connect();
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    const applied = await applyPending(client, migrations);
+    await setRolePasswords(client, keyring);
+    return applied;
+  } catch (error) {
+    throw broken ? new Error(`the connection was lost: ${messageOf(broken)}`, { cause: error }) : error;
+  } finally {
+    await client.end();
+  }
+}
+
+export function readMigrations(directory: string): Migration[] {
+  const migrations = readdirSync(directory)
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+    .map((name) => {
+      const version = Number(/^(\d{4})_[a-z0-9_]+\.sql$/.exec(name)?.[1]);
+      if (!version) throw new Error(`${name} is not named like 0001_what_it_does.sql`);
+      const sql = readFileSync(path.join(directory, name), 'utf8');
+      return { version, name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
+    });
+  migrations.forEach(({ version, name }, index) => {
+    if (version !== index + 1)
+      throw new Error(`${name} should be number ${index + 1}: migrations have no gaps or doubles`);
+  });
+  return migrations;
+}
+
+async function applyPending(client: Client, migrations: readonly Migration[]): Promise<string[]> {
+  await client.query(
+    `CREATE TABLE IF NOT EXISTS schema_migration (
+       version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+  );
+  const { rows } = await client.query<{ version: number; name: string; checksum: string }>(
+    'SELECT version, name, checksum FROM schema_migration ORDER BY version',
+  );
+  for (const row of rows) {
+    const ours = migrations[row.version - 1];
+    if (!ours) {
+      throw new Error(
+        `the database has migration ${row.name}, which this code does not know: it is newer; run the newer release`,
+      );
+    }
+    if (ours.checksum !== row.checksum) {
+      throw new Error(
+        `${ours.name} was changed after it was applied: restore the file and put the change into a new one`,
+      );
+    }
+  }
+  const pending = migrations.slice(rows.length);
+  for (const { version, name, sql, checksum } of pending) {
+    try {
+      await client.query('BEGIN');
+      await client.query(sql);
+      await client.query('INSERT INTO schema_migration (version, name, checksum) VALUES ($1, $2, $3)', [
+        version,
+        name,
+        checksum,
+      ]);
+      await client.query('COMMIT');
+    } catch (error) {
+      throw new Error(`migration ${name} failed: ${messageOf(error)}`, { cause: error });
+    }
+  }
+  return pending.map(({ name }) => name);
+}
+
+/** The passwords follow the key ring, so that no process needs them stored anywhere. */
+async function setRolePasswords(client: Client, keyring: Keyring): Promise<void> {
+  for (const role of loginRoles) {
+    const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
+    if (rowCount === 0) continue;
+    const password = rolePassword(role, keyring);
+    await client.query(`ALTER ROLE ${escapeIdentifier(role)} PASSWORD ${escapeLiteral(password)}`);
+  }
+}
