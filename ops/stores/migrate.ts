@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
-import { messageOf } from '#ops/runtime/errors.ts';
+import { codeOf, messageOf } from '#ops/runtime/errors.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import { loginRoles, rolePassword } from './urls.ts';
 
@@ -15,6 +15,9 @@ export type MigrateOptions = {
 };
 
 export type Migration = { version: number; name: string; sql: string; checksum: string };
+
+/** The server could not be reached: worth trying again, unlike a refusal. */
+export class DatabaseAway extends Error {}
 
 const LOCK = 4_915_110_512;
 
@@ -28,14 +31,20 @@ export async function migrate({ databaseUrl, keyring, directory }: MigrateOption
   });
   let broken: unknown;
   client.on('error', (error) => (broken = error));
-  await client.connect();
+  try {
+    await client.connect();
+  } catch (error) {
+    // Wrong credentials and such will not mend themselves: class 28 and 3D of SQLSTATE.
+    if (/^(28|3D)/.test(codeOf(error))) throw new Error(`PostgreSQL refuses us: ${messageOf(error)}`, { cause: error });
+    throw new DatabaseAway(`PostgreSQL does not answer: ${messageOf(error)}`, { cause: error });
+  }
   try {
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
     const applied = await applyPending(client, migrations);
     await setRolePasswords(client, keyring);
     return applied;
   } catch (error) {
-    throw broken ? new Error(`the connection was lost: ${messageOf(broken)}`, { cause: error }) : error;
+    throw broken ? new DatabaseAway(`the connection was lost: ${messageOf(broken)}`, { cause: error }) : error;
   } finally {
     await client.end();
   }

@@ -86,6 +86,7 @@ export function createEmbeddedPostgres({ folder, port, parameters = {}, say }: E
         ]);
       server = undefined;
     },
+    abandon: () => server?.kill('SIGINT'),
     ended: async () => {
       if (!server) throw new Error('PostgreSQL was not started');
       return `${await server.ended}; its log ends:\n${lastLines(logFile, 6)}`;
@@ -215,7 +216,10 @@ async function createDatabase(url: string): Promise<string | undefined> {
   const maintenance = new URL(url);
   maintenance.pathname = '/postgres';
   const client = new Client({ connectionString: maintenance.href, connectionTimeoutMillis: 5000 });
-  client.on('error', () => client.removeAllListeners('end'));
+  let lost = '';
+  client.on('error', (error) => {
+    lost = messageOf(error);
+  });
   try {
     await client.connect();
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
@@ -225,7 +229,7 @@ async function createDatabase(url: string): Promise<string | undefined> {
     if (codeOf(error) === '28P01') {
       throw new Error('PostgreSQL refuses the password of postgres.json: restore it from a backup', { cause: error });
     }
-    return messageOf(error);
+    return lost || messageOf(error);
   } finally {
     await client.end().catch(messageOf);
   }

@@ -62,6 +62,7 @@ export function createEmbeddedRedis({ folder, port, mayInstall, say }: EmbeddedR
         ]);
       server = undefined;
     },
+    abandon: () => server?.kill('SIGTERM'),
     ended: async () => {
       if (!server) throw new Error('Redis was not started');
       return `${await server.ended}; its log ends:\n${lastLines(logFile, 3)}`;

@@ -1,4 +1,4 @@
-// What the supervisor knows of an embedded store.
+// What the supervisor needs to know of an embedded store.
 
 export type EmbeddedStore = {
   name: string;
@@ -7,8 +7,10 @@ export type EmbeddedStore = {
   /** Ready to serve when it resolves. @throws with the reason and the remedy. */
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Resolves with the reason when the running server ends without being asked to. */
+  /** Resolves with the reason when the server that was started last ends. */
   ended(): Promise<string>;
+  /** Signals it to end cleanly, without waiting. */
+  abandon(): void;
 };
 
 export type Say = (line: string) => void;

@@ -1,0 +1,92 @@
+// Asks each process whether it could start (`--check`), so that every wrong setting is told at once and before anything runs.
+import { spawn } from 'node:child_process';
+import { InvalidSettings, messageOf } from '#ops/runtime/errors.ts';
+import { type Environment, readSettings } from '#ops/runtime/settings.ts';
+import { secretKeyMissing } from '../stores/addresses.ts';
+import { environmentOf, type ProcessDefinition, type ProcessName } from './environment.ts';
+import { nodeArguments, repository } from './node-process.ts';
+import { type Settings, settings } from './settings.ts';
+
+type Definition = ProcessDefinition & { name: ProcessName };
+
+/** @throws {InvalidSettings} with the problems of the supervisor and of every process, each once. */
+export async function checkedSettings(given: Environment, processes: readonly Definition[]): Promise<Settings> {
+  const problems: string[] = [];
+  let own: Settings | undefined;
+  try {
+    own = readSettings(settings, given);
+    if (own.DATABASE_URL !== '' && (own.LASTMILE_SECRET_KEY ?? []).length === 0) problems.push(secretKeyMissing);
+    problems.push(...urlProblems(own));
+  } catch (error) {
+    if (!(error instanceof InvalidSettings)) throw error;
+    problems.push(...error.problems);
+  }
+  const found = await Promise.all(processes.map((process) => problemsOf(process, given, own)));
+  for (const problem of found.flat()) {
+    if (!problems.some((known) => subjectOf(known) === subjectOf(problem))) problems.push(problem);
+  }
+  if (problems.length > 0 || !own) throw new InvalidSettings(problems);
+  return own;
+}
+
+function urlProblems(own: Settings): string[] {
+  const kinds = {
+    DATABASE_URL: /^postgres(ql)?:$/,
+    APP_DATABASE_URL: /^postgres(ql)?:$/,
+    FEED_DATABASE_URL: /^postgres(ql)?:$/,
+    REDIS_URL: /^rediss?:$/,
+  };
+  return Object.entries(kinds).flatMap(([name, protocol]) => {
+    const urls = own[name as keyof typeof kinds].split(',').filter((url) => url !== '');
+    const wrong = urls.some((url) => !URL.canParse(url) || !protocol.test(new URL(url).protocol));
+    return wrong ? [`${name} is not a ${name === 'REDIS_URL' ? 'redis:' : 'postgresql:'} URL`] : [];
+  });
+}
+
+/** The stores' addresses are not known yet; a check does not talk to them. */
+function problemsOf({ name, script }: Definition, given: Environment, own: Settings | undefined): Promise<string[]> {
+  const placeholder = 'postgresql://check@127.0.0.1:1/check';
+  const environment = environmentOf(name, given, own ?? readSettings(settings, {}), {
+    dataDir: given.LASTMILE_DATA_DIR || './data',
+    redisUrl: own?.REDIS_URL || 'redis://127.0.0.1:1',
+    appDatabaseUrl: own?.APP_DATABASE_URL || placeholder,
+    feedDatabaseUrl: own?.FEED_DATABASE_URL || placeholder,
+    secretKeys: own?.LASTMILE_SECRET_KEY ?? ['check'],
+    adminPassword: own?.ADMIN_PASSWORD || 'a password of the check',
+  });
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, nodeArguments(script, '--check'), {
+      cwd: repository,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environment,
+      timeout: 60_000,
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+    child.once('error', (error) => resolve([`${name} cannot be run: ${messageOf(error)}`]));
+    child.once('close', (code) => resolve(code === 0 ? [] : problemsIn(name, output)));
+  });
+}
+
+/** The problems of an InvalidSettings as it was printed or logged; else all that was said. */
+function problemsIn(name: string, output: string): string[] {
+  const listed = output.split('\n').flatMap((line) => {
+    const item = /^\s+- (.*)$/.exec(line)?.[1];
+    return item === undefined ? loggedProblems(line) : [item];
+  });
+  return listed.length > 0 ? listed : [`${name} cannot start: ${output.trim()}`];
+}
+
+function loggedProblems(line: string): string[] {
+  if (!line.startsWith('{')) return [];
+  try {
+    const { err } = JSON.parse(line) as { err?: { problems?: unknown } };
+    return Array.isArray(err?.problems) ? err.problems.map(String) : [];
+  } catch {
+    return []; // Not a log line.
+  }
+}
+
+function subjectOf(problem: string): string {
+  return /^[A-Z][A-Z0-9_]+/.exec(problem)?.[0] ?? problem;
+}

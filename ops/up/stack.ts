@@ -1,0 +1,152 @@
+// The whole product on one machine: stores, schema and processes, started in order and stopped in reverse.
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '#ops/runtime/errors.ts';
+import { createKeyring } from '#ops/runtime/keyring.ts';
+import type { Environment } from '#ops/runtime/settings.ts';
+import { secretKeys } from '../stores/addresses.ts';
+import { type DataFolder, lockDataFolder, openDataFolder } from '../stores/data-folder.ts';
+import { createEmbeddedPostgres } from '../stores/embedded/postgres.ts';
+import { createEmbeddedRedis } from '../stores/embedded/redis.ts';
+import { DatabaseAway, migrate } from '../stores/migrate.ts';
+import { roleUrl } from '../stores/urls.ts';
+import { environmentOf, type ProcessDefinition, type ProcessName } from './environment.ts';
+import { generatePassword, superAdminExists } from './first-admin.ts';
+import { createNodeProcess } from './node-process.ts';
+import { reachableHost, waitReady } from './ready.ts';
+import type { Settings } from './settings.ts';
+import { summary } from './summary.ts';
+import { type Supervised, type Supervisor, supervise } from './supervise.ts';
+
+export type StackOptions = {
+  settings: Settings;
+  given: Environment;
+  processes: readonly (ProcessDefinition & { name: ProcessName })[];
+  say(line: string): void;
+  /** A line that a process printed. */
+  logged(line: string): void;
+};
+
+export type Stack = { start(): Promise<void>; stop(): Promise<void>; abandon(): void };
+
+export function createStack({ settings, given, processes, say, logged }: StackOptions): Stack {
+  const begun = performance.now();
+  const stopping = new AbortController();
+  const supervisors: Supervisor[] = [];
+  let unlock: (() => void) | undefined;
+
+  async function keep(supervised: Supervised): Promise<void> {
+    stopping.signal.throwIfAborted();
+    const supervisor = supervise(supervised, { say });
+    supervisors.push(supervisor);
+    await supervisor.start();
+  }
+
+  async function startStores(folder: DataFolder): Promise<{ databaseUrl: string; redisUrl: string }> {
+    const postgres = createEmbeddedPostgres({ folder, port: settings.EMBEDDED_POSTGRES_PORT, say });
+    const redis = createEmbeddedRedis({
+      folder,
+      port: settings.EMBEDDED_REDIS_PORT,
+      mayInstall: !settings.LASTMILE_NO_INSTALL,
+      say,
+    });
+    const embedded = [...(settings.REDIS_URL ? [] : [redis]), ...(settings.DATABASE_URL ? [] : [postgres])];
+    for (const store of embedded) {
+      const from = performance.now();
+      await keep(store);
+      say(`${store.name} serves on port ${new URL(store.url()).port} (${seconds(from)})`);
+    }
+    return {
+      databaseUrl: settings.DATABASE_URL || postgres.url(),
+      redisUrl: settings.REDIS_URL || redis.url(),
+    };
+  }
+
+  async function start(): Promise<void> {
+    const folder = openDataFolder(settings.LASTMILE_DATA_DIR);
+    unlock = lockDataFolder(folder);
+    const keys = secretKeys(settings, folder);
+    const keyring = createKeyring(keys);
+    const { databaseUrl, redisUrl } = await startStores(folder);
+    let adminPassword = settings.ADMIN_PASSWORD;
+    let firstStart = false;
+
+    const startProcess = async (name: ProcessName) => {
+      const definition = processes.find((process) => process.name === name);
+      if (!definition) return;
+      const environment = environmentOf(name, given, settings, {
+        dataDir: folder.path,
+        redisUrl,
+        appDatabaseUrl: settings.APP_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_app', keyring),
+        feedDatabaseUrl: settings.FEED_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_feed', keyring),
+        secretKeys: keys,
+        adminPassword,
+      });
+      await keep(createNodeProcess({ name, script: definition.script, environment, line: logged }));
+    };
+
+    const prepareDatabase = async () => {
+      const applied = await migrate({ databaseUrl, keyring });
+      if (applied.length > 0) say(`schema brought up to date: ${applied.join(', ')}`);
+      firstStart = !(await superAdminExists(databaseUrl));
+      if (firstStart && adminPassword === '') adminPassword = generatePassword();
+    };
+
+    // The edge serves from what it knows while PostgreSQL is away; only the control plane waits for it.
+    try {
+      await prepareDatabase();
+      await startProcess('aaa-server');
+    } catch (error) {
+      if (!(error instanceof DatabaseAway)) throw error;
+      say(`${messageOf(error)}; logins are served meanwhile, trying again every 5 s`);
+      await startProcess('aaa-server');
+      await untilPrepared(prepareDatabase);
+    }
+    await startProcess('control-api');
+
+    const host = reachableHost(settings.BIND_HOST[0]);
+    const ports: Readonly<Record<ProcessName, number>> = {
+      'aaa-server': settings.AAA_ADMIN_PORT,
+      'control-api': settings.HTTP_PORT,
+    };
+    const ready = await Promise.all(
+      processes.map(({ name }) =>
+        waitReady({ name, url: `http://${host}:${ports[name]}/readyz`, say, signal: stopping.signal }),
+      ),
+    );
+    if (!ready.every(Boolean)) return;
+    say(`\nLastmile is ready (${seconds(begun)})`);
+    const shown = settings.ADMIN_PASSWORD === '' ? adminPassword : '(ADMIN_PASSWORD)';
+    for (const line of summary(settings, folder, firstStart ? shown : undefined)) say(line);
+  }
+
+  async function untilPrepared(prepare: () => Promise<void>): Promise<void> {
+    for (;;) {
+      await delay(5000, undefined, { signal: stopping.signal });
+      try {
+        return await prepare();
+      } catch (error) {
+        if (!(error instanceof DatabaseAway)) throw error;
+      }
+    }
+  }
+
+  return {
+    start,
+    async stop() {
+      stopping.abort();
+      for (const supervisor of supervisors.toReversed()) {
+        await supervisor.stop();
+        say(`${supervisor.name} stopped`);
+      }
+      unlock?.();
+    },
+    abandon() {
+      stopping.abort();
+      for (const supervisor of supervisors.toReversed()) supervisor.abandon();
+    },
+  };
+}
+
+function seconds(from: number): string {
+  return `${((performance.now() - from) / 1000).toFixed(1)} s`;
+}
