@@ -1,0 +1,133 @@
+// Builds RADIUS packets into a buffer that is used again for the next one (RFC 2865 §3, §5).
+import { Buffer } from 'node:buffer';
+import { attribute } from './attributes.ts';
+import { authenticatorOffset, signRequest, signResponse } from './authenticators.ts';
+import { digestLength, type Secret } from './md5.ts';
+import { signMessageAuthenticator } from './message-authenticator.ts';
+import { headerLength, maxPacketLength, octet, type Packet } from './packet.ts';
+
+/**
+ * One packet at a time: `begin`, attributes in wire order, one of the `finish` functions; then octets [0, length()) of `data` are the
+ * packet until the next `begin`. An attribute that does not fit (253 octets of value, 4096 in all) makes `finish` return false.
+ */
+export type PacketBuilder = {
+  readonly data: Buffer;
+  length(): number;
+  begin(code: number, identifier: number): void;
+  octets(type: number, value: Buffer): void;
+  text(type: number, value: string): void;
+  integer(type: number, value: number): void;
+  vendorOctets(vendorId: number, type: number, value: Buffer): void;
+  vendorText(vendorId: number, type: number, value: string): void;
+  vendorInteger(vendorId: number, type: number, value: number): void;
+  /** Copies the attribute at `at` of a packet as it is. */
+  copy(packet: Packet, at: number): void;
+  /** Reserves the Message-Authenticator here; a `finish` fills it in. */
+  messageAuthenticator(): void;
+  /** Completes a reply to the request whose authenticator is the 16 octets at `requestAt` of `request`. */
+  finishReply(request: Buffer, requestAt: number, secret: Secret): boolean;
+  /** Completes an Accounting-, CoA- or Disconnect-Request. */
+  finishRequest(secret: Secret): boolean;
+  /** Completes an Access-Request or Status-Server, whose 16-octet authenticator is random. */
+  finishAccessRequest(authenticator: Buffer, secret: Secret): boolean;
+};
+
+export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)): PacketBuilder {
+  const limit = Math.min(data.length, maxPacketLength);
+  let end = headerLength;
+  let overflow = false;
+  let messageAuthenticatorAt = -1;
+
+  /** Writes type and length; the offset of the value, −1 when it does not fit. */
+  function header(type: number, valueLength: number): number {
+    if (valueLength > 253 || end + 2 + valueLength > limit) {
+      overflow = true;
+      return -1;
+    }
+    data[end] = type;
+    data[end + 1] = 2 + valueLength;
+    const at = end + 2;
+    end = at + valueLength;
+    return at;
+  }
+
+  function vendorHeader(vendorId: number, type: number, valueLength: number): number {
+    const at = header(attribute.vendorSpecific, 6 + valueLength);
+    if (at < 0) return -1;
+    data.writeUInt32BE(vendorId, at);
+    data[at + 4] = type;
+    data[at + 5] = 2 + valueLength;
+    return at + 6;
+  }
+
+  function complete(sign: () => void): boolean {
+    if (overflow) return false;
+    data.writeUInt16BE(end, 2);
+    sign();
+    return true;
+  }
+
+  return {
+    data,
+    length: () => end,
+    begin(code, identifier) {
+      data[0] = code;
+      data[1] = identifier;
+      end = headerLength;
+      overflow = false;
+      messageAuthenticatorAt = -1;
+    },
+    octets(type, value) {
+      const at = header(type, value.length);
+      if (at >= 0) value.copy(data, at);
+    },
+    text(type, value) {
+      const at = header(type, Buffer.byteLength(value));
+      if (at >= 0) data.write(value, at);
+    },
+    integer(type, value) {
+      const at = header(type, 4);
+      if (at >= 0) data.writeUInt32BE(value, at);
+    },
+    vendorOctets(vendorId, type, value) {
+      const at = vendorHeader(vendorId, type, value.length);
+      if (at >= 0) value.copy(data, at);
+    },
+    vendorText(vendorId, type, value) {
+      const at = vendorHeader(vendorId, type, Buffer.byteLength(value));
+      if (at >= 0) data.write(value, at);
+    },
+    vendorInteger(vendorId, type, value) {
+      const at = vendorHeader(vendorId, type, 4);
+      if (at >= 0) data.writeUInt32BE(value, at);
+    },
+    copy(packet, from) {
+      const length = octet(packet.data, from + 1);
+      const at = header(octet(packet.data, from), length - 2);
+      if (at >= 0) packet.data.copy(data, at, from + 2, from + length);
+    },
+    messageAuthenticator() {
+      const at = header(attribute.messageAuthenticator, digestLength);
+      if (at >= 0) messageAuthenticatorAt = at - 2;
+    },
+    finishReply: (request, requestAt, secret) =>
+      complete(() => {
+        if (messageAuthenticatorAt >= 0) {
+          signMessageAuthenticator(data, 0, end, messageAuthenticatorAt, secret, request, requestAt);
+        }
+        signResponse(data, 0, end, request, requestAt, secret);
+      }),
+    finishRequest: (secret) =>
+      complete(() => {
+        if (messageAuthenticatorAt >= 0) signMessageAuthenticator(data, 0, end, messageAuthenticatorAt, secret);
+        signRequest(data, 0, end, secret);
+      }),
+    finishAccessRequest: (authenticator, secret) =>
+      complete(() => {
+        authenticator.copy(data, authenticatorOffset, 0, digestLength);
+        if (messageAuthenticatorAt >= 0) {
+          signMessageAuthenticator(data, 0, end, messageAuthenticatorAt, secret, authenticator);
+        }
+      }),
+  };
+}

@@ -1,0 +1,58 @@
+// Message-Authenticator (RFC 3579 §3.2, RFC 5997 §2, RFC 5176 §3.4): HMAC-MD5 over the packet with the attribute's value zero.
+import { Buffer } from 'node:buffer';
+import { authenticatorOffset } from './authenticators.ts';
+import { digestEquals, digestLength, hmacMd5Into, type Secret } from './md5.ts';
+import { code, maxPacketLength, type Packet } from './packet.ts';
+
+const noAuthenticator = Buffer.alloc(digestLength);
+const scratch = Buffer.alloc(maxPacketLength);
+
+/**
+ * Whether the packet's Message-Authenticator is right; false without one. For a reply, `request` and `requestAt` give the authenticator of
+ * the request it answers. Accounting-, CoA- and Disconnect-Requests are computed with a zero authenticator.
+ */
+export function verifyMessageAuthenticator(packet: Packet, secret: Secret, request?: Buffer, requestAt = 0): boolean {
+  const { data, start, end, messageAuthenticatorAt } = packet;
+  if (messageAuthenticatorAt < 0) return false;
+  const keepsOwn = packet.code === code.accessRequest || packet.code === code.statusServer;
+  const authenticator = request ?? (keepsOwn ? data : noAuthenticator);
+  const authenticatorAt = request ? requestAt : keepsOwn ? start + authenticatorOffset : 0;
+  return digestEquals(data, messageAuthenticatorAt + 2, (target, at) =>
+    digestInto(data, start, end, messageAuthenticatorAt, authenticator, authenticatorAt, secret, target, at),
+  );
+}
+
+/**
+ * Fills in the Message-Authenticator attribute at `attributeAt` of the packet at `data[start, end)`, all other attributes in place; sign
+ * before the Response or Request Authenticator. `authenticator` at `authenticatorAt` is the request's own (Access-Request, Status-Server)
+ * or the answered request's (every reply); leave it out for Accounting-, CoA- and Disconnect-Requests.
+ */
+export function signMessageAuthenticator(
+  data: Buffer,
+  start: number,
+  end: number,
+  attributeAt: number,
+  secret: Secret,
+  authenticator: Buffer = noAuthenticator,
+  authenticatorAt = 0,
+): void {
+  digestInto(data, start, end, attributeAt, authenticator, authenticatorAt, secret, data, attributeAt + 2);
+}
+
+function digestInto(
+  data: Buffer,
+  start: number,
+  end: number,
+  attributeAt: number,
+  authenticator: Buffer,
+  authenticatorAt: number,
+  secret: Secret,
+  target: Buffer,
+  at: number,
+): void {
+  data.copy(scratch, 0, start, end);
+  authenticator.copy(scratch, authenticatorOffset, authenticatorAt, authenticatorAt + digestLength);
+  const valueAt = attributeAt - start + 2;
+  scratch.fill(0, valueAt, valueAt + digestLength);
+  hmacMd5Into(secret, scratch, 0, end - start, target, at);
+}

@@ -1,0 +1,47 @@
+// Hides and reveals User-Password (RFC 2865 §5.2): chained MD5 blocks of the secret and the Request Authenticator.
+import { Buffer } from 'node:buffer';
+import { digestLength, maxSecretLength, md5Into, type Secret } from './md5.ts';
+
+export const maxPasswordLength = 128;
+
+const scratch = Buffer.alloc(maxSecretLength + digestLength);
+const key = Buffer.alloc(digestLength);
+
+/**
+ * The password in the hidden octets, without the NULs that pad it; undefined when their number is not 16, 32 … 128. `authenticator` at
+ * `authenticatorAt` is the Request Authenticator. A wrong secret gives rubbish, not an error.
+ */
+export function revealPassword(
+  hidden: Buffer,
+  secret: Secret,
+  authenticator: Buffer,
+  authenticatorAt = 0,
+): Buffer | undefined {
+  if (hidden.length === 0 || hidden.length > maxPasswordLength || hidden.length % digestLength !== 0) return undefined;
+  const plain = Buffer.allocUnsafe(hidden.length);
+  for (let at = 0; at < hidden.length; at += digestLength) {
+    keyInto(secret, at === 0 ? authenticator : hidden, at === 0 ? authenticatorAt : at - digestLength);
+    for (let i = 0; i < digestLength; i++) plain[at + i] = (hidden[at + i] as number) ^ (key[i] as number);
+  }
+  let length = plain.length;
+  while (length > 0 && plain[length - 1] === 0) length--;
+  return plain.subarray(0, length);
+}
+
+/** The hidden octets of a password of at most 128 octets. */
+export function hidePassword(password: Buffer, secret: Secret, authenticator: Buffer, authenticatorAt = 0): Buffer {
+  if (password.length > maxPasswordLength) throw new Error(`a password has at most ${maxPasswordLength} octets`);
+  const hidden = Buffer.alloc(Math.max(digestLength, Math.ceil(password.length / digestLength) * digestLength));
+  password.copy(hidden);
+  for (let at = 0; at < hidden.length; at += digestLength) {
+    keyInto(secret, at === 0 ? authenticator : hidden, at === 0 ? authenticatorAt : at - digestLength);
+    for (let i = 0; i < digestLength; i++) hidden[at + i] = (hidden[at + i] as number) ^ (key[i] as number);
+  }
+  return hidden;
+}
+
+function keyInto(secret: Secret, previous: Buffer, at: number): void {
+  secret.octets.copy(scratch);
+  previous.copy(scratch, secret.octets.length, at, at + digestLength);
+  md5Into(scratch, 0, secret.octets.length + digestLength, key, 0);
+}
