@@ -6,6 +6,9 @@ import { digestLength, type Secret } from './md5.ts';
 import { signMessageAuthenticator } from './message-authenticator.ts';
 import { headerLength, maxPacketLength, octet, type Packet } from './packet.ts';
 
+/** Text becomes its UTF-8 octets, a number 32 bits big endian, octets stay as they are. */
+export type Value = string | number | Uint8Array;
+
 /**
  * One packet at a time: `begin`, attributes in wire order, one of the `finish` functions; then octets [0, length()) of `data` are the
  * packet until the next `begin`. An attribute that does not fit (253 octets of value, 4096 in all) makes `finish` return false.
@@ -14,12 +17,8 @@ export type PacketBuilder = {
   readonly data: Buffer;
   length(): number;
   begin(code: number, identifier: number): void;
-  octets(type: number, value: Buffer): void;
-  text(type: number, value: string): void;
-  integer(type: number, value: number): void;
-  vendorOctets(vendorId: number, type: number, value: Buffer): void;
-  vendorText(vendorId: number, type: number, value: string): void;
-  vendorInteger(vendorId: number, type: number, value: number): void;
+  add(type: number, value: Value): void;
+  addVendor(vendorId: number, type: number, value: Value): void;
   /** Copies the attribute at `at` of a packet as it is. */
   copy(packet: Packet, at: number): void;
   /** Reserves the Message-Authenticator here; a `finish` fills it in. */
@@ -60,6 +59,12 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
     return at + 6;
   }
 
+  function put(value: Value, at: number): void {
+    if (typeof value === 'number') data.writeUInt32BE(value, at);
+    else if (typeof value === 'string') data.write(value, at);
+    else data.set(value, at);
+  }
+
   function complete(sign: () => void): boolean {
     if (overflow) return false;
     data.writeUInt16BE(end, 2);
@@ -77,29 +82,13 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
       overflow = false;
       messageAuthenticatorAt = -1;
     },
-    octets(type, value) {
-      const at = header(type, value.length);
-      if (at >= 0) value.copy(data, at);
+    add(type, value) {
+      const at = header(type, sizeOf(value));
+      if (at >= 0) put(value, at);
     },
-    text(type, value) {
-      const at = header(type, Buffer.byteLength(value));
-      if (at >= 0) data.write(value, at);
-    },
-    integer(type, value) {
-      const at = header(type, 4);
-      if (at >= 0) data.writeUInt32BE(value, at);
-    },
-    vendorOctets(vendorId, type, value) {
-      const at = vendorHeader(vendorId, type, value.length);
-      if (at >= 0) value.copy(data, at);
-    },
-    vendorText(vendorId, type, value) {
-      const at = vendorHeader(vendorId, type, Buffer.byteLength(value));
-      if (at >= 0) data.write(value, at);
-    },
-    vendorInteger(vendorId, type, value) {
-      const at = vendorHeader(vendorId, type, 4);
-      if (at >= 0) data.writeUInt32BE(value, at);
+    addVendor(vendorId, type, value) {
+      const at = vendorHeader(vendorId, type, sizeOf(value));
+      if (at >= 0) put(value, at);
     },
     copy(packet, from) {
       const length = octet(packet.data, from + 1);
@@ -130,4 +119,8 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
         }
       }),
   };
+}
+
+function sizeOf(value: Value): number {
+  return typeof value === 'number' ? 4 : typeof value === 'string' ? Buffer.byteLength(value) : value.length;
 }
