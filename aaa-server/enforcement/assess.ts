@@ -1,0 +1,119 @@
+// Reads everything about one subscription and says what each of its sessions needs; changes nothing.
+import type {
+  EnforcementMode,
+  NasRecord,
+  PlanRecord,
+  ProfileRecord,
+  SnapshotReader,
+  SubscriptionRecord,
+} from '#aaa-server/subscribers/records.ts';
+import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
+import { isForecast, isStricter } from '#policy/enforcement/brake-rule.ts';
+import { type NextStep, nextStep } from '#policy/enforcement/next-step.ts';
+import type { StricterChange } from '#policy/ledger/brake-gate.ts';
+import type { Subscriber } from '#policy/ledger/enforcement.ts';
+import { keys } from '#policy/ledger/keys.ts';
+import type { LiveSession } from '#policy/ledger/types.ts';
+
+export type SessionNeed = {
+  readonly key: string;
+  readonly session: LiveSession;
+  readonly mode: EnforcementMode;
+  readonly step: NextStep;
+};
+
+export type Assessment = {
+  readonly who: Subscriber;
+  readonly outcome: Outcome;
+  /** Text of the outcome. */
+  readonly desired: string;
+  /** The profile to publish, as far as it follows from the decision; `heldOutcome` as last published. */
+  readonly profile: ProfileRecord;
+  readonly lastProfile: ProfileRecord | null;
+  /** When the decision may change by itself. */
+  readonly untilMs: number | null;
+  readonly sessions: readonly SessionNeed[];
+  /** The change that the brake must let through; null when there is none or an operator could foresee it. */
+  readonly stricter: StricterChange | null;
+  /** What the subscriber has now: what a login goes on answering while the brake holds. */
+  readonly applied: Outcome;
+};
+
+/** policy/access and policy/fup for one subscription at an instant. */
+export type Decision = {
+  readonly outcome: Outcome;
+  readonly fup: Pick<ProfileRecord, 'fupSpeed' | 'fupBlocked' | 'fupUntilMs'>;
+  readonly untilMs: number | null;
+};
+
+export type AssessOptions = {
+  snapshot: SnapshotReader;
+  decide(record: SubscriptionRecord, plan: PlanRecord, nowMs: number): Promise<Decision>;
+  sessionsOf(tenantId: number, subscriptionId: number): Promise<readonly LiveSession[]>;
+  lastProfile(tenantId: number, subscriptionId: number): Promise<ProfileRecord | null>;
+  nas(tenantId: number, nasId: number): NasRecord | undefined;
+  /** As the login hashed what it answered. */
+  hashOutcome(text: string): string;
+  fallback: boolean;
+};
+
+/** Null when the snapshot knows no such subscription: nothing is done to its sessions. */
+export async function assess(options: AssessOptions, who: Subscriber, nowMs: number): Promise<Assessment | null> {
+  const { snapshot } = options;
+  const record = snapshot.subscription(who.tenantId, who.subscriptionId);
+  const plan = record && snapshot.plan(who.tenantId, record.planId);
+  const tenant = snapshot.tenant(who.tenantId);
+  if (!record || !plan || !tenant) return null;
+  const [decision, open, lastProfile] = await Promise.all([
+    options.decide(record, plan, nowMs),
+    options.sessionsOf(who.tenantId, who.subscriptionId),
+    options.lastProfile(who.tenantId, who.subscriptionId),
+  ]);
+  const { outcome } = decision;
+  const desired = formatOutcome(outcome);
+  const full: Outcome = { kind: 'accept', speed: plan.speed };
+  const held = heldOf(lastProfile);
+  const candidates = [outcome, full, ...(held ? [held] : [])];
+
+  const sessions = open.map((session) => {
+    const login = candidates.find((known) => options.hashOutcome(formatOutcome(known)) === session.loginOutcomeHash);
+    const told = { ...session.enforcement, lastEventAtMs: session.lastEventAtMs, login: login ?? null };
+    return {
+      key: keys.session(session.partition, session.tenantId, session.nasInstance, session.sessionId),
+      session,
+      mode: weaker(tenant.mode, options.nas(session.tenantId, session.nasId)?.mode ?? 'observe'),
+      step: nextStep(told, outcome, { fallback: options.fallback }),
+    };
+  });
+  const stricter = sessions.find(
+    ({ mode, step }) =>
+      mode === 'enforce' && step.kind === 'change' && !step.approved && isStricter(step.from ?? full, outcome),
+  );
+  const foreseen = isForecast(outcome, { ...record, graceMs: plan.graceMs }, nowMs);
+  return {
+    who,
+    outcome,
+    desired,
+    profile: { ...who, ...decision.fup, heldOutcome: lastProfile?.heldOutcome ?? null, decidedAtMs: nowMs },
+    lastProfile,
+    untilMs: decision.untilMs,
+    sessions,
+    stricter: stricter && !foreseen ? { subscriptionId: who.subscriptionId, reason: reasonOf(outcome), desired } : null,
+    applied: (stricter?.step.kind === 'change' ? stricter.step.from : null) ?? full,
+  };
+}
+
+/** The outcome that logins answer while the brake holds, from its JSON. */
+export function heldOf(profile: ProfileRecord | null): Outcome | null {
+  return profile?.heldOutcome ? (JSON.parse(profile.heldOutcome) as Outcome) : null;
+}
+
+/** What is counted together when the brake holds, e.g. `throttle:fup`. */
+export function reasonOf(outcome: Outcome): string {
+  return outcome.kind === 'accept' ? 'accept' : `${outcome.kind}:${outcome.reason}`;
+}
+
+function weaker(a: EnforcementMode, b: EnforcementMode): EnforcementMode {
+  if (a === 'off' || b === 'off') return 'off';
+  return a === 'observe' || b === 'observe' ? 'observe' : 'enforce';
+}

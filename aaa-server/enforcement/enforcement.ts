@@ -1,0 +1,285 @@
+// Enforcement of this node: claims work, evaluates it, sweeps, and answers nudges and changes (ARCHITECTURE §Enforcement).
+import type { Part } from '#ops/runtime/lifecycle.ts';
+import type { Logger } from '#ops/runtime/log.ts';
+import { type EnforceEntry, type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
+import { partitionOf } from '#policy/ledger/keys.ts';
+import { partitionCount } from '#policy/ledger/types.ts';
+import type { EnforcementMetrics } from './metrics.ts';
+import type { ClaimedWork, Owned, Partitions } from './partitions.ts';
+import type { Reconciler, Work } from './reconciler.ts';
+import type { Sweep } from './sweep.ts';
+import type { Timer } from './timer.ts';
+
+/** A record of the snapshot that changed. */
+export type SnapshotChange = {
+  readonly kind: 'tenant' | 'plan' | 'subscription' | 'nas';
+  readonly tenantId: number;
+  readonly id: number;
+};
+
+export type EnforcementLoop = Part & {
+  /** These partitions have new work; called by what applies accounting records. */
+  nudge(partitions: Iterable<number>): void;
+  /** A record of the snapshot changed. */
+  changed(change: SnapshotChange): void;
+};
+
+export type EnforcementLoopOptions = {
+  ledger: EnforcementLedger;
+  partitions: Partitions;
+  reconciler: Reconciler;
+  sweep: Sweep;
+  /** False until the snapshot may be trusted: nothing is claimed before. */
+  ready(): boolean;
+  planOf(who: Subscriber): number | undefined;
+  timer: Timer;
+  random: () => number;
+  metrics: EnforcementMetrics;
+  log: Logger;
+  tickMs: number;
+  sweepMs: number;
+};
+
+/** Work of one partition, entries of one subscription together. */
+type Item = Work & { readonly ids: readonly string[] };
+
+const claimCount = 256;
+const mostUnderWay = 2000;
+/** Changes of the snapshot are gathered this long, so that the brake judges a transaction as one. */
+const quietMs = 200;
+const longestGatherMs = 1000;
+const wide = ['tenant', 'plan', 'nas'];
+
+export function createEnforcementLoop(options: EnforcementLoopOptions): EnforcementLoop {
+  const { ledger, partitions, reconciler, timer, metrics, log } = options;
+  const everyPartition = Array.from({ length: partitionCount }, (_, partition) => partition);
+  const nudged = new Set<number>();
+  const changedSubscribers = new Map<string, Subscriber>();
+  const freshPartitions = new Set<number>();
+  let scopes: SnapshotChange[] = [];
+  let nudging = false;
+  let gatherSince: number | null = null;
+  let underWay = 0;
+  let stopped = true;
+  let away = false;
+  let sweepDueMs = 0;
+  const cancels = new Map<string, () => void>();
+  const jobs = new Set<Promise<void>>();
+
+  /** Runs a job whose failure is counted and logged once until it works again. */
+  function start(step: string, job: () => Promise<void>): Promise<void> {
+    const running = job()
+      .then(() => {
+        if (away && step === 'claim') log.info('enforcement goes on');
+        if (step === 'claim') away = false;
+      })
+      .catch((error) => {
+        metrics.failures.inc({ step });
+        if (!away) log.warn({ err: error, step }, 'enforcement pauses');
+        if (step === 'claim') away = true;
+      });
+    jobs.add(running);
+    return running.finally(() => jobs.delete(running));
+  }
+
+  function after(name: string, delayMs: number, action: () => void): void {
+    cancels.get(name)?.();
+    if (stopped) return;
+    cancels.set(
+      name,
+      timer.after(delayMs, () => {
+        cancels.delete(name);
+        action();
+      }),
+    );
+  }
+
+  async function claim(which: readonly number[]): Promise<void> {
+    const count = options.ready() && underWay < mostUnderWay ? claimCount : 0;
+    const claimed = await partitions.claim(which, count);
+    for (const { owned, claim } of claimed) if (claim.fresh) freshPartitions.add(owned.lease.partition);
+    void start('evaluate', () => workOff(claimed));
+    const full = claimed.filter(({ claim }) => claim.entries.length >= claimCount || claim.due.length >= claimCount);
+    if (full.length > 0) nudge(full.map(({ owned }) => owned.lease.partition));
+  }
+
+  async function workOff(claimed: readonly ClaimedWork[]): Promise<void> {
+    const items = claimed.flatMap(itemsOf);
+    underWay += items.length;
+    try {
+      const { failed } = await reconciler.evaluate(items);
+      const again = new Set(failed);
+      for (const { owned, claim } of claimed) {
+        const unfinished = new Set(items.filter((item) => again.has(item)).flatMap(({ ids }) => ids));
+        const ids = claim.entries.map(({ id }) => id).filter((id) => !unfinished.has(id));
+        await ledger.done(owned.lease, ids);
+      }
+    } finally {
+      underWay -= items.length;
+    }
+  }
+
+  async function evaluateChanged(cause: 'changed' | 'released', who: readonly Subscriber[]): Promise<void> {
+    const works = who.flatMap((subscriber): Work[] => {
+      const owned = ownerOf(subscriber);
+      return owned ? [{ who: subscriber, owned, cause }] : [];
+    });
+    const { failed } = await reconciler.evaluate(works);
+    for (const work of failed) changedSubscribers.set(memberOf(work.who), work.who);
+  }
+
+  const ownerOf = (who: Subscriber): Owned | undefined =>
+    partitions.owned(partitionOf(who.tenantId, who.subscriptionId));
+
+  async function tick(): Promise<void> {
+    await start('claim', () => claim(everyPartition));
+    if (!away && options.ready()) {
+      await start('brake', async () => {
+        const released = await reconciler.watchBrakes();
+        if (released.length > 0) void start('evaluate', () => evaluateChanged('released', released));
+      });
+      if (gatherSince === null && changedSubscribers.size > 0) flush();
+    }
+    after('tick', options.tickMs, () => void tick());
+  }
+
+  function flush(): void {
+    gatherSince = null;
+    if (away || !options.ready()) return;
+    const who = [...changedSubscribers.values()];
+    changedSubscribers.clear();
+    void start('evaluate', () => evaluateChanged('changed', who));
+  }
+
+  /** One pass after the other: partitions just taken over, changes that concern many, and the regular one. */
+  async function sweepLoop(): Promise<void> {
+    const pass = (which: readonly Owned[], paceMs: number, concerns?: (who: Subscriber) => boolean) =>
+      start('sweep', () =>
+        options.sweep.pass(which, { concerns, pause: () => pause('pace', paceMs), stopped: () => stopped }),
+      );
+    while (!stopped) {
+      if (!away && options.ready()) {
+        const owned = partitions.all();
+        const fresh = owned.filter(({ lease }) => freshPartitions.has(lease.partition));
+        freshPartitions.clear();
+        const concerned = scopes;
+        scopes = [];
+        if (timer.monotonicMs() >= sweepDueMs) {
+          sweepDueMs = timer.monotonicMs() + options.sweepMs;
+          // The first pass over what was just taken over does not dawdle.
+          await pass(owned, fresh.length > 0 ? 0 : options.sweepMs / 2 / (owned.length + 1));
+        } else if (fresh.length > 0) {
+          await pass(fresh, 0);
+        } else if (concerned.length > 0) {
+          await pass(owned, 0, (who) => concerned.some((scope) => concerns(scope, who)));
+        }
+      }
+      await pause('sweep', options.tickMs);
+    }
+  }
+
+  function concerns(scope: SnapshotChange, who: Subscriber): boolean {
+    return scope.tenantId === who.tenantId && (scope.kind !== 'plan' || options.planOf(who) === scope.id);
+  }
+
+  function pause(name: string, delayMs: number): Promise<void> {
+    if (stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = timer.after(delayMs, resolve);
+      cancels.set(name, () => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  function nudge(which: Iterable<number>): void {
+    if (stopped) return;
+    for (const partition of which) if (partitions.owned(partition)) nudged.add(partition);
+    if (nudging || nudged.size === 0) return;
+    nudging = true;
+    void start('claim', async () => {
+      try {
+        while (nudged.size > 0 && !stopped) {
+          const now = [...nudged];
+          nudged.clear();
+          await claim(now);
+        }
+      } finally {
+        nudging = false;
+      }
+    });
+  }
+
+  function expireLoop(): void {
+    partitions.expire();
+    after('expire', options.tickMs, expireLoop);
+  }
+
+  return {
+    name: 'enforcement',
+    stopTimeoutMs: 10_000,
+    nudge,
+    changed(change) {
+      if (stopped) return;
+      if (wide.includes(change.kind)) {
+        scopes.push(change);
+        return;
+      }
+      const who = { tenantId: change.tenantId, subscriptionId: change.id };
+      changedSubscribers.set(memberOf(who), who);
+      gatherSince ??= timer.monotonicMs();
+      const leftMs = longestGatherMs - (timer.monotonicMs() - gatherSince);
+      after('gather', Math.max(0, Math.min(quietMs, leftMs)), flush);
+    },
+    async start() {
+      stopped = false;
+      sweepDueMs = timer.monotonicMs();
+      expireLoop();
+      void tick();
+      void start('sweep', sweepLoop);
+    },
+    async stop() {
+      stopped = true;
+      for (const cancel of cancels.values()) cancel();
+      cancels.clear();
+      await partitions.release();
+      await Promise.allSettled(jobs);
+    },
+  };
+}
+
+function itemsOf({ owned, claim }: ClaimedWork): Item[] {
+  const items = new Map<string, Item>();
+  for (const who of claim.due) {
+    items.set(memberOf(who), { who, owned, cause: 'wheel', claimedMs: claim.dueUntilMs, ids: [] });
+  }
+  for (const entry of claim.entries) {
+    if (entry.kind === 'closed' || entry.subscriptionId === 0) continue;
+    const key = memberOf(entry);
+    items.set(key, { ...itemOf(entry, owned), ...merged(items.get(key), entry) });
+  }
+  return [...items.values()];
+}
+
+function itemOf(entry: EnforceEntry, owned: Owned): Item {
+  const { tenantId, subscriptionId, kind, atMs, id } = entry;
+  const crossed = kind === 'crossed' ? { crossedAtMs: atMs } : {};
+  return {
+    who: { tenantId, subscriptionId },
+    owned,
+    cause: kind === 'closed' ? 'boundary' : kind,
+    ids: [id],
+    ...crossed,
+  };
+}
+
+/** What an earlier entry of the same subscription said and must not be forgotten. */
+function merged(before: Item | undefined, entry: EnforceEntry): Partial<Item> {
+  if (!before) return {};
+  return {
+    ids: [...before.ids, entry.id],
+    ...(before.claimedMs === undefined ? {} : { claimedMs: before.claimedMs }),
+    ...(before.crossedAtMs === undefined ? {} : { crossedAtMs: before.crossedAtMs, cause: 'crossed' as const }),
+  };
+}

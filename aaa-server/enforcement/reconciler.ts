@@ -1,0 +1,207 @@
+// Evaluates subscriptions and brings what differs on its way: profiles published, wheel set, sessions told, all past the brake.
+import type { Logger } from '#ops/runtime/log.ts';
+import { isStricter } from '#policy/enforcement/brake-rule.ts';
+import type { BrakeGate, Verdict } from '#policy/ledger/brake-gate.ts';
+import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
+import type { Alarms } from './alarms.ts';
+import { type Assessment, type AssessOptions, assess, heldOf, reasonOf, type SessionNeed } from './assess.ts';
+import { mapLimited } from './map-limited.ts';
+import type { EnforcementMetrics } from './metrics.ts';
+import type { Owned } from './partitions.ts';
+import type { Change, Sender } from './sender.ts';
+import { spreadMs } from './spread.ts';
+import type { Timer } from './timer.ts';
+
+export type Cause = 'opened' | 'crossed' | 'boundary' | 'wheel' | 'changed' | 'sweep' | 'released';
+
+export type Work = {
+  readonly who: Subscriber;
+  readonly owned: Owned;
+  readonly cause: Cause;
+  /** Wall clock of the crossing, for the lag. */
+  readonly crossedAtMs?: number;
+  /** Set when the wheel handed it out: where it stands there until it is scheduled anew. */
+  readonly claimedMs?: number;
+};
+
+export type Evaluated = {
+  /** What could not be finished and must come again. */
+  readonly failed: readonly Work[];
+  /** With `postpone`: what would make a subscriber stricter and was left for one later question to the brake. */
+  readonly postponed: readonly Work[];
+};
+
+export type Reconciler = {
+  evaluate(works: readonly Work[], options?: { postpone?: boolean }): Promise<Evaluated>;
+  /** Looks at the brakes of the tenants seen so far; returns who was released by an operator since the last look. */
+  watchBrakes(): Promise<Subscriber[]>;
+};
+
+export type ReconcilerOptions = AssessOptions & {
+  ledger: EnforcementLedger;
+  publish(owned: Owned, assessment: Assessment, heldOutcome: string | null): Promise<void>;
+  gate: BrakeGate;
+  sender: Sender;
+  timer: Timer;
+  random: () => number;
+  metrics: EnforcementMetrics;
+  alarms: Alarms;
+  log: Logger;
+};
+
+type Assessed = { readonly work: Work; readonly assessment: Assessment; readonly turn: number };
+
+const atOnce = 64;
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { ledger, gate, sender, timer, metrics, alarms } = options;
+  /** Tenants with live subscribers, and whether their brake holds, released or dropped anything. */
+  const tenants = new Map<number, { touched: boolean }>();
+  /** Newest evaluation per subscription: an older one that is still under way must not overrule it. */
+  const turns = new Map<string, number>();
+  let lastTurn = 0;
+  /** Released subscriptions that were handed out already. */
+  let releasedBefore = new Set<string>();
+
+  const failure = (step: string, error: unknown) => {
+    metrics.failures.inc({ step });
+    options.log.warn({ err: error, step }, 'evaluation failed, it comes again');
+  };
+
+  async function evaluate(works: readonly Work[], { postpone = false } = {}): Promise<Evaluated> {
+    const failed: Work[] = [];
+    const postponed: Work[] = [];
+    const assessed = await mapLimited(works, atOnce, async (work): Promise<Assessed | null> => {
+      metrics.evaluations.inc({ cause: work.cause });
+      const turn = ++lastTurn;
+      turns.set(memberOf(work.who), turn);
+      try {
+        const assessment = await assess(options, work.who, timer.nowMs());
+        return assessment && { work, assessment, turn };
+      } catch (error) {
+        failure('assess', error);
+        failed.push(work);
+        return null;
+      }
+    });
+    const byTenant = new Map<number, Assessed[]>();
+    for (const item of assessed) {
+      if (!item) continue;
+      if (postpone && item.assessment.stricter) postponed.push(item.work);
+      else byTenant.set(item.work.who.tenantId, [...(byTenant.get(item.work.who.tenantId) ?? []), item]);
+    }
+    for (const [tenantId, items] of byTenant) {
+      try {
+        const verdicts = await ask(tenantId, items);
+        const waveMs = spreadMs(items.filter(({ assessment }) => assessment.sessions.some(changes)).length);
+        await mapLimited(items, atOnce, async (item) => {
+          try {
+            await apply(item, verdicts.get(item) ?? null, options.random() * waveMs);
+          } catch (error) {
+            failure('apply', error);
+            failed.push(item.work);
+          }
+        });
+      } catch (error) {
+        failure('brake', error);
+        failed.push(...items.map(({ work }) => work));
+      }
+    }
+    for (const item of assessed) {
+      if (item && turns.get(memberOf(item.work.who)) === item.turn) turns.delete(memberOf(item.work.who));
+    }
+    return { failed, postponed };
+  }
+
+  const changes = ({ mode, step }: SessionNeed) => mode === 'enforce' && step.kind === 'change';
+
+  async function ask(tenantId: number, items: readonly Assessed[]): Promise<Map<Assessed, Verdict>> {
+    if (!tenants.has(tenantId)) tenants.set(tenantId, { touched: true });
+    const asking = items.filter(({ assessment }) => assessment.stricter);
+    if (asking.length === 0) return new Map();
+    const stricter = asking.flatMap(({ assessment }) => assessment.stricter ?? []);
+    const { verdicts, opened } = await gate.ask(tenantId, stricter, timer.nowMs());
+    if (opened) alarms.raise('brake', `tenant ${tenantId}`, { tenantId, brake: opened.id, ...opened });
+    const held = verdicts.filter((verdict) => verdict === 'held').length;
+    if (held > 0) {
+      metrics.held.inc({ tenant: String(tenantId) }, held);
+      tenants.set(tenantId, { touched: true });
+    }
+    return new Map(asking.map((item, index) => [item, verdicts[index] ?? 'held']));
+  }
+
+  async function apply({ work, assessment, turn }: Assessed, verdict: Verdict | null, delayMs: number): Promise<void> {
+    const { who, owned } = work;
+    const newest = () => turns.get(memberOf(who)) === turn;
+    if (!newest() || owned.signal.aborted) return;
+    const stopped = verdict === 'held' || verdict === 'dropped';
+    const heldOutcome = await heldOutcomeOf(assessment, stopped);
+    const scheduleAtMs = assessment.sessions.length > 0 ? assessment.untilMs : null;
+    await Promise.all([
+      options.publish(owned, assessment, heldOutcome),
+      ledger.schedule(owned.lease, who, scheduleAtMs, work.claimedMs),
+      ...assessment.sessions.map((need) => note(owned, assessment, need)),
+    ]);
+    if (!newest()) return;
+    for (const need of assessment.sessions) {
+      const change = stopped ? null : changeOf(work, assessment, need, delayMs);
+      if (change) sender.push(change);
+    }
+  }
+
+  /** What logins answer while the brake holds this subscription; also takes the subscription off the brake when it needs none. */
+  async function heldOutcomeOf(assessment: Assessment, stopped: boolean): Promise<string | null> {
+    if (stopped) return JSON.stringify(assessment.applied);
+    const { who, lastProfile } = assessment;
+    if (!tenants.get(who.tenantId)?.touched) return null;
+    const held = heldOf(lastProfile);
+    if (assessment.sessions.length === 0 && held && isStricter(held, assessment.outcome)) {
+      const reason = reasonOf(assessment.outcome);
+      const change = { subscriptionId: who.subscriptionId, reason, desired: assessment.desired };
+      if (await gate.stands(who.tenantId, change)) return lastProfile?.heldOutcome ?? null;
+    }
+    await gate.clear(who.tenantId, [who.subscriptionId], timer.nowMs());
+    return null;
+  }
+
+  /** Records what the session should have, and what it evidently has. */
+  async function note(owned: Owned, { desired }: Assessment, { key, session, mode, step }: SessionNeed): Promise<void> {
+    if (mode === 'off') return;
+    const { enforcement } = session;
+    const acked = step.kind === 'settled' ? step.acked : enforcement.acked;
+    if (enforcement.desired === desired && enforcement.acked === acked) return;
+    const cause = enforcement.desired === desired ? {} : { cause: '' };
+    await ledger.record(owned.lease, key, session.incarnation, {
+      desired,
+      acked,
+      ...cause,
+      updatedAtMs: timer.nowMs(),
+    });
+  }
+
+  function changeOf(work: Work, assessment: Assessment, need: SessionNeed, delayMs: number): Change | null {
+    const { key, session, mode, step } = need;
+    if (mode !== 'enforce' || step.kind === 'wait' || !sender.ready(key, assessment.desired)) return null;
+    // A session that has what it should have, but is about to be told something older, must be told again.
+    if (step.kind === 'settled' && sender.newest(key) === null) return null;
+    const by = step.kind === 'change' ? step.by : assessment.outcome.kind === 'reject' ? 'disconnect' : 'coa';
+    const crossedAtMs = work.crossedAtMs ?? null;
+    return { sessionKey: key, session, owned: work.owned, desired: assessment.outcome, by, crossedAtMs, delayMs };
+  }
+
+  return {
+    evaluate,
+    async watchBrakes() {
+      const released: Subscriber[] = [];
+      for (const [tenantId, tenant] of tenants) {
+        const state = await gate.state(tenantId);
+        tenant.touched = state.touched;
+        metrics.braking.set({ tenant: String(tenantId) }, state.holding ? 1 : 0);
+        released.push(...state.released.map((subscriptionId) => ({ tenantId, subscriptionId })));
+      }
+      const fresh = released.filter((who) => !releasedBefore.has(memberOf(who)));
+      releasedBefore = new Set(released.map(memberOf));
+      return fresh;
+    },
+  };
+}

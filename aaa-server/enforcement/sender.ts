@@ -1,0 +1,212 @@
+// Brings sessions to their desired outcome: one change at a time each, a newer wish waits for the running one (the ladder of ARCHITECTURE §Enforcement).
+import type { Logger } from '#ops/runtime/log.ts';
+import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
+import { reactionTo } from '#policy/enforcement/nak.ts';
+import { disconnected } from '#policy/enforcement/next-step.ts';
+import type { EnforcementLedger, RecordResult, SessionRecord } from '#policy/ledger/enforcement.ts';
+import type { LiveSession } from '#policy/ledger/types.ts';
+import type { Alarms } from './alarms.ts';
+import type { CoaAnswer, CoaClient, CoaRequest } from './coa/client.ts';
+import type { EnforcementMetrics } from './metrics.ts';
+import type { Owned } from './partitions.ts';
+import type { Timer } from './timer.ts';
+
+export type Change = {
+  readonly sessionKey: string;
+  readonly session: LiveSession;
+  readonly owned: Owned;
+  readonly desired: Outcome;
+  readonly by: 'coa' | 'disconnect';
+  /** Wall clock of the crossing that caused it; null when something else did. */
+  readonly crossedAtMs: number | null;
+  readonly delayMs: number;
+};
+
+/** null: there is no way to tell this access server (no such record, no address); the reason is counted. */
+export type RequestBuilder = (
+  session: LiveSession,
+  outcome: Outcome,
+  by: 'coa' | 'disconnect',
+) => CoaRequest | { readonly reason: string };
+
+export type Sender = {
+  /** The newest wish that is waiting or under way for the session. */
+  newest(sessionKey: string): string | null;
+  /** Whether the session may be told something now: not during the back-off after a failure, unless the wish is a new one. */
+  ready(sessionKey: string, desired: string): boolean;
+  push(change: Change): void;
+  /** Changes that are waiting or under way. */
+  size(): number;
+  idle(): Promise<void>;
+};
+
+export type SenderOptions = {
+  coa: CoaClient;
+  ledger: EnforcementLedger;
+  build: RequestBuilder;
+  /** Whether a refused CoA is followed by a Disconnect. */
+  fallback: boolean;
+  timer: Timer;
+  random: () => number;
+  metrics: EnforcementMetrics;
+  alarms: Alarms;
+  log: Logger;
+  /** A change failed and is worth another try after `delayMs`. */
+  onRetry(change: Change, delayMs: number): void;
+};
+
+type Failing = { readonly desired: string; readonly attempts: number; readonly notBeforeMs: number };
+
+const firstRetryMs = 30_000;
+const longestRetryMs = 15 * 60_000;
+const failingLimit = 10_000;
+
+export function createSender(options: SenderOptions): Sender {
+  const { coa, ledger, timer, random, metrics, log } = options;
+  const running = new Map<string, { current: Change; next: Change | null }>();
+  const failing = new Map<string, Failing>();
+  const whenIdle: (() => void)[] = [];
+
+  const record = (change: Change, fields: SessionRecord): Promise<RecordResult> =>
+    ledger.record(change.owned.lease, change.sessionKey, change.session.incarnation, {
+      ...fields,
+      updatedAtMs: timer.nowMs(),
+    });
+
+  function backOff(change: Change): void {
+    const desired = formatOutcome(change.desired);
+    const before = failing.get(change.sessionKey);
+    const attempts = before?.desired === desired ? before.attempts + 1 : 1;
+    const delayMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempts - 1)) * (0.9 + random() * 0.2);
+    if (failing.size >= failingLimit) forgetOld();
+    failing.set(change.sessionKey, { desired, attempts, notBeforeMs: timer.monotonicMs() + delayMs });
+    options.onRetry(change, delayMs);
+  }
+
+  function forgetOld(): void {
+    const nowMs = timer.monotonicMs();
+    for (const [key, { notBeforeMs }] of failing) if (notBeforeMs < nowMs) failing.delete(key);
+  }
+
+  /** One rung of the ladder; true when the next one, Disconnect, is due. */
+  async function tell(change: Change, by: 'coa' | 'disconnect'): Promise<boolean> {
+    const desired = formatOutcome(change.desired);
+    const sent = by === 'disconnect' && change.desired.kind !== 'reject' ? disconnected : desired;
+    const request = options.build(change.session, change.desired, by);
+    if ('reason' in request) {
+      alarm(change, request.reason);
+      await record(change, { cause: 'unsent' });
+      backOff(change);
+      return false;
+    }
+    // Recording also proves that the partition is still ours, right before acting.
+    if ((await record(change, { sent, cause: '' })) !== 'ok') return false;
+    const answer = await coa.send({ ...request, kind: by }, change.owned.signal);
+    if (change.owned.signal.aborted) return false;
+    switch (answer.kind) {
+      case 'ack':
+        failing.delete(change.sessionKey);
+        await record(change, { acked: sent, cause: '' });
+        if (change.crossedAtMs !== null) metrics.lag.observe(Math.max(0, timer.nowMs() - change.crossedAtMs) / 1000);
+        return false;
+      case 'timeout':
+      case 'unsent':
+        await record(change, { cause: answer.kind });
+        backOff(change);
+        return false;
+      case 'nak':
+        return refused(change, by, answer);
+    }
+    answer satisfies never;
+    return false;
+  }
+
+  async function refused(
+    change: Change,
+    by: 'coa' | 'disconnect',
+    answer: CoaAnswer & { kind: 'nak' },
+  ): Promise<boolean> {
+    const cause = answer.errorCause === null ? 'nak' : String(answer.errorCause);
+    await record(change, { cause });
+    const reaction = reactionTo(cause);
+    switch (reaction) {
+      case 'stale':
+        return false;
+      case 'retry':
+        backOff(change);
+        return false;
+      case 'refused':
+        alarm(change, `nak_${cause}`);
+        return by === 'coa' && options.fallback;
+    }
+    reaction satisfies never;
+    return false;
+  }
+
+  function alarm(change: Change, reason: string): void {
+    const { tenantId, subscriptionId, nasId, sessionId } = change.session;
+    options.alarms.raise(reason, `nas ${nasId}`, { tenantId, subscriptionId, nasId, sessionId });
+  }
+
+  async function run(sessionKey: string, entry: { current: Change; next: Change | null }): Promise<void> {
+    for (;;) {
+      const change = entry.current;
+      try {
+        await wait(timer, change.delayMs, change.owned.signal);
+        // A newer wish that came during the wait replaces this one before anything was sent.
+        if (!entry.next && !change.owned.signal.aborted && (await tell(change, change.by))) {
+          if (!entry.next) await tell(change, 'disconnect');
+        }
+      } catch (error) {
+        metrics.failures.inc({ step: 'send' });
+        log.warn({ err: error, sessionId: change.session.sessionId }, 'change was not recorded, it comes again');
+        backOff(change);
+      }
+      if (!entry.next) break;
+      entry.current = entry.next;
+      entry.next = null;
+    }
+    running.delete(sessionKey);
+    if (running.size === 0) for (const resolve of whenIdle.splice(0)) resolve();
+  }
+
+  const newest = (sessionKey: string): string | null => {
+    const entry = running.get(sessionKey);
+    return entry ? formatOutcome((entry.next ?? entry.current).desired) : null;
+  };
+
+  return {
+    newest,
+    ready(sessionKey, desired) {
+      const wish = newest(sessionKey);
+      if (wish !== null) return wish !== desired;
+      const failed = failing.get(sessionKey);
+      return !failed || failed.desired !== desired || timer.monotonicMs() >= failed.notBeforeMs;
+    },
+    push(change) {
+      const entry = running.get(change.sessionKey);
+      if (entry) {
+        entry.next = change;
+        return;
+      }
+      const started = { current: change, next: null };
+      running.set(change.sessionKey, started);
+      void run(change.sessionKey, started);
+    },
+    size: () => running.size,
+    idle: () => (running.size === 0 ? Promise.resolve() : new Promise((resolve) => whenIdle.push(resolve))),
+  };
+}
+
+function wait(timer: Timer, delayMs: number, signal: AbortSignal): Promise<void> {
+  if (delayMs <= 0 || signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const finish = () => {
+      cancel();
+      signal.removeEventListener('abort', finish);
+      resolve();
+    };
+    const cancel = timer.after(delayMs, finish);
+    signal.addEventListener('abort', finish);
+  });
+}

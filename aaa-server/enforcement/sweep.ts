@@ -1,0 +1,73 @@
+// Passes over the live sessions: mends what events missed, counts who is online, and carries out changes that concern many.
+import type { BrakeGate } from '#policy/ledger/brake-gate.ts';
+import type { Subscriber } from '#policy/ledger/enforcement.ts';
+import type { EnforcementMetrics } from './metrics.ts';
+import type { Owned } from './partitions.ts';
+import type { Reconciler, Work } from './reconciler.ts';
+
+export type Sweep = {
+  /** One pass over the live subscribers of these partitions that `concerns` picks; `paceMs` is waited between chunks. */
+  pass(partitions: readonly Owned[], options: PassOptions): Promise<void>;
+};
+
+export type PassOptions = {
+  concerns?: ((who: Subscriber) => boolean) | undefined;
+  /** Waits between two chunks; resolves early when enforcement stops. */
+  pause(): Promise<void>;
+  stopped(): boolean;
+};
+
+const chunk = 200;
+
+export function createSweep(deps: {
+  reconciler: Reconciler;
+  gate: BrakeGate;
+  liveSubscribers(partition: number): Promise<Subscriber[]>;
+  metrics: EnforcementMetrics;
+}): Sweep {
+  const { reconciler, gate, metrics } = deps;
+  /** Tenant → partition → subscribers online. */
+  const online = new Map<number, Map<number, number>>();
+
+  async function count(partition: number, live: readonly Subscriber[]): Promise<void> {
+    const counts = new Map<number, number>([...online.keys()].map((tenantId) => [tenantId, 0]));
+    for (const { tenantId } of live) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
+    for (const [tenantId, present] of counts) {
+      const known = online.get(tenantId) ?? new Map<number, number>();
+      online.set(tenantId, known.set(partition, present));
+      await gate.countOnline(tenantId, partition, present);
+    }
+  }
+
+  function show(owned: ReadonlySet<number>): void {
+    for (const [tenantId, partitions] of online) {
+      for (const partition of partitions.keys()) if (!owned.has(partition)) partitions.delete(partition);
+      const sum = [...partitions.values()].reduce((total, present) => total + present, 0);
+      metrics.online.set({ tenant: String(tenantId) }, sum);
+    }
+  }
+
+  return {
+    async pass(partitions, { concerns = () => true, pause, stopped }) {
+      const lives = new Map<Owned, Subscriber[]>();
+      for (const owned of partitions) {
+        if (stopped() || owned.signal.aborted) continue;
+        const live = await deps.liveSubscribers(owned.lease.partition);
+        await count(owned.lease.partition, live);
+        lives.set(owned, live.filter(concerns));
+      }
+      show(new Set([...partitions].map(({ lease }) => lease.partition)));
+      // Whatever makes subscribers stricter is collected first, so that the brake judges the whole pass at once.
+      const postponed: Work[] = [];
+      for (const [owned, live] of lives) {
+        for (let from = 0; from < live.length; from += chunk) {
+          if (stopped() || owned.signal.aborted) break;
+          const works = live.slice(from, from + chunk).map((who): Work => ({ who, owned, cause: 'sweep' }));
+          postponed.push(...(await reconciler.evaluate(works, { postpone: true })).postponed);
+          await pause();
+        }
+      }
+      if (!stopped()) await reconciler.evaluate(postponed);
+    },
+  };
+}

@@ -1,0 +1,60 @@
+// What to do about one session: compare the outcome it should have with what its access server confirmed.
+import { formatOutcome, type Outcome, parseOutcome } from '../access/outcome.ts';
+import { reactionTo } from './nak.ts';
+
+/** Recorded as `sent` and `acked` when the session was ended because its access server would not change it. */
+export const disconnected = 'disconnect';
+
+export type Told = {
+  /** Texts of outcomes; '' = none yet. */
+  readonly desired: string;
+  readonly sent: string;
+  readonly acked: string;
+  /** Error-Cause of the last NAK, 'timeout', or ''. */
+  readonly errorCause: string;
+  readonly updatedAtMs: number;
+  readonly lastEventAtMs: number;
+  /** What its login answered, when known. */
+  readonly login: Outcome | null;
+};
+
+export type NextStep =
+  /** The session has it. `acked` is what to record as confirmed. */
+  | { readonly kind: 'settled'; readonly acked: string }
+  /** ending: a Disconnect was confirmed, its Stop comes. stale: the access server does not know it. refused: it will not do it. */
+  | { readonly kind: 'wait'; readonly why: 'ending' | 'stale' | 'refused' }
+  | {
+      readonly kind: 'change';
+      readonly by: 'coa' | 'disconnect';
+      /** What the session has now; null when unknown. */
+      readonly from: Outcome | null;
+      /** This change was let through before and only has to be repeated. */
+      readonly approved: boolean;
+    };
+
+/** A session that still reports this long after its Disconnect was confirmed is alive. */
+const aliveAfterMs = 60_000;
+
+export function nextStep(told: Told, desired: Outcome, options: { readonly fallback: boolean }): NextStep {
+  const text = formatOutcome(desired);
+  const by = desired.kind === 'reject' ? 'disconnect' : 'coa';
+  const acked = parseOutcome(told.acked);
+  if (told.acked === disconnected || acked?.kind === 'reject') {
+    const alive = told.lastEventAtMs > told.updatedAtMs + aliveAfterMs;
+    if (!alive) return told.acked === text ? { kind: 'settled', acked: text } : { kind: 'wait', why: 'ending' };
+    return { kind: 'change', by, from: null, approved: told.acked === text || told.desired === text };
+  }
+  const from = acked ?? told.login;
+  if (from && formatOutcome(from) === text) return { kind: 'settled', acked: text };
+
+  const unchanged = told.desired === text;
+  if (unchanged && told.errorCause !== '') {
+    const reaction = reactionTo(told.errorCause);
+    if (reaction === 'stale') return { kind: 'wait', why: 'stale' };
+    if (reaction === 'refused') {
+      const exhausted = by === 'disconnect' || told.sent === disconnected || !options.fallback;
+      return exhausted ? { kind: 'wait', why: 'refused' } : { kind: 'change', by: 'disconnect', from, approved: true };
+    }
+  }
+  return { kind: 'change', by, from, approved: unchanged && told.sent !== '' && told.sent === text };
+}

@@ -1,0 +1,145 @@
+// The enforcement side of the ledger: owning partitions, claiming their work, recording what sessions were told.
+import type { Cluster, Redis } from 'ioredis';
+import { keys, tag } from './keys.ts';
+
+/** Standing ownership of a partition; every write names it and is refused once another owner has taken over. */
+export type Lease = { readonly partition: number; readonly node: string; readonly token: string };
+
+export const enforceKinds = ['opened', 'crossed', 'closed', 'boundary'] as const;
+export type EnforceKind = (typeof enforceKinds)[number];
+
+export type EnforceEntry = {
+  readonly id: string;
+  readonly kind: EnforceKind;
+  readonly tenantId: number;
+  readonly subscriptionId: number;
+  readonly atMs: number;
+};
+
+export type Subscriber = { readonly tenantId: number; readonly subscriptionId: number };
+
+export type Claim = {
+  readonly lease: Lease;
+  /** The lease was not held before this call: whatever was under way may be half done. */
+  readonly fresh: boolean;
+  readonly entries: readonly EnforceEntry[];
+  readonly due: readonly Subscriber[];
+  /** Where the wheel put the members of `due` until they are scheduled anew. */
+  readonly dueUntilMs: number;
+};
+
+export type ClaimOptions = {
+  readonly leaseMs: number;
+  readonly count: number;
+  /** After this long, work that was claimed and not finished is handed out again. */
+  readonly visibilityMs: number;
+  readonly nowMs: number;
+};
+
+export type SessionRecord = Partial<
+  Record<'desired' | 'sent' | 'acked' | 'cause', string> & { readonly updatedAtMs: number }
+>;
+
+export type RecordResult = 'ok' | 'gone' | 'not_owner';
+
+export type EnforcementLedger = ReturnType<typeof createEnforcementLedger>;
+
+export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
+  const call = (name: string, keyNames: readonly string[], args: readonly (string | number)[]): Promise<unknown> =>
+    redis.fcall(name, keyNames.length, ...keyNames, ...args);
+  const leaseKey = (partition: number) => `lease:${tag(partition)}`;
+  const textOf = (lease: Lease) => `${lease.node}:${lease.token}`;
+
+  return {
+    /** Takes or renews the ownership and hands out work; null while another node owns the partition. `held` = the standing token, '' at start. */
+    async claim(partition: number, held: string, options: ClaimOptions): Promise<Claim | null> {
+      const { leaseMs, count, visibilityMs, nowMs } = options;
+      const answer = await call(
+        'enforcement_claim',
+        [leaseKey(partition), `fence:${tag(partition)}`, keys.enforce(partition), keys.wheel(partition)],
+        [node, held, leaseMs, count, visibilityMs, nowMs],
+      );
+      const [token, fresh, entries, due] = answer as [string?, number?, [string, string[]][]?, string[]?];
+      if (token === undefined) return null;
+      return {
+        lease: { partition, node, token },
+        fresh: fresh === 1,
+        entries: (entries ?? []).map(([id, fields]) => entryOf(id, fields)),
+        due: (due ?? []).map(subscriberOf),
+        dueUntilMs: nowMs + visibilityMs,
+      };
+    },
+
+    async release(lease: Lease): Promise<void> {
+      await call('enforcement_release', [leaseKey(lease.partition)], [textOf(lease)]);
+    },
+
+    /** The entries are worked off. */
+    async done(lease: Lease, ids: readonly string[]): Promise<void> {
+      if (ids.length === 0) return;
+      await call(
+        'enforcement_done',
+        [leaseKey(lease.partition), keys.enforce(lease.partition)],
+        [textOf(lease), ...ids],
+      );
+    },
+
+    /** When the subscription must be evaluated next (null: no such instant); an earlier one that stands is kept. `claimedMs` = the claim's `dueUntilMs`. */
+    async schedule(lease: Lease, who: Subscriber, atMs: number | null, claimedMs?: number): Promise<void> {
+      if (atMs === null && claimedMs === undefined) return;
+      await call(
+        'enforcement_schedule',
+        [leaseKey(lease.partition), keys.wheel(lease.partition)],
+        [textOf(lease), memberOf(who), atMs === null ? '' : Math.ceil(atMs), claimedMs ?? ''],
+      );
+    },
+
+    /** Writes enforcement fields of the session, only while it is open in this incarnation. */
+    async record(lease: Lease, sessionKey: string, incarnation: number, fields: SessionRecord): Promise<RecordResult> {
+      const { updatedAtMs, ...texts } = fields;
+      const pairs = Object.entries(updatedAtMs === undefined ? texts : { ...texts, eupd: String(updatedAtMs) });
+      const answer = await call(
+        'enforcement_session',
+        [leaseKey(lease.partition), sessionKey],
+        [textOf(lease), incarnation, ...pairs.flat()],
+      );
+      return answer as RecordResult;
+    },
+  };
+}
+
+/** Subscribers with an open session in the partition, each once, read in pages. */
+export async function liveSubscribers(redis: Redis | Cluster, partition: number): Promise<Subscriber[]> {
+  const members = new Set<string>();
+  for (let offset = 0, read = livePage; read === livePage; offset += livePage) {
+    const answer = await redis.fcall('enforcement_live', 1, keys.live(partition), offset, livePage);
+    const [count, ...page] = answer as [number, ...string[]];
+    for (const member of page) members.add(member);
+    read = count;
+  }
+  return [...members].map(subscriberOf);
+}
+
+const livePage = 500;
+
+export function memberOf(who: Subscriber): string {
+  return `${who.tenantId}:${who.subscriptionId}`;
+}
+
+function subscriberOf(member: string): Subscriber {
+  const [tenantId = 0, subscriptionId = 0] = member.split(':').map(Number);
+  return { tenantId, subscriptionId };
+}
+
+function entryOf(id: string, fields: readonly string[]): EnforceEntry {
+  const values = new Map<string, string>();
+  for (let i = 0; i + 1 < fields.length; i += 2) values.set(fields[i] ?? '', fields[i + 1] ?? '');
+  const number = (name: string) => Number(values.get(name) ?? 0);
+  return {
+    id,
+    kind: enforceKinds.find((kind) => kind === values.get('type')) ?? 'boundary',
+    tenantId: number('tenant'),
+    subscriptionId: number('sub'),
+    atMs: number('at'),
+  };
+}
