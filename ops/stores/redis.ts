@@ -106,10 +106,9 @@ async function connectOnce(
     enableAutoPipelining: pipelining,
     lazyConnect: true,
   });
-  single.on('error', (error) => report(messageOf(error)));
   try {
     await ready(single);
-    if (!/^cluster_enabled:1/m.test(await single.info('cluster'))) return single;
+    if (!/^cluster_enabled:1/m.test(await single.info('cluster'))) return reporting(single, report);
   } catch (error) {
     single.disconnect();
     throw error;
@@ -126,25 +125,30 @@ async function connectOnce(
     redisOptions: { ...common, ...identity },
   };
   const cluster = new Cluster([...urls], clusterOptions);
-  cluster.on('error', (error) => report(messageOf(error)));
   try {
     await ready(cluster);
-    return cluster;
+    return reporting(cluster, report);
   } catch (error) {
     cluster.disconnect();
     throw error;
   }
 }
 
-/** `connect()` alone would wait through every retry; the caller wants to know of the first failure. */
+/** `connect()` alone would wait through every retry and hide the cause; the caller wants the first failure. */
 async function ready(client: RedisClient): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
+  const failed = new Promise<never>((_, reject) => {
+    client.on('error', reject);
     timer = setTimeout(() => reject(new Error('no connection within 5 s')), 5000);
   });
   try {
-    await Promise.race([client.connect(), late]);
+    await Promise.race([failed, client.connect()]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function reporting<T extends RedisClient>(client: T, report: (problem: string) => void): T {
+  client.on('error', (error) => report(messageOf(error)));
+  return client;
 }

@@ -10,11 +10,16 @@ const NAMES = ['redis-server', 'valkey-server'] as const;
 const OLDEST_MAJOR = 7;
 const COMMAND = 'apt-get install -y redis-server';
 
-/** Undefined when neither is in PATH; a version that is too old counts as missing and is named in `tooOld`. */
-export function findRedisProgram(searchPath = process.env.PATH ?? ''): { found?: RedisProgram; tooOld?: RedisProgram } {
+const searched = () => [...(process.env.PATH ?? '').split(':'), '/usr/local/bin', '/usr/bin'];
+
+/** A version that is too old counts as missing and is named in `tooOld`. */
+export function findRedisProgram(directories: readonly string[] = searched()): {
+  found?: RedisProgram;
+  tooOld?: RedisProgram;
+} {
   let tooOld: RedisProgram | undefined;
   for (const name of NAMES) {
-    for (const directory of [...searchPath.split(':'), '/usr/local/bin', '/usr/bin'].filter((entry) => entry !== '')) {
+    for (const directory of directories.filter((entry) => entry !== '')) {
       const program = versionOf(path.join(directory, name), name);
       if (!program) continue;
       if (Number(program.version.split('.')[0]) >= OLDEST_MAJOR) return { found: program };
@@ -25,8 +30,8 @@ export function findRedisProgram(searchPath = process.env.PATH ?? ''): { found?:
 }
 
 /** The program, installed when it is missing and we are root on Debian. @throws with the one command to run. */
-export function requireRedisProgram(say: Say, mayInstall: boolean): RedisProgram {
-  const { found, tooOld } = findRedisProgram();
+export function requireRedisProgram(say: Say, mayInstall: boolean, directories?: readonly string[]): RedisProgram {
+  const { found, tooOld } = findRedisProgram(directories);
   if (found) return found;
   const lack = tooOld
     ? `${tooOld.path} is version ${tooOld.version}, but 7.0 or newer is needed`
