@@ -1,5 +1,5 @@
 // Renders ops/docs/configuration.md from the settings schemas of the processes; `npm run docs` writes it, a test compares it.
-import type { TObject } from 'typebox';
+import Type, { type TObject, type TSchema } from 'typebox';
 
 export type ProcessSettings = { readonly process: string; readonly settings: TObject };
 
@@ -31,7 +31,7 @@ ${lines.join('\n')}
 }
 
 function defaultText(schema: Documented): string {
-  if (!('default' in schema)) return 'required';
+  if (!('default' in schema)) return Type.IsOptional(schema as TSchema) ? 'none' : 'required';
   const value = Array.isArray(schema.default) ? schema.default.join(',') : String(schema.default);
   return value === '' ? 'empty' : `\`${value}\``;
 }

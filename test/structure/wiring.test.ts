@@ -1,0 +1,56 @@
+// Each process can be built from its settings without starting anything, and says all that is wrong with them.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import t from 'tap';
+
+const root = path.resolve(import.meta.dirname, '../..');
+
+function check(script: string, environment: Record<string, string>) {
+  return spawnSync(process.execPath, ['ops/run.mjs', script, '--check'], {
+    cwd: root,
+    env: { PATH: process.env.PATH ?? '', UV_THREADPOOL_SIZE: '16', ...environment },
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+}
+
+for (const script of ['aaa-server/main.ts', 'control-api/main.ts']) {
+  t.test(`${script} --check builds everything and starts nothing`, async (t) => {
+    const dataDir = mkdtempSync(path.join(tmpdir(), 'lastmile-check-'));
+    t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+    const result = check(script, {
+      LASTMILE_DATA_DIR: dataDir,
+      LASTMILE_SECRET_KEY: 'a secret of the tests only',
+      REDIS_URL: 'redis://127.0.0.1:1',
+      FEED_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+      APP_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    });
+    t.equal(result.status, 0, result.stdout + result.stderr);
+  });
+
+  t.test(`${script} lists every wrong setting and ends with 1`, async (t) => {
+    const result = check(script, { BIND_HOST: 'not an address', LOG_LEVEL: 'loud', AAA_ADMIN_PORT: '70000' });
+    t.equal(result.status, 1);
+    for (const name of ['BIND_HOST', 'LOG_LEVEL', 'AAA_ADMIN_PORT', 'LASTMILE_SECRET_KEY']) {
+      t.match(result.stdout + result.stderr, name);
+    }
+  });
+}
+
+t.test('an older Node is told what to do', async (t) => {
+  const result = spawnSync(
+    '/usr/bin/env',
+    ['-i', 'sh', '-c', 'command -v /usr/bin/node /usr/local/bin/node | head -1'],
+    {
+      encoding: 'utf8',
+    },
+  );
+  const node = result.stdout.trim();
+  const version = node ? spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout : '24';
+  if (Number(version.split('.')[0]) >= 24) return t.skip('no older Node on this machine');
+  const old = spawnSync(node, ['ops/run.mjs', 'ops/up.ts'], { cwd: root, encoding: 'utf8' });
+  t.equal(old.status, 1);
+  t.match(old.stderr, /Lastmile runs on Node 24/);
+});
