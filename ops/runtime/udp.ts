@@ -1,0 +1,83 @@
+// UDP as batches: a driver hands over what arrived, the handler answers into the same batch. Drivers differ, handlers do not.
+import { bindProblems } from './udp/bind-addresses.ts';
+import { openDgram } from './udp/dgram.ts';
+
+/** Where a datagram came from. IPv4 stays dotted also on a dual-stack socket. */
+export type Peer = { readonly address: string; readonly port: number };
+
+/** Valid only during the handler's call: its memory belongs to the driver. */
+export type UdpBatch = {
+  readonly count: number;
+  /** Datagram i is octets [starts[i], starts[i] + lengths[i]) of data[i]. */
+  readonly data: readonly Buffer[];
+  readonly starts: ArrayLike<number>;
+  readonly lengths: ArrayLike<number>;
+  readonly peers: readonly Peer[];
+  /** Answers datagram i with octets [start, start + length) of `data`, copied at once. */
+  reply(i: number, data: Buffer, start: number, length: number): void;
+};
+
+export type UdpSocket = {
+  /** The address and port it listens on, and answers from. */
+  readonly address: string;
+  readonly port: number;
+  /** Sends octets that are copied at once: for answers that come after the handler has returned. */
+  send(peer: Peer, data: Buffer, start: number, length: number): void;
+};
+
+export const udpEvents = ['source_port_zero', 'send_error', 'send_queue_full'] as const;
+export type UdpEvent = (typeof udpEvents)[number];
+
+export const udpDrivers = ['auto', 'dgram', 'mmsg'] as const;
+export type UdpDriver = (typeof udpDrivers)[number];
+
+export type UdpOptions = {
+  readonly driver: UdpDriver;
+  /** One socket each. */
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** Several sockets may then share the port; the kernel spreads source ports over them. */
+  readonly reusePort: boolean;
+  readonly receiveBufferBytes: number;
+  onBatch(batch: UdpBatch, socket: UdpSocket): void;
+  /** What is dropped, by reason. */
+  count(event: UdpEvent): void;
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+  /** A socket died: its owner cannot go on. */
+  onFatal(error: Error): void;
+};
+
+export type UdpListener = {
+  readonly driver: 'dgram';
+  readonly sockets: readonly UdpSocket[];
+  /** Discards what arrives from now on; sending goes on until `stop`. */
+  stopReceiving(): void;
+  /** Closes every socket; may be called again. Datagrams still queued for sending leave first. */
+  stop(): Promise<void>;
+};
+
+/** Binds a socket to every address. Throws with the reason, having closed what it had opened. */
+export async function openUdp(options: UdpOptions): Promise<UdpListener> {
+  if (options.driver === 'mmsg') {
+    throw new Error('UDP_DRIVER mmsg is not available in this build: use auto or dgram');
+  }
+  const problems = bindProblems(options.addresses);
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  return openDgram(options);
+}
+
+/** Throws when somebody has the port already: SO_REUSEPORT alone would share it with a second server without a word. */
+export async function assertPortFree(addresses: readonly string[], port: number): Promise<void> {
+  const probe = await openUdp({
+    driver: 'dgram',
+    addresses,
+    port,
+    reusePort: false,
+    receiveBufferBytes: 0,
+    onBatch: () => undefined,
+    count: () => undefined,
+    warn: () => undefined,
+    onFatal: () => undefined,
+  });
+  await probe.stop();
+}
