@@ -27,16 +27,10 @@ export function buildRequest(
   builder.begin(request.kind === 'coa' ? code.coaRequest : code.disconnectRequest, identifier);
   builder.messageAuthenticator();
   for (const { vendor, type, value } of request.attributes) {
-    if (typeof value === 'string') {
-      if (vendor === 0) builder.text(type, value);
-      else builder.vendorText(vendor, type, value);
-    } else if (typeof value === 'number') {
-      if (vendor === 0) builder.integer(type, value);
-      else builder.vendorInteger(vendor, type, value);
-    } else if (vendor === 0) builder.octets(type, Buffer.from(value));
-    else builder.vendorOctets(vendor, type, Buffer.from(value));
+    if (vendor === 0) builder.add(type, value);
+    else builder.addVendor(vendor, type, value);
   }
-  builder.integer(attribute.eventTimestamp, Math.floor(nowMs / 1000));
+  builder.add(attribute.eventTimestamp, Math.floor(nowMs / 1000));
   return builder.finishRequest(request.secret) ? Buffer.from(builder.data.subarray(0, builder.length())) : undefined;
 }
 
