@@ -1,5 +1,9 @@
 // The words of the ledger: records that go in, results, sessions and usage that come out. Rules: ops/docs/ledger.md.
-import type { UsageDirection, UsageWindow } from '../fup/rules.ts';
+import type { Threshold } from '../fup/usage.ts';
+import type { UsageWindows } from '../time.ts';
+
+export type { ByteCount, Threshold, Usage } from '../fup/usage.ts';
+export type { Interval, UsageWindows } from '../time.ts';
 
 export const partitionCount = 64;
 
@@ -44,21 +48,13 @@ export type AccountingRecord = {
   readonly terminateCause: string;
 };
 
-/** A half-open interval of instants. */
-export type Interval = { readonly fromMs: number; readonly toMs: number };
-
-/** The windows of the tenant's zone that a record may touch, oldest first, without gaps; the last contains the event. */
-export type UsageWindows = Readonly<Record<UsageWindow, readonly Interval[]>>;
-
-/** A usage that must be noticed when it is reached, e.g. total of the day ≥ 10 GB. */
-export type Threshold = { readonly window: UsageWindow; readonly direction: UsageDirection; readonly bytes: number };
-
 /** Where a record stands in its WAL: positions of one WAL only grow; `previous` is the last one before it in the same partition. */
 export type LanePosition = { readonly walId: string; readonly previous: number; readonly position: number };
 
 export type AccountingCall = {
   readonly lane: LanePosition;
   readonly record: AccountingRecord;
+  /** The windows of the tenant's zone that the record may touch; the last of each kind contains the event. */
   readonly windows: UsageWindows;
   readonly thresholds: readonly Threshold[];
   /** Plan peak in bits per second, the faster direction: tells a 32-bit wrap from a reset. */
@@ -77,11 +73,6 @@ export type ApplyResult =
   | { readonly kind: 'need_windows'; readonly sinceMs: number }
   /** Written to the quarantine with its reason and passed: the lane goes on. */
   | { readonly kind: 'quarantined'; readonly reason: string };
-
-export type ByteCount = { readonly upBytes: number; readonly downBytes: number };
-
-/** Counters of the current window of each kind at an instant; a window nothing was counted in is zero. */
-export type Usage = Readonly<Record<UsageWindow | 'all', ByteCount>>;
 
 export type SessionEnforcement = {
   /** Texts of policy/access/outcome.ts; '' = not yet. `acked` starts as what the login answered, when known. */
