@@ -37,6 +37,8 @@ export const keys = {
   enforce: (partition: number) => `enforce:${tag(partition)}`,
   /** stream: every decided profile */
   profile: (partition: number) => `profile:${tag(partition)}`,
+  /** hash: subscription → text of its last decided profile (profile.ts) */
+  lastProfiles: (partition: number, tenantId: number) => `prof:${tag(partition)}:${tenantId}`,
   /** string: partition and subscription of a running session, for records without Class */
   directory: (nasInstance: string, sessionId: string) => `{sid:${sessionHash(nasInstance, sessionId)}}`,
   /** boot instants of a NAS instance, and the index of its sessions */
