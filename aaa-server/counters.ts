@@ -1,0 +1,175 @@
+// What a worker counts: names and the layout of one shared array per worker, which the main thread sums for /metrics.
+
+import { udpEvents } from '#ops/runtime/udp.ts';
+import { rejectReasons } from '#policy/access/outcome.ts';
+import { malformedReasons } from './wire/packet.ts';
+
+/** Why an Access-Request is rejected before the access table is asked. */
+export const loginFailures = [
+  'no_user_name',
+  'no_password',
+  'unsupported_method',
+  'unknown_user',
+  'wrong_password',
+  'unusable_password',
+] as const;
+export type LoginFailure = (typeof loginFailures)[number];
+
+/** Why a packet gets no answer. */
+export const dropReasons = [
+  ...malformedReasons,
+  'unknown_client',
+  'unexpected_code',
+  'bad_request_authenticator',
+  'bad_message_authenticator',
+  'message_authenticator_required',
+  'message_authenticator_required_by_eap',
+  'message_authenticator_required_by_proxy_state',
+  'message_authenticator_required_by_status_server',
+  'password_malformed',
+  'two_passwords',
+  'snapshot_incomplete',
+  'accounting_refused',
+  'accounting_not_durable',
+  'reply_too_long',
+  'handler_error',
+] as const;
+export type DropReason = (typeof dropReasons)[number];
+
+const families = {
+  requests: {
+    name: 'lastmile_radius_requests_total',
+    help: 'Requests of known access servers, by kind, duplicates included',
+    label: 'kind',
+    values: ['access', 'accounting', 'status'],
+  },
+  replies: {
+    name: 'lastmile_radius_replies_total',
+    help: 'Replies, by code, re-sent ones not included',
+    label: 'code',
+    values: ['access_accept', 'access_reject', 'accounting_response'],
+  },
+  rejects: {
+    name: 'lastmile_radius_rejects_total',
+    help: 'Access-Rejects, by reason',
+    label: 'reason',
+    values: [...loginFailures, ...rejectReasons],
+  },
+  drops: {
+    name: 'lastmile_radius_dropped_total',
+    help: 'Packets that got no answer, by reason',
+    label: 'reason',
+    values: dropReasons,
+  },
+  duplicates: {
+    name: 'lastmile_radius_duplicates_total',
+    help: 'Retransmissions: answered from memory (resent) or dropped because the first is still being worked on',
+    label: 'state',
+    values: ['resent', 'in_progress'],
+  },
+  signs: {
+    name: 'lastmile_radius_signs_total',
+    help: 'Signs of trouble: likely_wrong_secret = a PAP password that decrypts to rubbish; reject_delay_full = a reject that did not wait',
+    label: 'sign',
+    values: ['likely_wrong_secret', 'reject_delay_full'],
+  },
+  udp: {
+    name: 'lastmile_radius_udp_events_total',
+    help: 'Datagrams not taken or not sent, by reason',
+    label: 'event',
+    values: udpEvents,
+  },
+} as const;
+
+export type CounterFamily = keyof typeof families;
+export type CounterValue<F extends CounterFamily> = (typeof families)[F]['values'][number];
+export const counterFamilies: Readonly<
+  Record<CounterFamily, { name: string; help: string; label: string; values: readonly string[] }>
+> = families;
+
+/** Upper bounds in seconds; one more bucket holds what is slower. */
+export const durationBuckets = [
+  0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5,
+] as const;
+export const durationKinds = ['access', 'accounting'] as const;
+export type DurationKind = (typeof durationKinds)[number];
+/** Per kind: the buckets, one for what is slower, the sum in seconds. */
+const durationSlots = durationBuckets.length + 2;
+
+const offsets = new Map<string, number>();
+let total = 0;
+for (const [family, { values }] of Object.entries(families)) {
+  for (const value of values) offsets.set(`${family}.${value}`, total++);
+}
+const durationStart = total;
+total += durationKinds.length * durationSlots;
+
+export type Counters = {
+  /** Doubles, written by one thread only; a reader sees each of them whole. */
+  readonly array: Float64Array<SharedArrayBuffer>;
+  count<F extends CounterFamily>(family: F, value: CounterValue<F>): void;
+  observe(kind: DurationKind, seconds: number): void;
+};
+
+export function createCounters(buffer: SharedArrayBuffer = createCounterBuffer()): Counters {
+  const array = new Float64Array(buffer);
+  // A nested look-up by constant strings: no text is built per packet.
+  const indexes = Object.fromEntries(
+    Object.entries(families).map(([family, { values }]) => [
+      family,
+      Object.fromEntries(values.map((value) => [value, offsetOf(family, value)])),
+    ]),
+  ) as Record<string, Record<string, number>>;
+  return {
+    array,
+    count(family, value) {
+      const index = indexes[family]?.[value];
+      if (index !== undefined) array[index] = (array[index] ?? 0) + 1;
+    },
+    observe(kind, seconds) {
+      const start = durationStart + durationKinds.indexOf(kind) * durationSlots;
+      let bucket = 0;
+      while (bucket < durationBuckets.length && seconds > (durationBuckets[bucket] ?? 0)) bucket++;
+      array[start + bucket] = (array[start + bucket] ?? 0) + 1;
+      const sum = start + durationSlots - 1;
+      array[sum] = (array[sum] ?? 0) + seconds;
+    },
+  };
+}
+
+export function createCounterBuffer(): SharedArrayBuffer {
+  return new SharedArrayBuffer(total * Float64Array.BYTES_PER_ELEMENT);
+}
+
+/** Sum of a counter over workers. */
+export function sumOf<F extends CounterFamily>(
+  arrays: readonly Float64Array[],
+  family: F,
+  value: CounterValue<F>,
+): number {
+  return sumAt(arrays, offsetOf(family, value));
+}
+
+/** Cumulative bucket counts (the last is the number of observations) and the sum of seconds over workers. */
+export function durationsOf(
+  arrays: readonly Float64Array[],
+  kind: DurationKind,
+): { readonly cumulative: readonly number[]; readonly sum: number } {
+  const start = durationStart + durationKinds.indexOf(kind) * durationSlots;
+  let running = 0;
+  const cumulative = Array.from({ length: durationBuckets.length + 1 }, (_, bucket) => {
+    running += sumAt(arrays, start + bucket);
+    return running;
+  });
+  return { cumulative, sum: sumAt(arrays, start + durationSlots - 1) };
+}
+
+function offsetOf(family: string, value: string): number {
+  const offset = offsets.get(`${family}.${value}`);
+  if (offset === undefined) throw new Error(`no counter ${family}.${value}`);
+  return offset;
+}
+
+function sumAt(arrays: readonly Float64Array[], index: number): number {
+  return arrays.reduce((sum, array) => sum + (array[index] ?? 0), 0);
+}
