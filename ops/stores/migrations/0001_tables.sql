@@ -228,7 +228,7 @@ CREATE TABLE address_assignment (
   CHECK (CASE kind WHEN 'ipv4' THEN family(prefix) = 4 AND masklen(prefix) = 32
                    WHEN 'framed_route' THEN family(prefix) = 4
                    ELSE family(prefix) = 6 END),
-  EXCLUDE USING gist (tenant_id WITH =, (prefix::inet) inet_ops WITH &&) WHERE (released_at IS NULL)
+  CONSTRAINT address_assignment_overlap EXCLUDE USING gist (tenant_id WITH =, (prefix::inet) inet_ops WITH &&) WHERE (released_at IS NULL)
 );
 CREATE INDEX address_assignment_subscription ON address_assignment (tenant_id, subscription_id);
 
@@ -251,7 +251,6 @@ CREATE TABLE idempotency_key (
   key text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
   operation text NOT NULL,
   body_hash bytea NOT NULL,
-  status integer,
   response jsonb,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, key)

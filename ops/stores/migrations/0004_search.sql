@@ -21,3 +21,11 @@ END;
 
 REVOKE EXECUTE ON FUNCTION customer_search(text, integer), credential_search(text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION customer_search(text, integer), credential_search(text, integer) TO lastmile_app;
+
+-- How many minor units make one of a currency (ISO 4217; the same table as policy/money.ts): for sorting and filtering prices.
+CREATE FUNCTION minor_units(currency char(3)) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN CASE
+    WHEN currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') THEN 1
+    WHEN currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 1000
+    WHEN currency IN ('CLF', 'UYW') THEN 10000
+    ELSE 100 END;

@@ -1,0 +1,15 @@
+// What the routes need: the stores and neighbours, passed in by the composition root or by a test.
+import type { Clock } from '#ops/runtime/clock.ts';
+import type { Keyring } from '#ops/runtime/keyring.ts';
+import type { Db } from './database/connect.ts';
+import type { FeedGuard } from './feed-guard/client.ts';
+import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
+
+export type Deps = {
+  readonly db: Db;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  readonly ledger: LedgerReader;
+  readonly brake: BrakeDesk;
+  readonly feedGuard: FeedGuard;
+};

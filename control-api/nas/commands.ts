@@ -1,0 +1,115 @@
+// Makes, changes and removes network access servers. A secret is encrypted for its tenant and address, so it moves with neither.
+import { isIP } from 'node:net';
+import { eq, sql } from 'drizzle-orm';
+import type { Keyring } from '#ops/runtime/keyring.ts';
+import { vendors } from '#policy/nas/vendors.ts';
+import type { Tx } from '../database/connect.ts';
+import { canonicalPrefix } from '../database/prefix.ts';
+import { instantOf } from '../fields.ts';
+import { invalid, Problem } from '../problem.ts';
+import type { NasBody, NasChange, NasReply } from './contract.ts';
+import { type Nas, nasOf, showNas } from './queries.ts';
+import { nas } from './schema.ts';
+
+export async function createNas(tx: Tx, keyring: Keyring, body: NasBody): Promise<NasReply> {
+  const address = await canonicalPrefix(tx, body.address, '/address');
+  const secrets = secretsAt(keyring, tx.scope.tenantId, address);
+  const [made] = await tx
+    .insert(nas)
+    .values({
+      tenantId: tx.scope.tenantId,
+      name: body.name,
+      address,
+      secretCipher: secrets.encrypt(body.secret),
+      ...columnsOf(body),
+    })
+    .returning();
+  if (!made) throw new Error('the NAS was not inserted');
+  tx.audit('nas', made.id, { name: made.name, address });
+  return showNas(made);
+}
+
+export async function changeNas(tx: Tx, keyring: Keyring, id: number, change: NasChange): Promise<NasReply> {
+  if (Object.keys(change).length === 0) throw invalid('', 'names nothing to change');
+  const before = await lockNas(tx, id);
+  const address = change.address === undefined ? before.address : await canonicalPrefix(tx, change.address, '/address');
+  const old = secretsAt(keyring, tx.scope.tenantId, before.address);
+  const now = secretsAt(keyring, tx.scope.tenantId, address);
+  const next = before.nextSecretCipher && old.decrypt(before.nextSecretCipher);
+  const nextSecret = change.next_secret === undefined ? next : change.next_secret;
+  const [changed] = await tx
+    .update(nas)
+    .set({
+      ...(change.name === undefined ? {} : { name: change.name }),
+      address,
+      secretCipher: now.encrypt(change.secret ?? old.decrypt(before.secretCipher)),
+      nextSecretCipher: nextSecret === null ? null : now.encrypt(nextSecret),
+      ...columnsOf(change),
+      updatedAt: sql`now()`,
+    })
+    .where(eq(nas.id, id))
+    .returning();
+  if (!changed) throw new Problem('nas_unknown', `there is no NAS ${id}`);
+  const { secret, next_secret, ...open } = change;
+  tx.audit('nas', id, {
+    ...open,
+    secret_changed: secret !== undefined,
+    next_secret_changed: next_secret !== undefined,
+  });
+  return showNas(changed);
+}
+
+/** Ends a rotation: the next secret becomes the only one. */
+export async function promoteSecret(tx: Tx, id: number): Promise<NasReply> {
+  const before = await lockNas(tx, id);
+  if (!before.nextSecretCipher) throw new Problem('no_next_secret', 'set next_secret first');
+  const [changed] = await tx
+    .update(nas)
+    .set({ secretCipher: before.nextSecretCipher, nextSecretCipher: null, updatedAt: sql`now()` })
+    .where(eq(nas.id, id))
+    .returning();
+  if (!changed) throw new Problem('nas_unknown', `there is no NAS ${id}`);
+  tx.audit('nas', id);
+  return showNas(changed);
+}
+
+export async function removeNas(tx: Tx, id: number): Promise<void> {
+  const [removed] = await tx.delete(nas).where(eq(nas.id, id)).returning({ address: nas.address, name: nas.name });
+  if (!removed) throw new Problem('nas_unknown', `there is no NAS ${id}`);
+  tx.audit('nas', id, removed);
+}
+
+async function lockNas(tx: Tx, id: number): Promise<Nas> {
+  await tx.select({ id: nas.id }).from(nas).where(eq(nas.id, id)).for('update');
+  return nasOf(tx, id);
+}
+
+function secretsAt(keyring: Keyring, tenantId: number, address: string) {
+  const place = `${tenantId}:${address}`;
+  return {
+    encrypt: (secret: string) => keyring.encrypt('nas', place, Buffer.from(secret)),
+    decrypt: (cipher: Buffer) => keyring.decrypt('nas', place, cipher).toString(),
+  };
+}
+
+function columnsOf(body: Partial<Omit<NasBody, 'name' | 'address' | 'secret'>>) {
+  if (body.vendor !== undefined && !vendors.some((known) => known === body.vendor))
+    throw invalid('/vendor', `must be one of ${vendors.join(', ')}`);
+  if (body.coa_address && (isIP(body.coa_address) === 0 || body.coa_address.includes('%')))
+    throw invalid('/coa_address', 'must be an IP address');
+  return {
+    ...(body.nas_identifier === undefined ? {} : { nasIdentifier: body.nas_identifier }),
+    ...(body.vendor === undefined ? {} : { vendor: body.vendor }),
+    ...(body.coa_address === undefined ? {} : { coaAddress: body.coa_address }),
+    ...(body.coa_port === undefined ? {} : { coaPort: body.coa_port }),
+    ...(body.coa_rate_per_s === undefined ? {} : { coaRatePerS: body.coa_rate_per_s }),
+    ...(body.mode === undefined ? {} : { mode: body.mode }),
+    ...(body.adopted_at === undefined
+      ? {}
+      : { adoptedAt: body.adopted_at === null ? null : instantOf(body.adopted_at, '/adopted_at') }),
+    ...(body.require_message_authenticator === undefined
+      ? {}
+      : { requireMessageAuthenticator: body.require_message_authenticator }),
+    ...(body.status === undefined ? {} : { status: body.status }),
+  };
+}

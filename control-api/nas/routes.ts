@@ -1,0 +1,115 @@
+// Network access servers: /nas.
+import { type Api, tenantOf, writing } from '../api.ts';
+import { read } from '../database/read.ts';
+import { write } from '../database/write.ts';
+import type { Deps } from '../deps.ts';
+import { Empty, IdParams, NoBody, problems, WriteQuery } from '../fields.ts';
+import { changeNas, createNas, promoteSecret, removeNas } from './commands.ts';
+import { NasBody, NasChange, NasesReply, NasQuery, NasReply } from './contract.ts';
+import { listNas, nasOf, showNas } from './queries.ts';
+
+const tags = ['nas'];
+
+export function nasRoutes(app: Api, { db, keyring }: Deps): void {
+  app.get(
+    '/nas',
+    {
+      config: { permission: 'nas:read' },
+      schema: {
+        tags,
+        operationId: 'nas.list',
+        summary: 'List network access servers',
+        querystring: NasQuery,
+        response: { 200: NasesReply, ...problems('invalid_cursor', 'page_too_deep') },
+      },
+    },
+    (request) => read(db, tenantOf(request), (conn) => listNas(conn, request.query)),
+  );
+
+  app.post(
+    '/nas',
+    {
+      config: { permission: 'nas:write', idempotent: true },
+      schema: {
+        tags,
+        operationId: 'nas.create',
+        summary: 'Add a network access server, or a prefix of them',
+        querystring: WriteQuery,
+        body: NasBody,
+        response: { 201: NasReply, ...problems('nas_address_taken', 'idempotency_key_reused') },
+      },
+    },
+    async (request, reply) => {
+      const made = await write(db, writing(request), (tx) => createNas(tx, keyring, request.body));
+      return reply.code(201).send(made);
+    },
+  );
+
+  app.get(
+    '/nas/:id',
+    {
+      config: { permission: 'nas:read' },
+      schema: {
+        tags,
+        operationId: 'nas.get',
+        summary: 'One network access server',
+        params: IdParams,
+        response: { 200: NasReply, ...problems('nas_unknown') },
+      },
+    },
+    (request) => read(db, tenantOf(request), async (conn) => showNas(await nasOf(conn, request.params.id))),
+  );
+
+  app.patch(
+    '/nas/:id',
+    {
+      config: { permission: 'nas:write' },
+      schema: {
+        tags,
+        operationId: 'nas.update',
+        summary: 'Change a network access server; next_secret starts the rotation of its secret',
+        params: IdParams,
+        querystring: WriteQuery,
+        body: NasChange,
+        response: { 200: NasReply, ...problems('nas_unknown', 'nas_address_taken') },
+      },
+    },
+    (request) => write(db, writing(request), (tx) => changeNas(tx, keyring, request.params.id, request.body)),
+  );
+
+  app.post(
+    '/nas/:id/promote-secret',
+    {
+      config: { permission: 'nas:write' },
+      schema: {
+        tags,
+        operationId: 'nas.promote_secret',
+        summary: 'End the rotation: the next secret becomes the only one',
+        params: IdParams,
+        querystring: WriteQuery,
+        body: NoBody,
+        response: { 200: NasReply, ...problems('nas_unknown', 'no_next_secret') },
+      },
+    },
+    (request) => write(db, writing(request), (tx) => promoteSecret(tx, request.params.id)),
+  );
+
+  app.delete(
+    '/nas/:id',
+    {
+      config: { permission: 'nas:write' },
+      schema: {
+        tags,
+        operationId: 'nas.delete',
+        summary: 'Remove a network access server',
+        params: IdParams,
+        querystring: WriteQuery,
+        response: { 204: Empty, ...problems('nas_unknown') },
+      },
+    },
+    async (request, reply) => {
+      await write(db, writing(request), (tx) => removeNas(tx, request.params.id));
+      return reply.code(204).send(null);
+    },
+  );
+}

@@ -1,0 +1,26 @@
+// The table of network access servers.
+import { boolean, cidr, inet, integer, pgTable, text } from 'drizzle-orm/pg-core';
+import { bytea, id, instant, reference } from '../database/schema.ts';
+import { enforcementModes } from '../tenants/schema.ts';
+
+export const nasStatuses = ['active', 'inactive'] as const;
+
+export const nas = pgTable('nas', {
+  id: id(),
+  tenantId: reference('tenant_id').notNull(),
+  name: text('name').notNull(),
+  address: cidr('address').notNull(),
+  nasIdentifier: text('nas_identifier'),
+  vendor: text('vendor').notNull().default('generic'),
+  secretCipher: bytea('secret_cipher').notNull(),
+  nextSecretCipher: bytea('next_secret_cipher'),
+  coaAddress: inet('coa_address'),
+  coaPort: integer('coa_port').notNull().default(3799),
+  coaRatePerS: integer('coa_rate_per_s').notNull().default(100),
+  mode: text('mode', { enum: enforcementModes }).notNull().default('enforce'),
+  adoptedAt: instant('adopted_at'),
+  requireMessageAuthenticator: boolean('require_message_authenticator').notNull().default(true),
+  status: text('status', { enum: nasStatuses }).notNull().default('active'),
+  createdAt: instant('created_at').notNull().defaultNow(),
+  updatedAt: instant('updated_at').notNull().defaultNow(),
+});

@@ -1,0 +1,102 @@
+// What a subscription looks like in the API, and what its life cycle takes.
+import { sql } from 'drizzle-orm';
+import Type, { type Static } from 'typebox';
+import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
+import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
+import { choice, Id, Instant, nullable, Prefix, strict } from '../fields.ts';
+import { TariffReply } from '../services/contract.ts';
+import { addressKinds, holdReasons, meters, subscription, subscriptionHold, terminationReasons } from './schema.ts';
+
+/** What is shown: `suspended` is an active subscription with a standing hold. */
+export const shownStatuses = [...subscriptionStatuses, 'suspended'] as const;
+
+const UserName = Type.String({ minLength: 1, maxLength: 253, pattern: '^[^\\u0000-\\u001f\\u007f]+$' });
+const Password = Type.String({ minLength: 1, maxLength: 128, description: 'never given back' });
+const Realm = Type.String({ maxLength: 253 });
+const InstantText = Type.String({ format: 'date-time' });
+const AnchorDay = Type.Integer({ minimum: 1, maximum: 31, description: 'first day of the billing month' });
+
+export const AddressBody = strict({ kind: choice(addressKinds), prefix: Prefix });
+export type AddressBody = Static<typeof AddressBody>;
+
+export const SubscribeBody = strict({
+  service_id: Id,
+  user_name: UserName,
+  password: Password,
+  realm: Type.Optional(Realm),
+  status: Type.Optional(choice(['pending', 'active'])),
+  paid_until: Type.Optional(nullable(InstantText)),
+  anchor_day: Type.Optional(AnchorDay),
+  addresses: Type.Optional(Type.Array(AddressBody, { maxItems: 50 })),
+});
+export type SubscribeBody = Static<typeof SubscribeBody>;
+
+export const SubscriptionChange = strict({
+  status: Type.Optional(choice(['pending', 'active', 'paused', 'disabled'])),
+  paid_until: Type.Optional(nullable(InstantText)),
+  anchor_day: Type.Optional(AnchorDay),
+  user_name: Type.Optional(UserName),
+  password: Type.Optional(Password),
+});
+export type SubscriptionChange = Static<typeof SubscriptionChange>;
+
+export const SuspendBody = strict({ reason: choice(holdReasons), until: Type.Optional(nullable(InstantText)) });
+export type SuspendBody = Static<typeof SuspendBody>;
+export const ReactivateBody = strict({ reason: choice(holdReasons) });
+export const TerminateBody = strict({ reason: choice(terminationReasons) });
+export const MoveBody = strict({ service_id: Id });
+
+const AddressReply = Type.Object({ id: Id, kind: choice(addressKinds), prefix: Type.String(), assigned_at: Instant });
+
+export const SubscriptionReply = Type.Object({
+  id: Id,
+  customer_id: Id,
+  service_id: Id,
+  service_name: Type.String(),
+  tariff: TariffReply,
+  status: choice(shownStatuses),
+  expired: Type.Boolean({ description: 'paid_until and the grace of the tariff are over' }),
+  holds: Type.Array(
+    Type.Object({ reason: choice(holdReasons), since: Instant, until: nullable(Instant), by: nullable(Id) }),
+  ),
+  paid_until: nullable(Instant),
+  anchor_day: Type.Integer(),
+  meter: choice(meters),
+  user_name: nullable(Type.String()),
+  realm: nullable(Type.String()),
+  addresses: Type.Array(AddressReply),
+  created_at: Instant,
+  updated_at: Instant,
+  terminated_at: nullable(Instant),
+  termination_reason: nullable(choice(terminationReasons)),
+});
+export type SubscriptionReply = Static<typeof SubscriptionReply>;
+
+/** A hold of {@link subscriptionHold} that stands now. */
+export const standingHold = sql`${subscriptionHold.liftedAt} IS NULL
+  AND (${subscriptionHold.until} IS NULL OR ${subscriptionHold.until} > now())`;
+
+const shownStatus = sql`CASE WHEN ${subscription.status} = 'active' AND EXISTS (
+  SELECT FROM ${subscriptionHold} WHERE ${subscriptionHold.subscriptionId} = ${subscription.id} AND ${standingHold})
+  THEN 'suspended' ELSE ${subscription.status} END`;
+
+export const subscriptionList = {
+  from: sql`${subscription}`,
+  id: subscription.id,
+  defaultSort: '-id',
+  searches: 'a user name or its beginning',
+  fields: {
+    id: { kind: 'integer', value: subscription.id, sortable: true },
+    customer_id: { kind: 'integer', value: subscription.customerId },
+    service_id: { kind: 'integer', value: subscription.serviceId },
+    tariff_id: { kind: 'integer', value: subscription.tariffId },
+    status: { kind: 'text', value: shownStatus, choices: shownStatuses },
+    paid_until: { kind: 'instant', value: subscription.paidUntil, nullable: true },
+    created_at: { kind: 'instant', value: subscription.createdAt },
+  },
+} as const satisfies ListDefinition;
+export const SubscriptionQuery = listQuery(subscriptionList);
+export const SubscriptionsReply = listReply(SubscriptionReply);
+
+export const OwnParams = strict({ id: Id });
+export const CustomerParams = strict({ id: Id, subscription_id: Id });

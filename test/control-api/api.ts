@@ -1,0 +1,173 @@
+// The API on a real database, with a ledger in memory, for the tests of control-api.
+
+import { Client } from 'pg';
+import type { Api } from '#control-api/api.ts';
+import { buildApp } from '#control-api/app.ts';
+import { hashPassword } from '#control-api/auth/password.ts';
+import { createDb, type Db } from '#control-api/database/connect.ts';
+import type { Deps } from '#control-api/deps.ts';
+import { createKeyring } from '#ops/runtime/keyring.ts';
+import { createLogger } from '#ops/runtime/log.ts';
+import { createRegistry } from '#ops/runtime/metrics.ts';
+import type { Brake, BrakeAnswer } from '#policy/ledger/brake.ts';
+import type { LiveSession, Usage } from '#policy/ledger/types.ts';
+import { databaseForTest, type Teardown } from '#test/support/stores.ts';
+
+export const password = 'a password of the tests';
+
+export type Reply = { status: number; body: any; headers: Record<string, unknown> };
+export type Call = (method: string, url: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>;
+
+export type TestApi = {
+  readonly app: Api;
+  readonly db: Db;
+  readonly owner: Client;
+  readonly keyring: Deps['keyring'];
+  readonly ledger: MemoryLedger;
+  readonly brakes: Brake[];
+  readonly held: Map<number, number>;
+  /** Calls as nobody. */
+  call: Call;
+  /** Calls as a user; `email` of `as` must exist with the password of the tests. */
+  signIn(email: string, tenant?: string): Promise<Call>;
+  clock: { nowMs: number };
+};
+
+export type MemoryLedger = { sessions: LiveSession[]; usage: Map<number, Usage>; away: boolean };
+
+const zero = { upBytes: 0, downBytes: 0 };
+
+export async function apiForTest(t: Teardown): Promise<TestApi> {
+  const urls = await databaseForTest(t);
+  const owner = new Client({ connectionString: urls.ownerUrl });
+  await owner.connect();
+  t.teardown(() => owner.end());
+  const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
+  const db = createDb(urls.appUrl, log);
+  const keyring = createKeyring(['a secret of this test']);
+  const ledger: MemoryLedger = { sessions: [], usage: new Map(), away: false };
+  const brakes: Brake[] = [];
+  const held = new Map<number, number>();
+  const clock = { nowMs: Date.now() };
+  const app = await buildApp(
+    {
+      db,
+      keyring,
+      clock: { nowMs: () => clock.nowMs, monotonicMs: () => performance.now() },
+      ledger: {
+        usage: async (_, subscriptionId) => {
+          refuseWhenAway(ledger);
+          return ledger.usage.get(subscriptionId) ?? { day: zero, week: zero, month: zero, all: zero };
+        },
+        sessionsOf: async (tenantId, subscriptionId) =>
+          ledger.sessions.filter((one) => one.tenantId === tenantId && one.subscriptionId === subscriptionId),
+        listSessions: async (tenantId, { limit, search }) => {
+          refuseWhenAway(ledger);
+          const found = ledger.sessions.filter(
+            (one) => one.tenantId === tenantId && (!search || one.userName === search),
+          );
+          return { sessions: found.slice(0, limit), nextCursor: null };
+        },
+      },
+      brake: {
+        list: async (tenantId) => brakes.filter((brake) => brake.tenantId === tenantId),
+        confirm: async (tenantId, id, count) => settle(brakes, tenantId, id, count),
+        cancel: async (tenantId, id) => settle(brakes, tenantId, id),
+      },
+      feedGuard: {
+        held: async (tenantId) => {
+          const count = held.get(tenantId);
+          return count === undefined ? null : { count, since: new Date(0).toISOString() };
+        },
+        confirm: async (tenantId, count) => held.get(tenantId) === count && held.delete(tenantId),
+      },
+    },
+    { log, registry: createRegistry('test'), ready: [], version: '0', trustProxy: ['127.0.0.1'] },
+  );
+  t.teardown(async () => {
+    await app.close();
+    await db.$client.end();
+  });
+
+  let callers = 0;
+  const callWith =
+    (token: string | undefined): Call =>
+    async (method, url, body, headers = {}) => {
+      const response = await app.inject({
+        method: method as 'GET',
+        url: url.startsWith('/api') || url === '/' ? url : `/api/v1${url}`,
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          // Each test client has an address of its own: rate limits are tested on purpose, not by accident.
+          'x-forwarded-for': `10.9.${callers >> 8}.${callers & 255}`,
+          ...headers,
+        },
+        ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = response.body;
+      const json = /json/.test(String(response.headers['content-type']));
+      return { status: response.statusCode, body: json && text ? JSON.parse(text) : text, headers: response.headers };
+    };
+
+  return {
+    app,
+    db,
+    owner,
+    keyring,
+    ledger,
+    brakes,
+    held,
+    clock,
+    call: callWith(undefined),
+    async signIn(email, tenant) {
+      callers++;
+      const reply = await callWith(undefined)('POST', '/auth/login', {
+        identifier: email,
+        password,
+        ...(tenant ? { tenant } : {}),
+      });
+      if (reply.status !== 200) throw new Error(`login of ${email}: ${JSON.stringify(reply.body)}`);
+      return callWith(reply.body.access_token);
+    },
+  };
+}
+
+let hash: Promise<string> | undefined;
+
+/** A user straight in the database. */
+export async function makeUser(
+  { owner }: TestApi,
+  email: string,
+  role: string,
+  tenantId: number | null,
+): Promise<void> {
+  hash ??= hashPassword(password);
+  await owner.query('INSERT INTO app_user (tenant_id, email, role, password_hash) VALUES ($1, $2, $3, $4)', [
+    tenantId,
+    email,
+    role,
+    await hash,
+  ]);
+}
+
+/** A tenant with one user per role (`<role>@<slug>`). */
+export async function makeTenant(api: TestApi, slug: string): Promise<number> {
+  const { rows } = await api.owner.query('INSERT INTO tenant (slug, name) VALUES ($1, $1) RETURNING id', [slug]);
+  const id = Number(rows[0].id);
+  for (const role of ['admin', 'operator', 'viewer']) await makeUser(api, `${role}@${slug}.example`, role, id);
+  return id;
+}
+
+function settle(brakes: Brake[], tenantId: number, id: number, count?: number): BrakeAnswer {
+  const found = brakes.find((brake) => brake.tenantId === tenantId && brake.id === id && brake.state === 'held');
+  if (!found) return { ok: false, reason: 'unknown' };
+  if (count !== undefined && count !== found.pending)
+    return { ok: false, reason: 'count_differs', pending: found.pending };
+  brakes.splice(brakes.indexOf(found), 1);
+  return { ok: true, released: found.pending };
+}
+
+function refuseWhenAway(ledger: MemoryLedger): void {
+  if (ledger.away) throw new Error('Connection is closed.');
+}
