@@ -88,9 +88,15 @@ export type ProfileRecord = {
   readonly fupBlocked: boolean;
   /** Until when the FUP state holds (end of the window or of the time-of-day span); after it the state counts as none. */
   readonly fupUntilMs: number | null;
-  /** Set while the brake holds a stricter decision back: the login answers this outcome instead. JSON of policy/access Outcome. */
+  /** Set while the brake holds a stricter decision back: the login answers this outcome instead. Text of policy/access/outcome.ts. */
   readonly heldOutcome: string | null;
   readonly decidedAtMs: number;
+};
+
+/** How far the mirror of decided profiles can be trusted. */
+export type MirrorState = {
+  /** Wall-clock ms of the last proof that the mirror holds everything Redis had decided, 0 when never. */
+  readonly inStepAtMs: number;
 };
 
 /** The read side, in a worker thread or the main thread. Every lookup is one LMDB get. */
@@ -104,6 +110,7 @@ export type SnapshotReader = {
   subscription(tenantId: number, subscriptionId: number): SubscriptionRecord | undefined;
   credential(tenantId: number, realm: string, userName: string): CredentialRecord | undefined;
   profile(tenantId: number, subscriptionId: number): ProfileRecord | undefined;
+  mirrorState(): MirrorState;
   /** Increases with every change of a NAS or tenant record: rebuild the NAS table when it differs. */
   nasGeneration(): number;
   nasList(): NasRecord[];

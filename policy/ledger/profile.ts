@@ -48,12 +48,12 @@ function valuesOf(profile: DecidedProfile): string[] {
   return [
     String(tenantId),
     String(subscriptionId),
-    String(fupSpeed?.upBps ?? 0),
-    String(fupSpeed?.downBps ?? 0),
+    wholeBps(fupSpeed?.upBps),
+    wholeBps(fupSpeed?.downBps),
     fupBlocked ? '1' : '0',
-    fupUntilMs === null ? '' : String(fupUntilMs),
+    fupUntilMs === null ? '' : String(Math.ceil(fupUntilMs)),
     heldOutcome ?? '',
-    String(decidedAtMs),
+    String(Math.floor(decidedAtMs)),
   ];
 }
 
@@ -72,6 +72,11 @@ function profileOf(values: readonly string[]): DecidedProfile | undefined {
     heldOutcome: held === '' ? null : held,
     decidedAtMs: Number(at),
   };
+}
+
+/** A speed that is in force never becomes 0, which means none. */
+function wholeBps(bps: number | undefined): string {
+  return bps === undefined ? '0' : String(Math.max(1, Math.floor(bps)));
 }
 
 function isCount(text: string): boolean {

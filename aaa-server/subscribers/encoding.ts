@@ -1,0 +1,263 @@
+// The bytes of a record in LMDB. Fixed fields first, texts behind; numbers are doubles because ids and instants pass 2^32; NaN is null.
+import type {
+  AddressRecord,
+  CredentialRecord,
+  HoldReason,
+  HoldRecord,
+  NasRecord,
+  ProfileRecord,
+  SubscriptionRecord,
+} from './records.ts';
+
+/** Orders are part of the format: append, never reorder. */
+const customerStatuses = [
+  'lead',
+  'new',
+  'active',
+  'blocked',
+  'disabled',
+] as const satisfies readonly SubscriptionRecord['customerStatus'][];
+const statuses = [
+  'pending',
+  'active',
+  'paused',
+  'disabled',
+  'terminated',
+] as const satisfies readonly SubscriptionRecord['status'][];
+const reasons = ['non_payment', 'fraud', 'abuse', 'customer_request', 'admin'] as const satisfies readonly HoldReason[];
+const meters = ['radius', 'flow'] as const satisfies readonly SubscriptionRecord['meter'][];
+const addressKinds = [
+  'ipv4',
+  'framed_route',
+  'ipv6_prefix',
+  'delegated_prefix',
+] as const satisfies readonly AddressRecord['kind'][];
+
+/** Name of a credential of a subscription; kept with it so that its credentials can be found when they change. */
+export type CredentialName = { readonly realm: string; readonly userName: string };
+
+const subscriptionHead = 40;
+
+export function encodeSubscription(record: SubscriptionRecord, credentials: readonly CredentialName[]): Buffer {
+  const out = writer(subscriptionHead + 17 * record.holds.length);
+  out.double(record.customerId);
+  out.double(record.planId);
+  out.double(record.paidUntilMs ?? Number.NaN);
+  out.double(record.paidUntilSetAtMs);
+  out.byte(indexIn(customerStatuses, record.customerStatus));
+  out.byte(indexIn(statuses, record.status));
+  out.byte(record.anchorDay);
+  out.byte(indexIn(meters, record.meter));
+  out.byte(record.holds.length);
+  out.byte(0);
+  out.short(record.addresses.length);
+  for (const hold of record.holds) {
+    out.byte(indexIn(reasons, hold.reason));
+    out.double(hold.sinceMs);
+    out.double(hold.untilMs ?? Number.NaN);
+  }
+  for (const { kind, prefix } of record.addresses) {
+    out.byte(indexIn(addressKinds, kind));
+    out.text(prefix);
+  }
+  out.short(credentials.length);
+  for (const { realm, userName } of credentials) {
+    out.text(realm);
+    out.text(userName);
+  }
+  return out.finish();
+}
+
+const none: readonly never[] = [];
+
+export function decodeSubscription(tenantId: number, id: number, bytes: Buffer): SubscriptionRecord {
+  const holdCount = bytes[36] ?? 0;
+  const addressCount = bytes.readUInt16LE(38);
+  return {
+    tenantId,
+    id,
+    customerId: bytes.readDoubleLE(0),
+    planId: bytes.readDoubleLE(8),
+    customerStatus: customerStatuses[bytes[32] ?? 0] ?? 'disabled',
+    status: statuses[bytes[33] ?? 0] ?? 'disabled',
+    holds: holdCount === 0 ? none : decodeHolds(bytes, holdCount),
+    paidUntilMs: orNull(bytes.readDoubleLE(16)),
+    paidUntilSetAtMs: bytes.readDoubleLE(24),
+    anchorDay: bytes[34] ?? 1,
+    meter: meters[bytes[35] ?? 0] ?? 'radius',
+    addresses: addressCount === 0 ? none : decodeAddresses(bytes, holdCount, addressCount),
+  };
+}
+
+/** The names of the credentials that were stored with the subscription. */
+export function credentialNames(bytes: Buffer): CredentialName[] {
+  const input = reader(bytes, subscriptionHead + 17 * (bytes[36] ?? 0));
+  for (let count = bytes.readUInt16LE(38); count > 0; count--) {
+    input.byte();
+    input.text();
+  }
+  return Array.from({ length: input.short() }, () => ({ realm: input.text(), userName: input.text() }));
+}
+
+function decodeHolds(bytes: Buffer, count: number): HoldRecord[] {
+  const input = reader(bytes, subscriptionHead);
+  return Array.from({ length: count }, () => ({
+    reason: reasons[input.byte()] ?? 'admin',
+    sinceMs: input.double(),
+    untilMs: orNull(input.double()),
+  }));
+}
+
+function decodeAddresses(bytes: Buffer, holdCount: number, count: number): AddressRecord[] {
+  const input = reader(bytes, subscriptionHead + 17 * holdCount);
+  return Array.from({ length: count }, () => ({ kind: addressKinds[input.byte()] ?? 'ipv4', prefix: input.text() }));
+}
+
+export function encodeCredential(record: CredentialRecord): Buffer {
+  const bytes = Buffer.allocUnsafe(8 + record.passwordCipher.length);
+  bytes.writeDoubleLE(record.subscriptionId, 0);
+  bytes.set(record.passwordCipher, 8);
+  return bytes;
+}
+
+/** `length` because LMDB lends a buffer that is larger than the value. */
+export function decodeCredential(
+  tenantId: number,
+  realm: string,
+  userName: string,
+  bytes: Buffer,
+  length: number,
+): CredentialRecord {
+  const passwordCipher = Buffer.allocUnsafe(length - 8);
+  bytes.copy(passwordCipher, 0, 8, length);
+  return { tenantId, realm, userName, subscriptionId: bytes.readDoubleLE(0), passwordCipher };
+}
+
+export function encodeProfileRecord(record: ProfileRecord): Buffer {
+  const out = writer(36);
+  out.double(record.fupSpeed?.upBps ?? 0);
+  out.double(record.fupSpeed?.downBps ?? 0);
+  out.double(record.fupUntilMs ?? Number.NaN);
+  out.double(record.decidedAtMs);
+  out.byte((record.fupBlocked ? 1 : 0) | (record.fupSpeed ? 2 : 0) | (record.heldOutcome === null ? 0 : 4));
+  out.text(record.heldOutcome ?? '');
+  return out.finish();
+}
+
+export function decodeProfileRecord(tenantId: number, subscriptionId: number, bytes: Buffer): ProfileRecord {
+  const marks = bytes[32] ?? 0;
+  return {
+    tenantId,
+    subscriptionId,
+    fupSpeed: marks & 2 ? { upBps: bytes.readDoubleLE(0), downBps: bytes.readDoubleLE(8) } : null,
+    fupBlocked: (marks & 1) !== 0,
+    fupUntilMs: orNull(bytes.readDoubleLE(16)),
+    heldOutcome: marks & 4 ? reader(bytes, 33).text() : null,
+    decidedAtMs: bytes.readDoubleLE(24),
+  };
+}
+
+/**
+ * Tenants, plans and NASes are few and read often: they are JSON behind the version of their last change, so that a reader
+ * compares eight bytes and answers with the object it decoded before.
+ */
+export function encodeVersioned(version: number, record: object): Buffer {
+  const json = JSON.stringify(record, (_, value: unknown) =>
+    isBufferJson(value) ? { base64: Buffer.from(value.data).toString('base64') } : value,
+  );
+  const bytes = Buffer.allocUnsafe(8 + Buffer.byteLength(json));
+  bytes.writeDoubleLE(version, 0);
+  bytes.write(json, 8);
+  return bytes;
+}
+
+export function versionOf(bytes: Buffer): number {
+  return bytes.readDoubleLE(0);
+}
+
+/** @typeParam T what was encoded under this key. */
+export function decodeVersioned<T>(bytes: Buffer, length: number): T {
+  return JSON.parse(bytes.toString('utf8', 8, length), (_, value: unknown) =>
+    isBase64(value) ? Buffer.from(value.base64, 'base64') : value,
+  ) as T;
+}
+
+export function decodeNas(bytes: Buffer, length: number): NasRecord {
+  return decodeVersioned<NasRecord>(bytes, length);
+}
+
+export function encodeNumber(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleLE(value, 0);
+  return bytes;
+}
+
+function isBufferJson(value: unknown): value is { type: 'Buffer'; data: number[] } {
+  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer' && 'data' in value;
+}
+
+function isBase64(value: unknown): value is { base64: string } {
+  return typeof value === 'object' && value !== null && 'base64' in value && typeof value.base64 === 'string';
+}
+
+function indexIn<T>(list: readonly T[], value: T): number {
+  const index = list.indexOf(value);
+  if (index < 0) throw new Error(`${String(value)} is not one of ${list.join(', ')}`);
+  return index;
+}
+
+function orNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
+}
+
+function writer(size: number) {
+  let bytes = Buffer.allocUnsafe(size + 64);
+  let at = 0;
+  const room = (count: number): number => {
+    if (at + count > bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * (at + count));
+      bytes.copy(larger, 0, 0, at);
+      bytes = larger;
+    }
+    at += count;
+    return at - count;
+  };
+  const short = (value: number) => {
+    bytes.writeUInt16LE(value, room(2));
+  };
+  return {
+    byte: (value: number) => {
+      bytes.writeUInt8(value, room(1));
+    },
+    short,
+    double: (value: number) => {
+      bytes.writeDoubleLE(value, room(8));
+    },
+    text: (value: string) => {
+      const length = Buffer.byteLength(value);
+      short(length);
+      bytes.write(value, room(length));
+    },
+    finish: () => bytes.subarray(0, at),
+  };
+}
+
+function reader(bytes: Buffer, start: number) {
+  let at = start;
+  return {
+    byte: () => bytes[at++] ?? 0,
+    short: () => {
+      at += 2;
+      return bytes.readUInt16LE(at - 2);
+    },
+    double: () => {
+      at += 8;
+      return bytes.readDoubleLE(at - 8);
+    },
+    text: () => {
+      const length = bytes.readUInt16LE(at);
+      at += 2 + length;
+      return bytes.toString('utf8', at - length, at);
+    },
+  };
+}

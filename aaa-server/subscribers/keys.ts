@@ -1,0 +1,72 @@
+// Names of the records in LMDB: tenant (4 bytes), kind (1 byte), then the id or the text. Tenant 0 holds what belongs to no tenant.
+
+export const kinds = { tenant: 1, plan: 2, subscription: 3, credential: 4, nas: 5, profile: 6, held: 7 } as const;
+export type Kind = keyof typeof kinds;
+
+/** Length of a key made of tenant, kind and id. */
+export const recordKeyLength = 13;
+const prefixLength = 5;
+/** A User-Name attribute has at most this many octets (RFC 2865 §5), so a longer name can never log in. */
+export const longestName = 253;
+
+/** Writes the key of (kind, tenant, id) into `key`, which has `recordKeyLength` bytes. */
+export function writeRecordKey(key: Buffer, kind: number, tenantId: number, id: number): Buffer {
+  key.writeUInt32BE(tenantId, 0);
+  key[4] = kind;
+  key.writeUInt32BE(Math.floor(id / 0x1_0000_0000), 5);
+  key.writeUInt32BE(id % 0x1_0000_0000, 9);
+  return key;
+}
+
+export function recordKey(kind: Kind, tenantId: number, id: number): Buffer {
+  return writeRecordKey(Buffer.allocUnsafe(recordKeyLength), kinds[kind], tenantId, id);
+}
+
+/** Neither part contains NUL (PostgreSQL refuses it in text), so the parts cannot run into each other. */
+export function credentialKey(tenantId: number, realm: string, userName: string): Buffer {
+  const name = `${realm}\0${userName}`;
+  const key = Buffer.allocUnsafe(prefixLength + Buffer.byteLength(name));
+  key.writeUInt32BE(tenantId, 0);
+  key[4] = kinds.credential;
+  key.write(name, prefixLength);
+  return key;
+}
+
+/** What belongs to no tenant: positions, pointers, marks. */
+export function metaKey(name: string): Buffer {
+  return Buffer.concat([Buffer.alloc(prefixLength), Buffer.from(name)]);
+}
+
+/** First key of a kind of a tenant; the first of the next kind (or tenant) ends it. */
+export function rangeOf(kind: Kind, tenantId: number): { start: Buffer; end: Buffer } {
+  return { start: prefix(tenantId, kinds[kind]), end: prefix(tenantId, kinds[kind] + 1) };
+}
+
+/** Before every key of the tenant. */
+export function startOfTenant(tenantId: number): Buffer {
+  return prefix(tenantId, 0);
+}
+
+export function tenantOfKey(key: Uint8Array): number {
+  return view(key).readUInt32BE(0);
+}
+
+export function kindOfKey(key: Uint8Array): number {
+  return key[4] ?? 0;
+}
+
+export function idOfKey(key: Uint8Array): number {
+  const bytes = view(key);
+  return bytes.readUInt32BE(5) * 0x1_0000_0000 + bytes.readUInt32BE(9);
+}
+
+function prefix(tenantId: number, kind: number): Buffer {
+  const key = Buffer.allocUnsafe(prefixLength);
+  key.writeUInt32BE(tenantId, 0);
+  key[4] = kind;
+  return key;
+}
+
+function view(key: Uint8Array): Buffer {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+}
