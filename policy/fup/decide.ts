@@ -2,7 +2,7 @@
 import { isSameSpeed, type Speed, slowerOf } from '../speed.ts';
 import { type Calendar, windowOf } from '../time.ts';
 import { isTimeOfWeek, nextTimeOfWeekEdge } from '../time-of-week.ts';
-import { speedUnder } from './effect.ts';
+import { type FupPlan, speedUnder } from './effect.ts';
 import type { FupRule } from './rules.ts';
 import { bytesIn, type Usage } from './usage.ts';
 
@@ -14,8 +14,6 @@ export type FupDecision =
   | { readonly kind: 'none'; readonly untilMs: number | null }
   | { readonly kind: 'speed'; readonly speed: Speed; readonly ruleIndex: number; readonly untilMs: number | null }
   | { readonly kind: 'block'; readonly ruleIndex: number; readonly untilMs: number | null };
-
-export type FupPlan = { readonly speed: Speed; readonly fupRules: readonly FupRule[] };
 
 type Exceeded = { readonly rule: FupRule; readonly index: number; readonly endMs: number };
 type State =

@@ -2,6 +2,9 @@
 import { isSameSpeed, type Speed, slowerOf } from '../speed.ts';
 import type { FupEffect, FupRule } from './rules.ts';
 
+/** What fair use asks of a tariff. */
+export type FupPlan = { readonly speed: Speed; readonly fupRules: readonly FupRule[] };
+
 const leastBps = 1000;
 
 /** Never faster than the tariff, never below 1 kbps; null for a block. */
@@ -20,7 +23,7 @@ export function speedUnder(effect: FupEffect, tariff: Speed): Speed | null {
 }
 
 /** The lowest speed the tariff's rules can lead to, each direction by itself; null when none is below the tariff's own. */
-export function lowestFupSpeed(plan: { readonly speed: Speed; readonly fupRules: readonly FupRule[] }): Speed | null {
+export function lowestFupSpeed(plan: FupPlan): Speed | null {
   const lowest = plan.fupRules
     .map((rule) => speedUnder(rule.effect, plan.speed))
     .filter((speed) => speed !== null)

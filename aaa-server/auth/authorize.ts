@@ -1,0 +1,167 @@
+// What a login is answered, from the snapshot and the mirror of decided profiles alone: no store is asked.
+import { outcomeHash } from '#aaa-server/accounting/class.ts';
+import { decideAccess } from '#policy/access/decide.ts';
+import { evaluateOutcome } from '#policy/access/evaluate.ts';
+import { expiryOf, type FeedSilence, noSilence } from '#policy/access/expiry.ts';
+import { forNas } from '#policy/access/for-nas.ts';
+import { formatOutcome, type Outcome, parseOutcome } from '#policy/access/outcome.ts';
+import { suspendedSpeed } from '#policy/access/suspended-speed.ts';
+import { isStricter } from '#policy/enforcement/brake-rule.ts';
+import { lowestFupSpeed } from '#policy/fup/effect.ts';
+import type { FupProfile } from '#policy/fup/profile.ts';
+import type { NasAttribute, NasProfile } from '#policy/nas/profile.ts';
+import type {
+  PlanRecord,
+  ProfileRecord,
+  SnapshotReader,
+  SubscriptionRecord,
+  TenantRecord,
+} from '../subscribers/records.ts';
+import { addressAttributes } from './address-attributes.ts';
+
+export type Login =
+  | { readonly tenantId: number; readonly realm: string; readonly userName: string }
+  | { readonly tenantId: number; readonly subscriptionId: number };
+
+export type AuthorizeOptions = {
+  readonly nas: NasProfile;
+  /** Settings FEED_SILENCE_S and FEED_SILENCE_GRACE_S. */
+  readonly feedSilence: Pick<FeedSilence, 'toleratedMs' | 'extraGraceMs'>;
+  /** While Redis is away: the last instant at which the mirror was known to be complete; else null. */
+  readonly mirrorSilentSinceMs: number | null;
+  /** In [0, 1). */
+  readonly random: () => number;
+};
+
+export type Reply = {
+  /** Empty for a reject. */
+  readonly rate: readonly NasAttribute[];
+  readonly addresses: readonly NasAttribute[];
+  /** Null: no Session-Timeout. */
+  readonly sessionTimeoutS: number | null;
+  readonly interimIntervalS: number;
+  readonly outcomeText: string;
+  /** For Class: what this login was answered. */
+  readonly outcomeHash: string;
+};
+
+export type Authorization = {
+  readonly kind: 'known';
+  readonly outcome: Outcome;
+  readonly tenant: TenantRecord;
+  readonly plan: PlanRecord;
+  readonly subscription: SubscriptionRecord;
+  readonly reply: Reply;
+};
+
+export type AuthorizeResult =
+  | Authorization
+  | { readonly kind: 'unknown_user' }
+  /** The snapshot is not complete enough to say anything: the request goes unanswered and the NAS fails over. */
+  | { readonly kind: 'unavailable'; readonly missing: 'snapshot' | 'tenant' | 'subscription' | 'plan' };
+
+export function authorize(
+  snapshot: SnapshotReader,
+  login: Login,
+  nowMs: number,
+  options: AuthorizeOptions,
+): AuthorizeResult {
+  if (!snapshot.complete()) return { kind: 'unavailable', missing: 'snapshot' };
+  const byName = 'userName' in login;
+  const subscriptionId = byName
+    ? snapshot.credential(login.tenantId, login.realm, login.userName)?.subscriptionId
+    : login.subscriptionId;
+  if (subscriptionId === undefined) return { kind: 'unknown_user' };
+  const subscription = snapshot.subscription(login.tenantId, subscriptionId);
+  if (!subscription) return byName ? { kind: 'unavailable', missing: 'subscription' } : { kind: 'unknown_user' };
+  const tenant = snapshot.tenant(login.tenantId);
+  if (!tenant) return { kind: 'unavailable', missing: 'tenant' };
+  const plan = snapshot.plan(login.tenantId, subscription.planId);
+  if (!plan) return { kind: 'unavailable', missing: 'plan' };
+
+  const profile = snapshot.profile(login.tenantId, subscriptionId);
+  const feed = { silentSinceMs: snapshot.feedAliveAtMs() || null, ...options.feedSilence };
+  const known = { profile: profile ?? unknownFup(plan, options.mirrorSilentSinceMs, nowMs) };
+  const decided = evaluateOutcome({ tenant, plan, subscription }, known, feed, nowMs).outcome;
+  const outcome = forNas(heldBack(decided, profile), options.nas);
+  return {
+    kind: 'known',
+    outcome,
+    tenant,
+    plan,
+    subscription,
+    reply: replyOf(outcome, plan, subscription, nowMs, options),
+  };
+}
+
+/** Never towards unlimited: when what was decided may have been missed for longer than an interim interval, the lowest FUP speed. */
+function unknownFup(plan: PlanRecord, silentSinceMs: number | null, nowMs: number): FupProfile | undefined {
+  if (silentSinceMs === null || nowMs - silentSinceMs <= plan.interimIntervalS * 1000) return undefined;
+  return { fupSpeed: lowestFupSpeed(plan), fupBlocked: false, fupUntilMs: null };
+}
+
+/** While the brake holds a stricter decision back, a login gets what was last applied; a decision that gives more stands. */
+function heldBack(decided: Outcome, profile: ProfileRecord | undefined): Outcome {
+  const held = profile?.heldOutcome ? outcomeOfJson(profile.heldOutcome) : undefined;
+  return held && isStricter(held, decided) ? held : decided;
+}
+
+function outcomeOfJson(json: string): Outcome | undefined {
+  try {
+    return parseOutcome(formatOutcome(JSON.parse(json) as Outcome));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+function replyOf(
+  outcome: Outcome,
+  plan: PlanRecord,
+  subscription: SubscriptionRecord,
+  nowMs: number,
+  { nas, random }: AuthorizeOptions,
+): Reply {
+  const outcomeText = formatOutcome(outcome);
+  const rejected = outcome.kind === 'reject';
+  const speed = 'speed' in outcome ? outcome.speed : suspendedSpeed(plan);
+  return {
+    rate: rejected ? [] : nas.rate(speed),
+    addresses: rejected ? [] : addressAttributes(subscription.addresses),
+    sessionTimeoutS: rejected ? null : sessionTimeoutS(plan, subscription, nas, nowMs, random),
+    interimIntervalS: Math.max(leastInterimS, Math.round(plan.interimIntervalS * (0.9 + 0.2 * random()))),
+    outcomeText,
+    outcomeHash: outcomeHash(outcomeText),
+  };
+}
+
+const leastInterimS = 60;
+const hourS = 3600;
+const mostJitterS = 600;
+const mostTimeoutS = 0x7fff_ffff;
+
+/**
+ * Only where the expiry will be a reject; otherwise the wheel changes the session and nobody is cut off. The timeout never passes
+ * the expiry, also when the wheel cannot run. With more than an hour left it ends up to ten minutes early, so that a thousand
+ * subscribers paid until midnight do not all come back in one second: they log in again at once and are served the remaining
+ * minutes. With less left it is exact, so nobody is interrupted twice.
+ */
+function sessionTimeoutS(
+  plan: PlanRecord,
+  subscription: SubscriptionRecord,
+  nas: NasProfile,
+  nowMs: number,
+  random: () => number,
+): number | null {
+  const expiryMs = expiryOf(subscription.paidUntilMs, plan.graceMs);
+  if (expiryMs === null || expiryMs < nowMs) return null;
+  const then = decideAccess(
+    { plan, subscription, fup: { kind: 'none', untilMs: null }, feed: noSilence },
+    expiryMs + 1,
+  );
+  if (forNas(then.outcome, nas).kind !== 'reject') return null;
+  const leftS = Math.floor((expiryMs - nowMs) / 1000);
+  if (leftS > mostTimeoutS) return null;
+  // Session-Timeout 0 means none to many access servers.
+  return Math.max(1, leftS > hourS ? leftS - Math.floor(random() * mostJitterS) : leftS);
+}
