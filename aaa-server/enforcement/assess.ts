@@ -7,26 +7,30 @@ import type {
   SnapshotReader,
   SubscriptionRecord,
 } from '#aaa-server/subscribers/records.ts';
-import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
+import { formatOutcome, type Outcome, parseOutcome } from '#policy/access/outcome.ts';
 import { isForecast, isStricter } from '#policy/enforcement/brake-rule.ts';
 import { type NextStep, nextStep } from '#policy/enforcement/next-step.ts';
 import type { StricterChange } from '#policy/ledger/brake-gate.ts';
 import type { Subscriber } from '#policy/ledger/enforcement.ts';
 import { keys } from '#policy/ledger/keys.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
+import { nasProfile } from '#policy/nas/vendors.ts';
+import type { Profiles } from './profiles.ts';
 
 export type SessionNeed = {
   readonly key: string;
   readonly session: LiveSession;
   readonly mode: EnforcementMode;
+  /** The outcome as this session's access server can give it. */
+  readonly outcome: Outcome;
+  /** Text of it. */
+  readonly desired: string;
   readonly step: NextStep;
 };
 
 export type Assessment = {
   readonly who: Subscriber;
   readonly outcome: Outcome;
-  /** Text of the outcome. */
-  readonly desired: string;
   /** The profile to publish, as far as it follows from the decision; `heldOutcome` as last published. */
   readonly profile: ProfileRecord;
   readonly lastProfile: ProfileRecord | null;
@@ -50,7 +54,7 @@ export type AssessOptions = {
   snapshot: SnapshotReader;
   decide(record: SubscriptionRecord, plan: PlanRecord, nowMs: number): Promise<Decision>;
   sessionsOf(tenantId: number, subscriptionId: number): Promise<readonly LiveSession[]>;
-  lastProfile(tenantId: number, subscriptionId: number): Promise<ProfileRecord | null>;
+  profiles: Profiles;
   nas(tenantId: number, nasId: number): NasRecord | undefined;
   /** As the login hashed what it answered. */
   hashOutcome(text: string): string;
@@ -67,50 +71,60 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   const [decision, open, lastProfile] = await Promise.all([
     options.decide(record, plan, nowMs),
     options.sessionsOf(who.tenantId, who.subscriptionId),
-    options.lastProfile(who.tenantId, who.subscriptionId),
+    options.profiles.last(who),
   ]);
   const { outcome } = decision;
-  const desired = formatOutcome(outcome);
   const full: Outcome = { kind: 'accept', speed: plan.speed };
   const held = heldOf(lastProfile);
-  const candidates = [outcome, full, ...(held ? [held] : [])];
-
-  const sessions = open.map((session) => {
-    const login = candidates.find((known) => options.hashOutcome(formatOutcome(known)) === session.loginOutcomeHash);
+  const sessions = open.map((session): SessionNeed => {
+    const nas = options.nas(session.tenantId, session.nasId);
+    const given = nas ? deliverable(outcome, nas.vendor) : outcome;
+    const login = [given, full, ...(held ? [held] : [])].find(
+      (known) => options.hashOutcome(formatOutcome(known)) === session.loginOutcomeHash,
+    );
     const told = { ...session.enforcement, lastEventAtMs: session.lastEventAtMs, login: login ?? null };
     return {
       key: keys.session(session.partition, session.tenantId, session.nasInstance, session.sessionId),
       session,
-      mode: weaker(tenant.mode, options.nas(session.tenantId, session.nasId)?.mode ?? 'observe'),
-      step: nextStep(told, outcome, { fallback: options.fallback }),
+      mode: weaker(tenant.mode, nas?.mode ?? 'observe'),
+      outcome: given,
+      desired: formatOutcome(given),
+      step: nextStep(told, given, { fallback: options.fallback }),
     };
   });
   const stricter = sessions.find(
-    ({ mode, step }) =>
-      mode === 'enforce' && step.kind === 'change' && !step.approved && isStricter(step.from ?? full, outcome),
+    ({ mode, step, outcome: given }) =>
+      mode === 'enforce' && step.kind === 'change' && !step.approved && isStricter(step.from ?? full, given),
   );
   const foreseen = isForecast(outcome, { ...record, graceMs: plan.graceMs }, nowMs);
   return {
     who,
     outcome,
-    desired,
     profile: { ...who, ...decision.fup, heldOutcome: lastProfile?.heldOutcome ?? null, decidedAtMs: nowMs },
     lastProfile,
     untilMs: decision.untilMs,
     sessions,
-    stricter: stricter && !foreseen ? { subscriptionId: who.subscriptionId, reason: reasonOf(outcome), desired } : null,
+    stricter: stricter && !foreseen ? changeTo(who, outcome) : null,
     applied: (stricter?.step.kind === 'change' ? stricter.step.from : null) ?? full,
   };
 }
 
-/** The outcome that logins answer while the brake holds, from its JSON. */
+/** The outcome that logins answer while the brake holds, from its text. */
 export function heldOf(profile: ProfileRecord | null): Outcome | null {
-  return profile?.heldOutcome ? (JSON.parse(profile.heldOutcome) as Outcome) : null;
+  return (profile?.heldOutcome && parseOutcome(profile.heldOutcome)) || null;
 }
 
-/** What is counted together when the brake holds, e.g. `throttle:fup`. */
-export function reasonOf(outcome: Outcome): string {
-  return outcome.kind === 'accept' ? 'accept' : `${outcome.kind}:${outcome.reason}`;
+/** The change as the brake knows it; the reason is what is counted together, e.g. `throttle:fup`. */
+export function changeTo(who: Subscriber, outcome: Outcome): StricterChange {
+  const reason = outcome.kind === 'accept' ? 'accept' : `${outcome.kind}:${outcome.reason}`;
+  return { subscriptionId: who.subscriptionId, reason, desired: formatOutcome(outcome) };
+}
+
+/** Where the vendor's garden is not verified, it is a reject, at login as here. */
+function deliverable(outcome: Outcome, vendor: string): Outcome {
+  return outcome.kind === 'walled_garden' && !nasProfile(vendor).gardenVerified
+    ? { kind: 'reject', reason: outcome.reason }
+    : outcome;
 }
 
 function weaker(a: EnforcementMode, b: EnforcementMode): EnforcementMode {

@@ -1,10 +1,11 @@
 // Evaluates subscriptions and brings what differs on its way: profiles published, wheel set, sessions told, all past the brake.
 import type { Logger } from '#ops/runtime/log.ts';
+import { formatOutcome } from '#policy/access/outcome.ts';
 import { isStricter } from '#policy/enforcement/brake-rule.ts';
 import type { BrakeGate, Verdict } from '#policy/ledger/brake-gate.ts';
 import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
 import type { Alarms } from './alarms.ts';
-import { type Assessment, type AssessOptions, assess, heldOf, reasonOf, type SessionNeed } from './assess.ts';
+import { type Assessment, type AssessOptions, assess, changeTo, heldOf, type SessionNeed } from './assess.ts';
 import { mapLimited } from './map-limited.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
@@ -39,7 +40,6 @@ export type Reconciler = {
 
 export type ReconcilerOptions = AssessOptions & {
   ledger: EnforcementLedger;
-  publish(owned: Owned, assessment: Assessment, heldOutcome: string | null): Promise<void>;
   gate: BrakeGate;
   sender: Sender;
   timer: Timer;
@@ -138,34 +138,32 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const heldOutcome = await heldOutcomeOf(assessment, stopped);
     const scheduleAtMs = assessment.sessions.length > 0 ? assessment.untilMs : null;
     await Promise.all([
-      options.publish(owned, assessment, heldOutcome),
+      options.profiles.publish(owned.lease, { ...assessment.profile, heldOutcome }, assessment.lastProfile),
       ledger.schedule(owned.lease, who, scheduleAtMs, work.claimedMs),
-      ...assessment.sessions.map((need) => note(owned, assessment, need)),
+      ...assessment.sessions.map((need) => note(owned, need)),
     ]);
     if (!newest()) return;
     for (const need of assessment.sessions) {
-      const change = stopped ? null : changeOf(work, assessment, need, delayMs);
+      const change = stopped ? null : changeOf(work, need, delayMs);
       if (change) sender.push(change);
     }
   }
 
   /** What logins answer while the brake holds this subscription; also takes the subscription off the brake when it needs none. */
   async function heldOutcomeOf(assessment: Assessment, stopped: boolean): Promise<string | null> {
-    if (stopped) return JSON.stringify(assessment.applied);
+    if (stopped) return formatOutcome(assessment.applied);
     const { who, lastProfile } = assessment;
     if (!tenants.get(who.tenantId)?.touched) return null;
     const held = heldOf(lastProfile);
     if (assessment.sessions.length === 0 && held && isStricter(held, assessment.outcome)) {
-      const reason = reasonOf(assessment.outcome);
-      const change = { subscriptionId: who.subscriptionId, reason, desired: assessment.desired };
-      if (await gate.stands(who.tenantId, change)) return lastProfile?.heldOutcome ?? null;
+      if (await gate.stands(who.tenantId, changeTo(who, assessment.outcome))) return lastProfile?.heldOutcome ?? null;
     }
     await gate.clear(who.tenantId, [who.subscriptionId], timer.nowMs());
     return null;
   }
 
   /** Records what the session should have, and what it evidently has. */
-  async function note(owned: Owned, { desired }: Assessment, { key, session, mode, step }: SessionNeed): Promise<void> {
+  async function note(owned: Owned, { key, session, mode, desired, step }: SessionNeed): Promise<void> {
     if (mode === 'off') return;
     const { enforcement } = session;
     const acked = step.kind === 'settled' ? step.acked : enforcement.acked;
@@ -179,14 +177,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     });
   }
 
-  function changeOf(work: Work, assessment: Assessment, need: SessionNeed, delayMs: number): Change | null {
-    const { key, session, mode, step } = need;
-    if (mode !== 'enforce' || step.kind === 'wait' || !sender.ready(key, assessment.desired)) return null;
+  function changeOf(work: Work, need: SessionNeed, delayMs: number): Change | null {
+    const { key, session, mode, outcome, desired, step } = need;
+    if (mode !== 'enforce' || step.kind === 'wait' || !sender.ready(key, desired)) return null;
     // A session that has what it should have, but is about to be told something older, must be told again.
     if (step.kind === 'settled' && sender.newest(key) === null) return null;
-    const by = step.kind === 'change' ? step.by : assessment.outcome.kind === 'reject' ? 'disconnect' : 'coa';
+    const by = step.kind === 'change' ? step.by : outcome.kind === 'reject' ? 'disconnect' : 'coa';
     const crossedAtMs = work.crossedAtMs ?? null;
-    return { sessionKey: key, session, owned: work.owned, desired: assessment.outcome, by, crossedAtMs, delayMs };
+    return { sessionKey: key, session, owned: work.owned, desired: outcome, by, crossedAtMs, delayMs };
   }
 
   return {

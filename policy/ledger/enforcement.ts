@@ -1,6 +1,7 @@
 // The enforcement side of the ledger: owning partitions, claiming their work, recording what sessions were told.
 import type { Cluster, Redis } from 'ioredis';
 import { keys, tag } from './keys.ts';
+import { type DecidedProfile, decodeProfile, encodeProfile, profileFields } from './profile.ts';
 
 /** Standing ownership of a partition; every write names it and is refused once another owner has taken over. */
 export type Lease = { readonly partition: number; readonly node: string; readonly token: string };
@@ -105,8 +106,30 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
       );
       return answer as RecordResult;
     },
+
+    /** The profile last published for the subscription; null when none was. */
+    async lastProfile(partition: number, who: Subscriber): Promise<DecidedProfile | null> {
+      const text = await redis.hget(lastProfilesKey(partition, who.tenantId), String(who.subscriptionId));
+      return text === null ? null : (decodeProfile(text) ?? null);
+    },
+
+    /** Publishes a decided profile to every node, unless it is the last one anyway. */
+    async publishProfile(lease: Lease, profile: DecidedProfile): Promise<void> {
+      const lastProfiles = lastProfilesKey(lease.partition, profile.tenantId);
+      const text = encodeProfile(profile);
+      await call(
+        'enforcement_profile',
+        [leaseKey(lease.partition), lastProfiles, keys.profile(lease.partition)],
+        [textOf(lease), profile.subscriptionId, text, profilesKept, ...profileFields(profile)],
+      );
+    },
   };
 }
+
+/** A stream of this length lets a node that was away for a while catch up without reading everything anew. */
+const profilesKept = 4096;
+
+const lastProfilesKey = (partition: number, tenantId: number) => `prof:${tag(partition)}:${tenantId}`;
 
 /** Subscribers with an open session in the partition, each once, read in pages. */
 export async function liveSubscribers(redis: Redis | Cluster, partition: number): Promise<Subscriber[]> {

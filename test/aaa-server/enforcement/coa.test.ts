@@ -13,7 +13,7 @@ import { createSecret } from '#aaa-server/wire/md5.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { until } from '#test/support/wait.ts';
 import { fakeTimer } from './fake-timer.ts';
-import { scriptedNas } from './scripted-nas.ts';
+import { type Answer, scriptedNas } from './scripted-nas.ts';
 
 type Setup = { timer: ReturnType<typeof fakeTimer>; nas: Awaited<ReturnType<typeof scriptedNas>>; client: CoaClient };
 
@@ -127,7 +127,7 @@ t.test('a reply that comes too late is dropped', async (t) => {
 t.test('300 requests at once use a second socket, and no identifier twice on one', async (t) => {
   const { nas, client } = await setup(t, { source: '127.0.0.1' });
   const all = 300;
-  nas.answer = async () => {
+  nas.answer = async (): Promise<Answer> => {
     await until(() => nas.received.length === all, 'all requests are outstanding');
     return 'ack';
   };

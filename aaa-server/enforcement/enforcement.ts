@@ -1,0 +1,141 @@
+// Puts enforcement together: ownership, reconciler, brake, sender and CoA client, as one part of aaa-server's main thread.
+import type { Cluster, Redis } from 'ioredis';
+import type { NasRecord, SnapshotReader } from '#aaa-server/subscribers/records.ts';
+import type { Keyring } from '#ops/runtime/keyring.ts';
+import type { Logger } from '#ops/runtime/log.ts';
+import type { Registry } from '#ops/runtime/metrics.ts';
+import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
+import { createEnforcementLedger, liveSubscribers, type Subscriber } from '#policy/ledger/enforcement.ts';
+import { type Alarm, createAlarms } from './alarms.ts';
+import type { AssessOptions } from './assess.ts';
+import { createCoaClient } from './coa/client.ts';
+import { coaRequestFor } from './coa/request.ts';
+import { createEnforcementLoop, type EnforcementLoop } from './loop.ts';
+import { createEnforcementMetrics } from './metrics.ts';
+import { createPartitions } from './partitions.ts';
+import { createProfiles } from './profiles.ts';
+import { createReconciler } from './reconciler.ts';
+import { createSender } from './sender.ts';
+import { createSweep } from './sweep.ts';
+import { systemTimer, type Timer } from './timer.ts';
+
+export type EnforcementConfig = {
+  readonly COA_SOURCE: string;
+  readonly COA_FALLBACK: 'disconnect' | 'none';
+  readonly ENFORCEMENT_SWEEP_S: number;
+};
+
+export type EnforcementDeps = Pick<AssessOptions, 'decide' | 'sessionsOf' | 'hashOutcome'> & {
+  redis: Redis | Cluster;
+  /** Names this node in its leases: the same after a restart, different from every other node. */
+  node: string;
+  snapshot: SnapshotReader;
+  keyring: Keyring;
+  registry: Registry;
+  log: Logger;
+  onAlarm?: (alarm: Alarm) => void;
+  timer?: Timer;
+  /** In [0, 1). */
+  random?: () => number;
+  /** For tests: how often work is claimed, how long a lease stands, after how long unfinished work comes again. */
+  pace?: Partial<typeof defaultPace>;
+};
+
+export type Enforcement = EnforcementLoop;
+
+const defaultPace = { tickMs: 500, leaseMs: 10_000, visibilityMs: 30_000 };
+
+export function createEnforcement(config: EnforcementConfig, deps: EnforcementDeps): Enforcement {
+  const { redis, snapshot, timer = systemTimer, random = Math.random } = deps;
+  const log = deps.log.child({ component: 'enforcement' });
+  const pace = { ...defaultPace, ...deps.pace };
+  const fallback = config.COA_FALLBACK === 'disconnect';
+  const metrics = createEnforcementMetrics(deps.registry);
+  const alarms = createAlarms({ log, metrics, timer, onAlarm: deps.onAlarm });
+  const ledger = createEnforcementLedger(redis, deps.node);
+  const gate = createBrakeGate(redis);
+  const nas = nasById(snapshot);
+  const coa = createCoaClient({ source: config.COA_SOURCE, timer, random, metrics });
+  const partitions = createPartitions({
+    ledger,
+    timer,
+    metrics,
+    leaseMs: pace.leaseMs,
+    visibilityMs: pace.visibilityMs,
+  });
+
+  const sender = createSender({
+    coa,
+    ledger,
+    build: (session, outcome, by) =>
+      coaRequestFor(session, nas(session.tenantId, session.nasId), outcome, by, deps.keyring),
+    fallback,
+    timer,
+    random,
+    metrics,
+    alarms,
+    log,
+    onRetry({ owned, session }, delayMs) {
+      // The sweep finds it too; the wheel is only sooner.
+      ledger
+        .schedule(owned.lease, session, timer.nowMs() + delayMs)
+        .catch(() => metrics.failures.inc({ step: 'wheel' }));
+    },
+  });
+  const reconciler = createReconciler({
+    ...deps,
+    nas,
+    fallback,
+    profiles: createProfiles(ledger),
+    ledger,
+    gate,
+    sender,
+    timer,
+    random,
+    metrics,
+    alarms,
+    log,
+  });
+  const sweep = createSweep({
+    reconciler,
+    gate,
+    liveSubscribers: (partition) => liveSubscribers(redis, partition),
+    metrics,
+  });
+  const loop = createEnforcementLoop({
+    ledger,
+    partitions,
+    reconciler,
+    sweep,
+    ready: () => snapshot.complete(),
+    planOf: (who: Subscriber) => snapshot.subscription(who.tenantId, who.subscriptionId)?.planId,
+    timer,
+    random,
+    metrics,
+    log,
+    tickMs: pace.tickMs,
+    sweepMs: config.ENFORCEMENT_SWEEP_S * 1000,
+  });
+  return {
+    ...loop,
+    async stop() {
+      await loop.stop();
+      await sender.idle();
+      coa.stop();
+    },
+  };
+}
+
+/** NAS records by id, rebuilt when one changes. */
+function nasById(snapshot: SnapshotReader): (tenantId: number, nasId: number) => NasRecord | undefined {
+  let generation: number | undefined;
+  let byId = new Map<number, NasRecord>();
+  return (tenantId, nasId) => {
+    if (generation !== snapshot.nasGeneration()) {
+      generation = snapshot.nasGeneration();
+      byId = new Map(snapshot.nasList().map((nas) => [nas.id, nas]));
+    }
+    const found = byId.get(nasId);
+    return found?.tenantId === tenantId ? found : undefined;
+  };
+}

@@ -1,0 +1,34 @@
+// Publishes what was decided for a subscription, so that the next login at any node answers it without asking.
+import type { ProfileRecord } from '#aaa-server/subscribers/records.ts';
+import type { EnforcementLedger, Lease, Subscriber } from '#policy/ledger/enforcement.ts';
+import { partitionOf } from '#policy/ledger/keys.ts';
+
+export type Profiles = {
+  last(who: Subscriber): Promise<ProfileRecord | null>;
+  /** Does nothing when `profile` says the same as `last`. */
+  publish(lease: Lease, profile: ProfileRecord, last: ProfileRecord | null): Promise<void>;
+};
+
+export function createProfiles(ledger: EnforcementLedger): Profiles {
+  return {
+    last: (who) => ledger.lastProfile(partitionOf(who.tenantId, who.subscriptionId), who),
+    async publish(lease, profile, last) {
+      if (saysTheSame(profile, last ?? { ...profile, ...nothing })) return;
+      await ledger.publishProfile(lease, profile);
+    },
+  };
+}
+
+const nothing = { fupSpeed: null, fupBlocked: false, fupUntilMs: null, heldOutcome: null };
+
+/** When a state ends matters only where there is one: with nothing in force a login answers the tariff's speed anyway. */
+function saysTheSame(a: ProfileRecord, b: ProfileRecord): boolean {
+  const inForce = a.fupBlocked || a.fupSpeed !== null;
+  return (
+    a.heldOutcome === b.heldOutcome &&
+    a.fupBlocked === b.fupBlocked &&
+    a.fupSpeed?.upBps === b.fupSpeed?.upBps &&
+    a.fupSpeed?.downBps === b.fupSpeed?.downBps &&
+    (!inForce || a.fupUntilMs === b.fupUntilMs)
+  );
+}

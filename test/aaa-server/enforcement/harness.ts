@@ -1,0 +1,245 @@
+// A small ISP for enforcement tests: a real Redis with the functions loaded, a snapshot in memory, sessions written as the ledger does.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import { pino } from 'pino';
+import { outcomeHash } from '#aaa-server/accounting/class.ts';
+import { createDecide } from '#aaa-server/enforcement/decide.ts';
+import { createEnforcement, type Enforcement, type EnforcementConfig } from '#aaa-server/enforcement/enforcement.ts';
+import { systemTimer, type Timer } from '#aaa-server/enforcement/timer.ts';
+import type {
+  EnforcementMode,
+  NasRecord,
+  PlanRecord,
+  SnapshotReader,
+  SubscriptionRecord,
+} from '#aaa-server/subscribers/records.ts';
+import { createKeyring } from '#ops/runtime/keyring.ts';
+import { Registry } from '#ops/runtime/metrics.ts';
+import { noUsage, type Usage } from '#policy/fup/usage.ts';
+import { keys, partitionOf } from '#policy/ledger/keys.ts';
+import type { LiveSession } from '#policy/ledger/types.ts';
+import { redisForTest, type TestRedis } from '#test/support/redis.ts';
+
+export const tenantId = 1;
+export const fullSpeed = 'accept:5000000/20000000';
+export const throttled = 'throttle:2000000/2000000:fup';
+const hour = 3600_000;
+
+type Teardown = { teardown(handler: () => unknown): unknown };
+type SessionFields = Record<string, string>;
+
+export type Isp = Awaited<ReturnType<typeof createIsp>>;
+
+export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis) {
+  const store = server ?? (await redisForTest(t));
+  const connect = () => {
+    const redis = new Redis(store.url, { enableOfflineQueue: false, commandTimeout: 2000, lazyConnect: true });
+    redis.on('error', () => {});
+    t.teardown(() => redis.disconnect());
+    return redis;
+  };
+  const redis = connect();
+  await redis.connect();
+  const lua = readFileSync(path.resolve(import.meta.dirname, '../../../policy/ledger/lua/enforcement.lua'), 'utf8');
+  await redis.function('LOAD', 'REPLACE', `#!lua name=lastmile_v1\n${lua}`);
+
+  const keyring = createKeyring(['test']);
+  const plan: PlanRecord = {
+    tenantId,
+    id: 1,
+    speed: { upBps: 5_000_000, downBps: 20_000_000 },
+    fupRules: [
+      {
+        window: 'day',
+        direction: 'total',
+        thresholdBytes: 10e9,
+        effect: { kind: 'speed', upBps: 2_000_000, downBps: 2_000_000 },
+      },
+    ],
+    suspendAction: 'reject',
+    graceMs: 0,
+    interimIntervalS: 300,
+  };
+  const nas: NasRecord = {
+    tenantId,
+    id: 1,
+    name: 'nas',
+    address: '127.0.0.1/32',
+    identifier: null,
+    vendor: 'mikrotik',
+    secretCiphers: [keyring.encrypt('nas', `${tenantId}:127.0.0.1/32`, Buffer.from('testing123'))],
+    coaAddress: null,
+    coaPort: nasPort,
+    coaRatePerS: 1000,
+    mode: 'enforce',
+    adoptedAtMs: null,
+    requireMessageAuthenticator: false,
+  };
+  const state = { complete: true, mode: 'enforce' as EnforcementMode, nas, nasGeneration: 1, offsetMs: 0 };
+  const timer: Timer = { ...systemTimer, nowMs: () => Date.now() + state.offsetMs };
+  const subscriptions = new Map<number, SubscriptionRecord>();
+  const usages = new Map<number, { usage: Usage; day: number }>();
+  const dayOf = (atMs: number) => Math.floor(atMs / 86_400_000);
+
+  const snapshot: SnapshotReader = {
+    complete: () => state.complete,
+    feedAliveAtMs: () => timer.nowMs(),
+    tenant: (id) => ({ id, slug: 'demo', timeZone: 'UTC', weekStart: 1, mode: state.mode }),
+    plan: () => plan,
+    subscription: (_, id) => subscriptions.get(id),
+    credential: () => undefined,
+    profile: () => undefined,
+    nasGeneration: () => state.nasGeneration,
+    nasList: () => [state.nas],
+  };
+
+  function subscribe(id: number, change: Partial<SubscriptionRecord> = {}): void {
+    subscriptions.set(id, {
+      tenantId,
+      id,
+      customerId: id,
+      planId: 1,
+      customerStatus: 'active',
+      status: 'active',
+      holds: [],
+      paidUntilMs: timer.nowMs() + 365 * 24 * hour,
+      paidUntilSetAtMs: timer.nowMs() - 100 * 24 * hour,
+      anchorDay: 1,
+      meter: 'radius',
+      addresses: [],
+      ...subscriptions.get(id),
+      ...change,
+    });
+  }
+
+  const sessionKey = (id: number) => keys.session(partitionOf(tenantId, id), tenantId, '1', `s${id}`);
+
+  async function entry(id: number, type: string): Promise<number> {
+    const partition = partitionOf(tenantId, id);
+    const fields = ['type', type, 'tenant', tenantId, 'sub', id, 'ses', `s${id}`, 'at', timer.nowMs()];
+    await redis.xadd(keys.enforce(partition), '*', ...fields);
+    return partition;
+  }
+
+  /** Opens a session as its Start does; `login` is what its Access-Accept said. */
+  async function open(id: number, login = fullSpeed, change: SessionFields = {}): Promise<number> {
+    if (!subscriptions.has(id)) subscribe(id);
+    const partition = partitionOf(tenantId, id);
+    const key = sessionKey(id);
+    const now = String(timer.nowMs());
+    const empty = { desired: '', sent: '', acked: '', cause: '', eupd: '0' };
+    const fields = {
+      ...{ tenant: String(tenantId), sub: String(id), nas: '1', inst: '1', sid: `s${id}`, inc: '1', state: 'open' },
+      ...{ user: `user${id}`, started: now, last: now, stime: '0', up: '0', down: '0', src: '127.0.0.1' },
+      ...{ nasip: '127.0.0.1', port: '7', portid: 'ether1', fip: '10.0.0.7', calling: 'AA-BB', called: '' },
+      ...{ loh: login === '' ? '' : outcomeHash(login), ...empty, ...change },
+    };
+    await redis.hset(key, fields);
+    await redis.sadd(keys.subscriptionSessions(partition, tenantId, id), key);
+    await redis.zadd(keys.live(partition), timer.nowMs(), key);
+    return entry(id, 'opened');
+  }
+
+  /** Counts so much that the rule is in force until the day ends. */
+  async function cross(id: number): Promise<number> {
+    const bytes = { upBytes: 0, downBytes: 11e9 };
+    usages.set(id, { usage: { ...noUsage, day: bytes }, day: dayOf(timer.nowMs()) });
+    return entry(id, 'crossed');
+  }
+
+  async function sessionsOf(_: number, id: number): Promise<LiveSession[]> {
+    const partition = partitionOf(tenantId, id);
+    const found = await redis.smembers(keys.subscriptionSessions(partition, tenantId, id));
+    const hashes = await Promise.all(found.map((key) => redis.hgetall(key)));
+    return hashes.filter((hash) => hash.state === 'open').map((hash) => liveSession(hash, partition));
+  }
+
+  function node(
+    name: string,
+    options: { config?: Partial<EnforcementConfig>; pace?: object; redis?: Redis; log?: string } = {},
+  ): Enforcement & { registry: Registry; alarms: string[] } {
+    const registry = new Registry();
+    const alarms: string[] = [];
+    const enforcement = createEnforcement(
+      { COA_SOURCE: '127.0.0.1', COA_FALLBACK: 'disconnect', ENFORCEMENT_SWEEP_S: 3600, ...options.config },
+      {
+        redis: options.redis ?? redis,
+        node: name,
+        snapshot,
+        decide: createDecide({
+          snapshot,
+          usage: async (_tenant, id, nowMs) => {
+            const counted = usages.get(id);
+            return counted?.day === dayOf(nowMs) ? counted.usage : noUsage;
+          },
+          feedSilenceMs: 900_000,
+          feedSilenceGraceMs: 86_400_000,
+        }),
+        sessionsOf,
+        hashOutcome: outcomeHash,
+        keyring,
+        registry,
+        log: pino({ level: options.log ?? 'silent' }),
+        onAlarm: ({ reason }) => alarms.push(reason),
+        timer,
+        random: () => 0.5,
+        pace: { tickMs: 20, leaseMs: 1500, visibilityMs: 1000, ...options.pace },
+      },
+    );
+    t.teardown(() => enforcement.stop());
+    return { ...enforcement, registry, alarms };
+  }
+
+  return {
+    store,
+    redis,
+    connect,
+    state,
+    plan,
+    timer,
+    subscribe,
+    open,
+    cross,
+    entry,
+    node,
+    sessionKey,
+    forget: (id: number) => usages.delete(id),
+    session: (id: number) => redis.hgetall(sessionKey(id)),
+    close: (id: number) => redis.hset(sessionKey(id), 'state', 'closed'),
+  };
+}
+
+function liveSession(hash: SessionFields, partition: number): LiveSession {
+  const text = (name: string) => hash[name] ?? '';
+  return {
+    tenantId: Number(hash.tenant),
+    subscriptionId: Number(hash.sub),
+    partition,
+    nasId: Number(hash.nas),
+    nasInstance: text('inst'),
+    sessionId: text('sid'),
+    incarnation: Number(hash.inc),
+    userName: text('user'),
+    startedAtMs: Number(hash.started),
+    lastEventAtMs: Number(hash.last),
+    sessionTimeS: Number(hash.stime),
+    upBytes: Number(hash.up),
+    downBytes: Number(hash.down),
+    sourceAddress: text('src'),
+    nasIpAddress: text('nasip'),
+    nasPort: text('port'),
+    nasPortId: text('portid'),
+    framedIp: text('fip'),
+    callingStationId: text('calling'),
+    calledStationId: text('called'),
+    loginOutcomeHash: text('loh'),
+    enforcement: {
+      desired: text('desired'),
+      sent: text('sent'),
+      acked: text('acked'),
+      errorCause: text('cause'),
+      updatedAtMs: Number(hash.eupd),
+    },
+  };
+}
