@@ -74,7 +74,7 @@ export async function checkRedis(settings: Settings): Promise<Finding> {
     const client = await connectRedis({
       url,
       name: 'doctor',
-      signal: AbortSignal.timeout(3000),
+      signal: AbortSignal.timeout(2000),
       onProblem: (problem) => {
         last = problem;
       },

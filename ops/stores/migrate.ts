@@ -17,7 +17,9 @@ export type MigrateOptions = {
 export type Migration = { version: number; name: string; sql: string; checksum: string };
 
 /** The server could not be reached: worth trying again, unlike a refusal. */
-export class DatabaseAway extends Error {}
+export class DatabaseAway extends Error {
+  override name = 'DatabaseAway';
+}
 
 const LOCK = 4_915_110_512;
 

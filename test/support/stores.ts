@@ -38,9 +38,9 @@ export async function databaseForTest(t: Teardown): Promise<TestDatabase> {
   };
 }
 
-/** For test/run.ts: the server that all files share by `environment`. */
+/** For test/run.ts: the server that all files share by `environment`; not durable, so a readiness check refuses it. */
 export async function startSharedPostgres(): Promise<{ environment: Record<string, string>; stop(): Promise<void> }> {
-  const server = await startServer();
+  const server = await startServer({ fsync: 'off', full_page_writes: 'off', max_connections: '200' });
   try {
     await migrate({ databaseUrl: server.url, keyring: testKeyring });
   } catch (error) {
@@ -65,11 +65,11 @@ async function serverOfThisFile(): Promise<string> {
   return shared.environment.TEST_DATABASE_URL ?? '';
 }
 
-async function startServer() {
+async function startServer(parameters: Readonly<Record<string, string>> = {}) {
   const folder = openDataFolder(mkdtempSync(path.join(tmpdir(), 'lastmile-postgres-')));
   const server = createEmbeddedPostgres({
     folder,
-    parameters: { fsync: 'off', full_page_writes: 'off', max_connections: '200' },
+    parameters,
     say: () => {},
   });
   await server.start();

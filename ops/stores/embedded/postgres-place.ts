@@ -46,14 +46,18 @@ export function makeHome(home: string): void {
   }
 }
 
-/** @throws when the data there is not what these programs can serve. */
-export function checkDataVersion(directory: string, major: number): void {
-  const file = path.join(directory, 'PG_VERSION');
-  if (!existsSync(file)) {
+/** @throws when the data there is gone, closed to the server's user, or not what these programs can serve. */
+export function checkData(directory: string, user: OsUser | undefined, major: number): void {
+  if (!existsSync(directory)) {
+    throw new Error(`${directory}, where PostgreSQL's data should lie, is gone: restore it from a backup`);
+  }
+  if (!userCan(user, '-w', directory)) {
     throw new Error(
-      `${directory} holds no PostgreSQL data, but the data folder points there: restore it from a backup`,
+      `${directory}, where PostgreSQL's data lies, cannot be used by ${user?.name ?? 'this user'}: start as the user who owns it, and keep the way to it open`,
     );
   }
+  const file = path.join(directory, 'PG_VERSION');
+  if (!existsSync(file)) throw new Error(`${directory} holds no PostgreSQL data: restore it from a backup`);
   const held = Number(readFileSync(file, 'utf8').trim());
   if (held === major) return;
   throw new Error(

@@ -7,11 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { codeOf, messageOf } from '#ops/runtime/errors.ts';
 import { type DataFolder, writeRecord } from '../data-folder.ts';
-import { type OsUser, unprivilegedUser, userCan } from './os-user.ts';
+import { type OsUser, unprivilegedUser } from './os-user.ts';
 import { freePort, isFree } from './ports.ts';
 import { findPostgresBinaries, type PostgresBinaries, reachableBinaries } from './postgres-binaries.ts';
 import {
-  checkDataVersion,
+  checkData,
   dataDirectory,
   homeOutside,
   makeHome,
@@ -52,12 +52,7 @@ export function createEmbeddedPostgres({ folder, port, parameters = {}, say }: E
       const binaries = binariesFor(folder, user);
       const known = postgresRecord(folder) ?? initialise(folder, binaries, user, say);
       const directory = dataDirectory(folder, known);
-      if (!userCan(user, '-w', directory)) {
-        throw new Error(
-          `${directory}, where PostgreSQL's data lies, cannot be used by ${user?.name ?? 'this user'}: start as the user who owns it, and keep the way to it open`,
-        );
-      }
-      checkDataVersion(directory, majorOf(binaries));
+      checkData(directory, user, majorOf(binaries));
       await stopOrphan(directory, binaries, user, say);
       record = { ...known, port: await choosePort(port, known.port, say) };
       writeRecord(folder, 'postgres', record);
