@@ -11,7 +11,6 @@ export const loginFailures = [
   'unsupported_method',
   'unknown_user',
   'wrong_password',
-  'unusable_password',
 ] as const;
 export type LoginFailure = (typeof loginFailures)[number];
 
@@ -28,6 +27,7 @@ export const dropReasons = [
   'message_authenticator_required_by_status_server',
   'password_malformed',
   'two_passwords',
+  'stored_password_unreadable',
   'snapshot_incomplete',
   'accounting_refused',
   'accounting_not_durable',
@@ -45,9 +45,9 @@ const families = {
   },
   replies: {
     name: 'lastmile_radius_replies_total',
-    help: 'Replies, by code, re-sent ones not included',
+    help: 'Replies, by code (status = either code, to a Status-Server), re-sent ones not included',
     label: 'code',
-    values: ['access_accept', 'access_reject', 'accounting_response'],
+    values: ['access_accept', 'access_reject', 'accounting_response', 'status'],
   },
   rejects: {
     name: 'lastmile_radius_rejects_total',

@@ -1,0 +1,247 @@
+// Answers RADIUS requests: everything of a worker but its sockets and its thread, so that tests drive it with buffers.
+import type { UdpBatch, UdpSocket } from '#ops/runtime/udp.ts';
+import type { NasAttribute } from '#policy/nas/profile.ts';
+import { createNasTable, type NasTable } from '../auth/nas-table.ts';
+import { createPasswords } from '../auth/passwords.ts';
+import type { DropReason } from '../counters.ts';
+import { attribute, eachAttribute, textOf } from '../wire/attributes.ts';
+import { authenticatorOffset } from '../wire/authenticators.ts';
+import { createPacketBuilder } from '../wire/encode.ts';
+import type { Secret } from '../wire/md5.ts';
+import { code, decodePacket, type Packet } from '../wire/packet.ts';
+import { createDelayedRejects } from './delayed-rejects.ts';
+import { createDuplicates, type DuplicatesOptions, type Entry } from './duplicates.ts';
+import { decideLogin } from './login.ts';
+import { createOncePer } from './once-per.ts';
+import type { RadiusDeps, RadiusPort, RadiusRequest } from './request.ts';
+import { createUnknownClients, type UnknownClient } from './unknown-clients.ts';
+import { verifyMaker } from './verify.ts';
+
+export type RadiusHandler = {
+  handleBatch(port: RadiusPort, batch: UdpBatch, socket: UdpSocket, socketIndex: number): void;
+  unknownClients(): UnknownClient[];
+  /** Sends waiting rejects at once and settles when every accepted accounting record is answered or given up. */
+  drain(): Promise<void>;
+};
+
+/** How often the NAS table is compared with the snapshot. */
+const nasCheckMs = 100;
+
+export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: DuplicatesOptions = {}): RadiusHandler {
+  const once = createOncePer(10_000, received.clock);
+  const deps: RadiusDeps = {
+    ...received,
+    warn: (message, fields) => once(message) && received.warn(message, fields),
+  };
+  const { snapshot, keyring, clock, counters, rejectDelayMs, later } = deps;
+  const passwords = createPasswords(keyring);
+  const loginDeps = { snapshot, passwords, authorize: deps.authorize, warn: deps.warn };
+  const duplicates = createDuplicates(duplicatesOptions);
+  const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
+  const unknown = createUnknownClients();
+  const builder = createPacketBuilder();
+  const appending = new Set<Promise<void>>();
+  let table: NasTable = createNasTable([], keyring);
+  let tableGeneration = Number.NaN;
+  let tableCheckedMs = Number.NEGATIVE_INFINITY;
+
+  function nasTable(nowMs: number): NasTable {
+    if (nowMs - tableCheckedMs < nasCheckMs) return table;
+    tableCheckedMs = nowMs;
+    const generation = snapshot.nasGeneration();
+    if (generation === tableGeneration) return table;
+    table = createNasTable(snapshot.nasList(), keyring);
+    tableGeneration = generation;
+    for (const problem of table.problems) deps.warn(problem, {});
+    return table;
+  }
+
+  function drop(reason: DropReason): void {
+    counters.count('drops', reason);
+  }
+
+  /** Like every function below: why the packet gets no answer, or null. */
+  function handleOne(
+    port: RadiusPort,
+    batch: UdpBatch,
+    i: number,
+    socket: UdpSocket,
+    socketIndex: number,
+  ): DropReason | null {
+    const data = batch.data[i];
+    const peer = batch.peers[i];
+    if (!data || !peer) throw new Error(`the batch has no datagram ${i}`);
+    const packet = decodePacket(data, batch.starts[i], batch.lengths[i]);
+    if (!packet.ok) return packet.reason;
+    const startedMs = clock.monotonicMs();
+    const client = nasTable(startedMs).find(peer.address, () => textOf(packet, attribute.nasIdentifier));
+    if (!client) {
+      unknown.note(peer.address, clock.nowMs());
+      return 'unknown_client';
+    }
+    const request: RadiusRequest = {
+      packet,
+      client,
+      peer,
+      socket,
+      socketIndex,
+      startedMs,
+      reply: (reply, start, length) => batch.reply(i, reply, start, length),
+    };
+    if (packet.code === code.statusServer) return handleStatus(port, request);
+    if (packet.code === code.accessRequest && port === 'auth') return handleAccess(request);
+    if (packet.code === code.accountingRequest && port === 'acct') return handleAccounting(request);
+    return 'unexpected_code';
+  }
+
+  function handleStatus(port: RadiusPort, request: RadiusRequest): DropReason | null {
+    counters.count('requests', 'status');
+    const verified = verifyMaker(request.packet, request.client);
+    if (!verified.ok) return verified.reason;
+    // A server that cannot decide logins is not there for the watchdog either.
+    if (port === 'auth' && !snapshot.complete()) return 'snapshot_incomplete';
+    const secret = verified.secret;
+    if (!secret) return 'message_authenticator_required_by_status_server';
+    const replyCode = port === 'auth' ? code.accessAccept : code.accountingResponse;
+    if (!build(request.packet, replyCode, secret)) return 'reply_too_long';
+    request.reply(builder.data, 0, builder.length());
+    counters.count('replies', 'status');
+    return null;
+  }
+
+  function handleAccess(request: RadiusRequest): DropReason | null {
+    const { packet, client } = request;
+    counters.count('requests', 'access');
+    const verified = verifyMaker(packet, client);
+    if (!verified.ok) return verified.reason;
+    if (!snapshot.complete()) return 'snapshot_incomplete';
+    return withoutDuplicates(request, (entry) => {
+      const decision = decideLogin(loginDeps, packet, client, verified.secret);
+      if (decision.kind === 'drop') return decision.reason;
+      const accepted = decision.kind === 'accept';
+      const attributes = accepted ? decision.attributes : [];
+      const replyCode = accepted ? code.accessAccept : code.accessReject;
+      if (!build(packet, replyCode, decision.secret, attributes)) return 'reply_too_long';
+      counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
+      if (accepted) {
+        request.reply(builder.data, 0, builder.length());
+        duplicates.answer(entry, builder.data, 0, builder.length());
+        counters.count('replies', 'access_accept');
+        return null;
+      }
+      counters.count('rejects', decision.reason);
+      if (decision.likelyWrongSecret) counters.count('signs', 'likely_wrong_secret');
+      const reply = Buffer.from(builder.data.subarray(0, builder.length()));
+      const waited = rejects.add(() => answerLater(request, entry, reply, 'access_reject'));
+      if (!waited && rejectDelayMs > 0) counters.count('signs', 'reject_delay_full');
+      return null;
+    });
+  }
+
+  function handleAccounting(request: RadiusRequest): DropReason | null {
+    const { packet, client, peer } = request;
+    counters.count('requests', 'accounting');
+    const verified = verifyMaker(packet, client);
+    if (!verified.ok) return verified.reason;
+    const { secret } = verified;
+    if (!secret) return 'bad_request_authenticator';
+    return withoutDuplicates(request, (entry) => {
+      const result = deps.receiveAccounting({
+        packet,
+        nas: client.record,
+        several: client.several,
+        sourceAddress: peer.address,
+        receivedAtMs: clock.nowMs(),
+      });
+      if (!result.ok && !result.ack) return 'accounting_refused';
+      if (!build(packet, code.accountingResponse, secret)) return 'reply_too_long';
+      // The packet's memory is gone when the disk has answered, so the reply is made now and sent then.
+      const reply = Buffer.from(builder.data.subarray(0, builder.length()));
+      if (!result.ok) {
+        answerLater(request, entry, reply, 'accounting_response');
+        return null;
+      }
+      const appended = deps
+        .append(result.record)
+        .then(
+          () => {
+            answerLater(request, entry, reply, 'accounting_response');
+            counters.observe('accounting', (clock.monotonicMs() - request.startedMs) / 1000);
+          },
+          (error) => {
+            duplicates.forget(entry);
+            drop('accounting_not_durable');
+            deps.warn('accounting record is not on disk: not acknowledged', { err: error });
+          },
+        )
+        .finally(() => appending.delete(appended));
+      appending.add(appended);
+      return null;
+    });
+  }
+
+  /** Answers a repeated request from memory; else runs `decide`, which returns why there is no answer, or null. */
+  function withoutDuplicates(request: RadiusRequest, decide: (entry: Entry) => DropReason | null): DropReason | null {
+    const { packet, peer, socketIndex, startedMs } = request;
+    const at = packet.start + authenticatorOffset;
+    const known = duplicates.find(peer, socketIndex, packet.identifier, packet.data, at, startedMs);
+    if (known >= 0) {
+      const { start, length } = duplicates.replyOf(known);
+      if (length > 0) request.reply(duplicates.memory, start, length);
+      counters.count('duplicates', length > 0 ? 'resent' : 'in_progress');
+      return null;
+    }
+    const entry = duplicates.open(peer, socketIndex, packet.identifier, packet.data, at, startedMs);
+    let reason: DropReason | null = 'handler_error';
+    try {
+      reason = decide(entry);
+      return reason;
+    } finally {
+      if (reason) duplicates.forget(entry);
+    }
+  }
+
+  function answerLater(
+    request: RadiusRequest,
+    entry: Entry,
+    reply: Buffer,
+    label: 'access_reject' | 'accounting_response',
+  ): void {
+    request.socket.send(request.peer, reply, 0, reply.length);
+    duplicates.answer(entry, reply, 0, reply.length);
+    counters.count('replies', label);
+  }
+
+  /** A reply in `builder`: Message-Authenticator first in every Access reply (CVE-2024-3596), Proxy-States unchanged and in order. */
+  function build(packet: Packet, replyCode: number, secret: Secret, attributes: readonly NasAttribute[] = []): boolean {
+    builder.begin(replyCode, packet.identifier);
+    if (replyCode !== code.accountingResponse) builder.messageAuthenticator();
+    for (const { vendor, type, value } of attributes) {
+      if (vendor === 0) builder.add(type, value);
+      else builder.addVendor(vendor, type, value);
+    }
+    eachAttribute(packet, (type, at) => {
+      if (type === attribute.proxyState) builder.copy(packet, at);
+    });
+    return builder.finishReply(packet.data, packet.start + authenticatorOffset, secret);
+  }
+
+  return {
+    handleBatch(port, batch, socket, socketIndex) {
+      for (let i = 0; i < batch.count; i++) {
+        try {
+          const reason = handleOne(port, batch, i, socket, socketIndex);
+          if (reason) drop(reason);
+        } catch (error) {
+          drop('handler_error');
+          deps.warn('a packet could not be handled', { err: error, source: batch.peers[i]?.address });
+        }
+      }
+    },
+    unknownClients: () => unknown.list(),
+    async drain() {
+      rejects.flush();
+      while (appending.size > 0) await Promise.all(appending);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+// What the handlers of one request share: the request as received and verified, and the tools to answer it.
+import type { Clock } from '#ops/runtime/clock.ts';
+import type { Keyring } from '#ops/runtime/keyring.ts';
+import type { Peer, UdpSocket } from '#ops/runtime/udp.ts';
+import type { RestrictReason } from '#policy/access/outcome.ts';
+import type { AccountingRecord } from '#policy/ledger/types.ts';
+import type { NasAttribute } from '#policy/nas/profile.ts';
+import type { NasClient } from '../auth/nas-table.ts';
+import type { Counters } from '../counters.ts';
+import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
+import type { Packet } from '../wire/packet.ts';
+
+/** Which of the two ports a packet came to. */
+export type RadiusPort = 'auth' | 'acct';
+
+/** What a proven login is answered: the attributes of the Accept (Class among them), why not, or nothing for want of records. */
+export type LoginAnswer =
+  | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[] }
+  | { readonly kind: 'reject'; readonly reason: RestrictReason | 'unknown_user' }
+  | { readonly kind: 'unavailable' };
+
+export type AccountingRequest = {
+  readonly packet: Packet;
+  readonly nas: NasRecord;
+  /** The NAS record stands for several devices: its instance is named by NAS-Identifier or source address. */
+  readonly several: boolean;
+  readonly sourceAddress: string;
+  readonly receivedAtMs: number;
+};
+
+/** `ack`: nothing to record, yet the NAS is answered so that it stops repeating. */
+export type ReceivedAccounting =
+  | { readonly ok: true; readonly record: AccountingRecord }
+  | { readonly ok: false; readonly reason: string; readonly ack: boolean };
+
+export type RadiusDeps = {
+  readonly snapshot: SnapshotReader;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly rejectDelayMs: number;
+  authorize(nas: NasRecord, credential: CredentialRecord): LoginAnswer;
+  receiveAccounting(request: AccountingRequest): ReceivedAccounting;
+  /** Settles when the record is on disk. */
+  append(record: AccountingRecord): Promise<void>;
+  /** setTimeout, or a fake one. */
+  later(callback: () => void, ms: number): void;
+  /** For the operator's log; called at most once per message and 10 s. */
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+};
+
+export type RadiusRequest = {
+  readonly packet: Packet;
+  readonly client: NasClient;
+  readonly peer: Peer;
+  readonly socket: UdpSocket;
+  readonly socketIndex: number;
+  /** Monotonic instant of the receipt. */
+  readonly startedMs: number;
+  /** Sends an answer while the batch is still being handled. */
+  reply(data: Buffer, start: number, length: number): void;
+};

@@ -1,0 +1,58 @@
+// Who made a request: checks Message-Authenticator and Request Authenticator with the secrets of the NAS (RFC 3579 §3.2, RFC 2866 §3).
+import type { NasClient } from '../auth/nas-table.ts';
+import type { DropReason } from '../counters.ts';
+import { attribute, firstAttribute } from '../wire/attributes.ts';
+import { verifyRequest } from '../wire/authenticators.ts';
+import type { Secret } from '../wire/md5.ts';
+import { verifyMessageAuthenticator } from '../wire/message-authenticator.ts';
+import { code, type Packet } from '../wire/packet.ts';
+
+/** `secret` null: nothing in the request proves its maker (an Access-Request without Message-Authenticator). */
+export type Verified =
+  | { readonly ok: true; readonly secret: Secret | null }
+  | { readonly ok: false; readonly reason: DropReason };
+
+const unproven: Verified = { ok: true, secret: null };
+
+/**
+ * Access-Request: Message-Authenticator when present; without one it is only let through when it carries no EAP-Message (RFC 3579) and no
+ * Proxy-State (CVE-2024-3596) and the NAS does not require it. Status-Server: always required (RFC 5997). Accounting-Request: by its
+ * Request Authenticator, and Message-Authenticator when present.
+ */
+export function verifyMaker(packet: Packet, client: NasClient): Verified {
+  if (packet.code === code.accountingRequest) {
+    const secret = secretThat(client, (secret) => verifyRequest(packet, secret));
+    if (!secret) return refused('bad_request_authenticator');
+    if (packet.messageAuthenticatorAt >= 0 && !verifyMessageAuthenticator(packet, secret)) {
+      return refused('bad_message_authenticator');
+    }
+    return { ok: true, secret };
+  }
+  if (packet.messageAuthenticatorAt >= 0) {
+    const secret = secretThat(client, (secret) => verifyMessageAuthenticator(packet, secret));
+    return secret ? { ok: true, secret } : refused('bad_message_authenticator');
+  }
+  if (packet.code === code.statusServer) return refused('message_authenticator_required_by_status_server');
+  if (client.record.requireMessageAuthenticator) return refused('message_authenticator_required');
+  if (firstAttribute(packet, attribute.eapMessage) >= 0) return refused('message_authenticator_required_by_eap');
+  if (firstAttribute(packet, attribute.proxyState) >= 0) {
+    return refused('message_authenticator_required_by_proxy_state');
+  }
+  return unproven;
+}
+
+/** The secret that passes, tried from the one that did last; undefined when none does. */
+function secretThat(client: NasClient, passes: (secret: Secret) => boolean): Secret | undefined {
+  for (let i = 0; i < client.secrets.length; i++) {
+    const index = (client.lastVerified + i) % client.secrets.length;
+    const secret = client.secrets[index];
+    if (!secret || !passes(secret)) continue;
+    client.lastVerified = index;
+    return secret;
+  }
+  return undefined;
+}
+
+function refused(reason: DropReason): Verified {
+  return { ok: false, reason };
+}
