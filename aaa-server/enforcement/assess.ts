@@ -51,7 +51,7 @@ export type Decision = {
 };
 
 export type AssessOptions = {
-  snapshot: SnapshotReader;
+  snapshot: Pick<SnapshotReader, 'tenant' | 'plan' | 'subscription'>;
   decide(record: SubscriptionRecord, plan: PlanRecord, nowMs: number): Promise<Decision>;
   sessionsOf(tenantId: number, subscriptionId: number): Promise<readonly LiveSession[]>;
   profiles: Profiles;

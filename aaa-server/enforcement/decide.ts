@@ -8,7 +8,7 @@ import type { Calendar } from '#policy/time.ts';
 import type { Decision } from './assess.ts';
 
 export type DecideOptions = {
-  snapshot: SnapshotReader;
+  snapshot: Pick<SnapshotReader, 'tenant' | 'feedAliveAtMs'>;
   /** Counters of the windows that contain the instant. */
   usage(tenantId: number, subscriptionId: number, nowMs: number, calendar: Calendar): Promise<Usage>;
   feedSilenceMs: number;

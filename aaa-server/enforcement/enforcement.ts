@@ -29,7 +29,10 @@ export type EnforcementDeps = Pick<AssessOptions, 'decide' | 'sessionsOf' | 'has
   redis: Redis | Cluster;
   /** Names this node in its leases: the same after a restart, different from every other node. */
   node: string;
-  snapshot: SnapshotReader;
+  snapshot: Pick<
+    SnapshotReader,
+    'complete' | 'feedAliveAtMs' | 'tenant' | 'plan' | 'subscription' | 'nasGeneration' | 'nasList'
+  >;
   keyring: Keyring;
   registry: Registry;
   log: Logger;
@@ -127,7 +130,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
 }
 
 /** NAS records by id, rebuilt when one changes. */
-function nasById(snapshot: SnapshotReader): (tenantId: number, nasId: number) => NasRecord | undefined {
+function nasById(snapshot: EnforcementDeps['snapshot']): (tenantId: number, nasId: number) => NasRecord | undefined {
   let generation: number | undefined;
   let byId = new Map<number, NasRecord>();
   return (tenantId, nasId) => {

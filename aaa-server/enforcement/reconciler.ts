@@ -166,7 +166,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function note(owned: Owned, { key, session, mode, desired, step }: SessionNeed): Promise<void> {
     if (mode === 'off') return;
     const { enforcement } = session;
-    const acked = step.kind === 'settled' ? step.acked : enforcement.acked;
+    const known = step.kind === 'change' && step.from ? formatOutcome(step.from) : enforcement.acked;
+    const acked = step.kind === 'settled' ? step.acked : known;
     if (enforcement.desired === desired && enforcement.acked === acked) return;
     const cause = enforcement.desired === desired ? {} : { cause: '' };
     await ledger.record(owned.lease, key, session.incarnation, {

@@ -18,3 +18,8 @@ export function reactionTo(cause: string): Reaction {
   if (cause === '503') return 'stale';
   return transient.has(cause) ? 'retry' : 'refused';
 }
+
+/** Whether the access server said no, as against saying nothing. */
+export function isRefusal(cause: string): boolean {
+  return cause === 'nak' || /^\d+$/.test(cause);
+}

@@ -1,6 +1,6 @@
 // What to do about one session: compare the outcome it should have with what its access server confirmed.
 import { formatOutcome, type Outcome, parseOutcome } from '../access/outcome.ts';
-import { reactionTo } from './nak.ts';
+import { isRefusal, reactionTo } from './nak.ts';
 
 /** Recorded as `sent` and `acked` when the session was ended because its access server would not change it. */
 export const disconnected = 'disconnect';
@@ -45,7 +45,9 @@ export function nextStep(told: Told, desired: Outcome, options: { readonly fallb
     return { kind: 'change', by, from: null, approved: told.acked === text || told.desired === text };
   }
   const from = acked ?? told.login;
-  if (from && formatOutcome(from) === text) return { kind: 'settled', acked: text };
+  // What was sent and never answered may have been done: only a refusal proves that it was not.
+  const unsure = told.sent !== '' && told.sent !== told.acked && !isRefusal(told.errorCause);
+  if (from && formatOutcome(from) === text && !unsure) return { kind: 'settled', acked: text };
 
   const unchanged = told.desired === text;
   if (unchanged && told.errorCause !== '') {

@@ -28,9 +28,8 @@ t.test('a session that logged in with what it should have is told nothing, and i
   await until(async () => (await isp.session(1)).acked === throttled, 'the throttle is confirmed');
   t.match(nas.received, [{ kind: 'coa', sessionId: 's1', userName: 'user1', rate: '2M/2M' }]);
   t.match(await isp.session(1), { desired: throttled, sent: throttled, cause: '' });
-  const [[, fields]] = (await isp.redis.xrange(keys.profile(partitionOf(tenantId, 1)), '-', '+')) as [
-    [string, string[]],
-  ];
+  const published = await isp.redis.xrange(keys.profile(partitionOf(tenantId, 1)), '-', '+');
+  const fields = published[0]![1];
   t.strictSame(fields.slice(0, 10), ['tenant', '1', 'sub', '1', 'up', '2000000', 'down', '2000000', 'blocked', '0']);
   t.match(await node.registry.metrics(), /lastmile_enforcement_lag_seconds_count 1/);
   t.equal(await isp.redis.xlen(keys.enforce(partitionOf(tenantId, 1))), 0, 'finished entries are gone');
@@ -42,9 +41,9 @@ t.test('fair use ends with the day: the wheel gives the speed back', async (t) =
   await isp.open(1);
   await isp.cross(1);
   await until(async () => (await isp.session(1)).acked === throttled, 'the throttle');
-  const [member, at] = await isp.redis.zrange(keys.wheel(partitionOf(tenantId, 1)), 0, -1, 'WITHSCORES');
+  const at = await isp.redis.zscore(keys.wheel(partitionOf(tenantId, 1)), '1:1');
   const midnight = (Math.floor(isp.timer.nowMs() / 86_400_000) + 1) * 86_400_000;
-  t.strictSame([member, Number(at)], ['1:1', midnight]);
+  t.equal(Number(at), midnight);
   isp.state.offsetMs = midnight - Date.now() + 5;
   await until(async () => (await isp.session(1)).acked === fullSpeed, 'the speed is back');
   t.strictSame(
@@ -85,6 +84,7 @@ t.test('a newer wish waits for the one under way', async (t) => {
   await until(async () => (await isp.session(1)).desired === fullSpeed, 'the newer wish is known');
   t.equal(nas.received.length, 1, 'and waits');
   answerFirst();
+  await until(() => nas.received.length === 2, 'the newer one is sent');
   await until(async () => (await isp.session(1)).acked === fullSpeed, 'the newer one is confirmed');
   t.strictSame(
     nas.received.map(({ rate }) => rate),
@@ -242,11 +242,13 @@ t.test('claimed work that was never finished comes again, and only the owner may
   t.equal(await b.claim(partition, '', options), null, 'another node gets nothing');
   const again = (await a.claim(partition, first.lease.token, options))!;
   t.match(again, { fresh: false, entries: [], due: [] }, 'what is claimed is not handed out twice');
-  const later = await until(async () => {
+  let due = 0;
+  await until(async () => {
     const claim = await a.claim(partition, first.lease.token, { ...options, nowMs: 1100 });
-    return claim?.entries.length === 1 && claim;
+    due += claim?.due.length ?? 0;
+    return claim?.entries.length === 1;
   }, 'the visibility timeout');
-  t.equal(later.due.length, 1);
+  t.equal(due, 1);
 
   const restarted = (await a.claim(partition, '', options))!;
   t.ok(Number(restarted.lease.token) > Number(first.lease.token), 'the token grows');

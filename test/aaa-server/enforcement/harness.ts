@@ -82,7 +82,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
   const usages = new Map<number, { usage: Usage; day: number }>();
   const dayOf = (atMs: number) => Math.floor(atMs / 86_400_000);
 
-  const snapshot: SnapshotReader = {
+  const snapshot: Omit<SnapshotReader, 'mirrorState'> = {
     complete: () => state.complete,
     feedAliveAtMs: () => timer.nowMs(),
     tenant: (id) => ({ id, slug: 'demo', timeZone: 'UTC', weekStart: 1, mode: state.mode }),
