@@ -9,7 +9,10 @@ import { type Settings, settings } from './settings.ts';
 
 type Definition = ProcessDefinition & { name: ProcessName };
 
-/** @throws {InvalidSettings} with the problems of the supervisor and of every process, each once. */
+/**
+ * @throws {InvalidSettings} with the problems of the supervisor and of every process, each once.
+ * @throws with its output when a process fails for another reason.
+ */
 export async function checkedSettings(given: Environment, processes: readonly Definition[]): Promise<Settings> {
   const problems: string[] = [];
   let own: Settings | undefined;
@@ -22,10 +25,12 @@ export async function checkedSettings(given: Environment, processes: readonly De
     problems.push(...error.problems);
   }
   const found = await Promise.all(processes.map((process) => problemsOf(process, given, own)));
-  for (const problem of found.flat()) {
+  for (const problem of found.flatMap((check) => check.problems)) {
     if (!problems.some((known) => subjectOf(known) === subjectOf(problem))) problems.push(problem);
   }
   if (problems.length > 0 || !own) throw new InvalidSettings(problems);
+  const failures = found.flatMap((check) => check.failure ?? []);
+  if (failures.length > 0) throw new Error(failures.join('\n'));
   return own;
 }
 
@@ -43,8 +48,10 @@ function urlProblems(own: Settings): string[] {
   });
 }
 
+type CheckResult = { problems: string[]; failure?: string };
+
 /** The stores' addresses are not known yet; a check does not talk to them. */
-function problemsOf({ name, script }: Definition, given: Environment, own: Settings | undefined): Promise<string[]> {
+function problemsOf({ name, script }: Definition, given: Environment, own: Settings | undefined): Promise<CheckResult> {
   const placeholder = 'postgresql://check@127.0.0.1:1/check';
   const environment = environmentOf(name, given, own ?? readSettings(settings, {}), {
     dataDir: given.LASTMILE_DATA_DIR || './data',
@@ -63,18 +70,21 @@ function problemsOf({ name, script }: Definition, given: Environment, own: Setti
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    child.once('error', (error) => resolve([`${name} cannot be run: ${messageOf(error)}`]));
-    child.once('close', (code) => resolve(code === 0 ? [] : problemsIn(name, output)));
+    child.once('error', (error) => resolve({ problems: [], failure: `${name} cannot be run: ${messageOf(error)}` }));
+    child.once('close', (code) => {
+      const problems = code === 0 ? [] : problemsIn(output);
+      const failed = code !== 0 && problems.length === 0;
+      resolve({ problems, ...(failed ? { failure: `${name} cannot start:\n${output.trim()}` } : {}) });
+    });
   });
 }
 
-/** The problems of an InvalidSettings as it was printed or logged; else all that was said. */
-function problemsIn(name: string, output: string): string[] {
-  const listed = output.split('\n').flatMap((line) => {
+/** The problems of an InvalidSettings as it was printed or logged. */
+function problemsIn(output: string): string[] {
+  return output.split('\n').flatMap((line) => {
     const item = /^\s+- (.*)$/.exec(line)?.[1];
     return item === undefined ? loggedProblems(line) : [item];
   });
-  return listed.length > 0 ? listed : [`${name} cannot start: ${output.trim()}`];
 }
 
 function loggedProblems(line: string): string[] {

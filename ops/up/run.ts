@@ -1,5 +1,5 @@
 // One run of `npm start` from the first line to the exit code: wrong settings, signals, failures.
-import { InvalidSettings, messageOf } from '#ops/runtime/errors.ts';
+import { messageOf } from '#ops/runtime/errors.ts';
 import { checkedSettings } from './check.ts';
 import type { ProcessDefinition, ProcessName } from './environment.ts';
 import { humanLine } from './log-line.ts';
@@ -52,8 +52,7 @@ async function settingsOrExit(processes: readonly (ProcessDefinition & { name: P
   try {
     return await checkedSettings(process.env, processes);
   } catch (error) {
-    if (!(error instanceof InvalidSettings)) throw error;
-    console.error(error.message);
+    console.error(messageOf(error));
     process.exit(1);
   }
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from '#ops/stores/embedded/ports.ts';
+import { onExit } from './exit.ts';
 import { until } from './wait.ts';
 
 export type TestRedis = {
@@ -86,8 +87,13 @@ async function startNode(t: Teardown, options: TestRedisOptions, nodes: readonly
       );
     },
   };
+  const forget = onExit(() => {
+    server?.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
   t.teardown(async () => {
     await node.kill9();
+    forget();
     rmSync(dir, { recursive: true, force: true });
   });
   await node.start();

@@ -10,6 +10,7 @@ import { openDataFolder } from '#ops/stores/data-folder.ts';
 import { createEmbeddedPostgres } from '#ops/stores/embedded/postgres.ts';
 import { migrate } from '#ops/stores/migrate.ts';
 import { roleUrl } from '#ops/stores/urls.ts';
+import { onExit } from './exit.ts';
 
 export { redisForTest } from './redis.ts';
 
@@ -72,6 +73,11 @@ async function startServer(parameters: Readonly<Record<string, string>> = {}) {
     parameters,
     say: () => {},
   });
+  // A run that is cut short must not leave servers behind.
+  const forget = onExit(() => {
+    server.abandon();
+    rmSync(folder.path, { recursive: true, force: true });
+  });
   await server.start();
   return {
     url: server.url(),
@@ -79,6 +85,7 @@ async function startServer(parameters: Readonly<Record<string, string>> = {}) {
     stop: server.stop,
     remove: async () => {
       await server.stop();
+      forget();
       rmSync(folder.path, { recursive: true, force: true });
     },
   };
