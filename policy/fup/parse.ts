@@ -25,8 +25,10 @@ export function parseFupRules(json: unknown): ParsedFupRules {
   const problems: FupRuleProblem[] = [];
   const reader = readerOf(problems);
   if (!Array.isArray(json)) return { ok: false, problems: [{ path: '', message: 'must be a list of rules' }] };
-  if (json.length > fupBounds.rules) problems.push({ path: '', message: `must have at most ${fupBounds.rules} rules` });
-  const rules = json.slice(0, fupBounds.rules).map((rule, index) => ruleOf(reader, rule, `/${index}`));
+  if (json.length > fupBounds.rules) {
+    return { ok: false, problems: [{ path: '', message: `must have at most ${fupBounds.rules} rules` }] };
+  }
+  const rules = json.map((rule, index) => ruleOf(reader, rule, `/${index}`));
   return problems.length === 0 ? { ok: true, rules } : { ok: false, problems };
 }
 
@@ -42,25 +44,24 @@ function ruleOf(read: Reader, json: unknown, path: string): FupRule {
 }
 
 function effectOf(read: Reader, json: unknown, path: string): FupEffect {
-  const kinds = ['speed', 'reduce', 'block'] as const;
-  const kind = read.oneOf(read.fields(json, path, null).kind, `${path}/kind`, kinds);
-  switch (kind) {
+  switch (read.fields(json, path, null).kind) {
     case 'speed': {
-      const fields = read.fields(json, path, ['kind', 'upBps', 'downBps']);
-      const bps = (name: 'upBps' | 'downBps') =>
-        read.integer(fields[name], `${path}/${name}`, fupBounds.leastBps, fupBounds.mostBps);
-      return { kind, upBps: bps('upBps'), downBps: bps('downBps') };
+      const { upBps, downBps } = read.fields(json, path, ['kind', 'upBps', 'downBps']);
+      const bps = (value: unknown, name: string) =>
+        read.integer(value, `${path}/${name}`, fupBounds.leastBps, fupBounds.mostBps);
+      return { kind: 'speed', upBps: bps(upBps, 'upBps'), downBps: bps(downBps, 'downBps') };
     }
-    case 'reduce':
-      return {
-        kind,
-        percent: read.integer(read.fields(json, path, ['kind', 'percent']).percent, `${path}/percent`, 1, 99),
-      };
+    case 'reduce': {
+      const { percent } = read.fields(json, path, ['kind', 'percent']);
+      return { kind: 'reduce', percent: read.integer(percent, `${path}/percent`, 1, 99) };
+    }
     case 'block':
       read.fields(json, path, ['kind']);
-      return { kind };
+      return { kind: 'block' };
+    default:
+      read.wrong(`${path}/kind`, 'must be one of speed, reduce, block');
+      return { kind: 'block' };
   }
-  return kind satisfies never;
 }
 
 function timeOfWeekOf(read: Reader, json: unknown, path: string): TimeOfWeek {
@@ -74,12 +75,17 @@ function timeOfWeekOf(read: Reader, json: unknown, path: string): TimeOfWeek {
 
 type Reader = ReturnType<typeof readerOf>;
 
-/** Every function notes what is wrong and returns a value of the right type, which is used only when nothing was wrong. */
+/**
+ * Every function notes what is wrong, unless something around it already is, and returns a value of the right type all the
+ * same: it is used only when nothing was wrong.
+ */
 function readerOf(problems: FupRuleProblem[]) {
   const wrong = (path: string, message: string) => {
-    if (!problems.some((problem) => problem.path === path)) problems.push({ path, message });
+    const told = problems.some((problem) => path === problem.path || path.startsWith(`${problem.path}/`));
+    if (!told) problems.push({ path, message });
   };
   return {
+    wrong,
     fields(json: unknown, path: string, known: readonly string[] | null): Fields {
       if (typeof json !== 'object' || json === null || Array.isArray(json)) {
         wrong(path, 'must be an object');
