@@ -2,7 +2,7 @@
 import { bindProblems } from './udp/bind-addresses.ts';
 import { openDgram } from './udp/dgram.ts';
 
-/** Where a datagram came from. IPv4 stays dotted also on a dual-stack socket. */
+/** Where a datagram came from; may be kept. IPv4 stays dotted also on a dual-stack socket. */
 export type Peer = { readonly address: string; readonly port: number };
 
 /** Valid only during the handler's call: its memory belongs to the driver. */
@@ -21,6 +21,8 @@ export type UdpSocket = {
   /** The address and port it listens on, and answers from. */
   readonly address: string;
   readonly port: number;
+  /** Its place in the listener's `sockets`. */
+  readonly index: number;
   /** Sends octets that are copied at once: for answers that come after the handler has returned. */
   send(peer: Peer, data: Buffer, start: number, length: number): void;
 };

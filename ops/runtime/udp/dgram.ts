@@ -30,7 +30,9 @@ export async function openDgram(options: UdpOptions): Promise<UdpListener> {
   };
 
   try {
-    for (const address of options.addresses) opened.push(await openSocket(address, dualStack, options));
+    for (const [index, address] of options.addresses.entries()) {
+      opened.push(await openSocket(address, index, dualStack, options));
+    }
   } catch (error) {
     await stop();
     throw error;
@@ -38,7 +40,12 @@ export async function openDgram(options: UdpOptions): Promise<UdpListener> {
   return { driver: 'dgram', sockets: opened.map(({ udp }) => udp), stopReceiving, stop };
 }
 
-async function openSocket(address: string, dualStack: boolean, options: UdpOptions): Promise<OpenSocket> {
+async function openSocket(
+  address: string,
+  index: number,
+  dualStack: boolean,
+  options: UdpOptions,
+): Promise<OpenSocket> {
   const socket = createSocket({
     type: isIPv6(address) ? 'udp6' : 'udp4',
     reusePort: options.reusePort,
@@ -81,7 +88,7 @@ async function openSocket(address: string, dualStack: boolean, options: UdpOptio
     if (--queued === 0) drainedNow?.();
   }
 
-  const udp: UdpSocket = { address, port: socket.address().port, send };
+  const udp: UdpSocket = { address, index, port: socket.address().port, send };
   const data: Buffer[] = [];
   const lengths: number[] = [];
   const peers: Peer[] = [];

@@ -1,0 +1,55 @@
+// Every message between the main thread of aaa-server and its RADIUS workers, both ways.
+import type { UdpDriver } from '#ops/runtime/udp.ts';
+import type { UnknownClient } from './radius/unknown-clients.ts';
+
+/** What a worker is given when it is created. */
+export type WorkerSettings = {
+  readonly index: number;
+  readonly addresses: readonly string[];
+  readonly authPort: number;
+  readonly acctPort: number;
+  readonly udpDriver: UdpDriver;
+  readonly receiveBufferBytes: number;
+  readonly rejectDelayMs: number;
+  /** LASTMILE_SECRET_KEY. */
+  readonly masters: readonly string[];
+  /** Folder of the subscriber snapshot. */
+  readonly snapshotPath: string;
+  /** Folder of this worker's own write-ahead log. */
+  readonly walFolder: string;
+  readonly redisUrl: string;
+  readonly feedSilence: { readonly toleratedMs: number; readonly extraGraceMs: number };
+  readonly logLevel: string;
+  /** Layout: counters.ts. */
+  readonly counters: SharedArrayBuffer;
+};
+
+export type ToWorker =
+  /** Stop receiving, finish what was accepted, close everything, answer `stopped`. */
+  { readonly type: 'stop' } | { readonly type: 'report'; readonly id: number };
+
+export type FromWorker =
+  /** Listening. The ports are those the system chose when 0 was asked. */
+  | { readonly type: 'ready'; readonly authPort: number; readonly acctPort: number; readonly udpDriver: string }
+  /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
+  | { readonly type: 'events'; readonly partitions: ReadonlySet<number> }
+  | { readonly type: 'report'; readonly id: number; readonly report: WorkerReport }
+  | { readonly type: 'stopped' };
+
+export type WorkerReport = {
+  readonly unknownClients: readonly UnknownClient[];
+  /** The worker's own Prometheus metrics, as `Registry.getMetricsAsJSON` gives them. */
+  readonly metrics: readonly MetricReport[];
+};
+
+export type MetricReport = {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly aggregator: string;
+  readonly values: readonly {
+    readonly value: number;
+    readonly labels: Readonly<Record<string, string | number>>;
+    readonly metricName?: string;
+  }[];
+};
