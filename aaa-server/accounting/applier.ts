@@ -1,0 +1,246 @@
+// Applies a WAL to the ledger: in order per lane, many calls at once, going back when the ledger is behind. Rules: LEDGER §1.
+import { type Clock, systemClock } from '#ops/runtime/clock.ts';
+import { messageOf } from '#ops/runtime/errors.ts';
+import type { Part } from '#ops/runtime/lifecycle.ts';
+import type { Logger } from '#ops/runtime/log.ts';
+import type { AccountingCall, ApplyResult } from '#policy/ledger/types.ts';
+import { createBreaker } from './breaker.ts';
+import type { CallMaker } from './call.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { createLaneSender } from './lane-sender.ts';
+import type { Lane, Sent } from './lanes.ts';
+import type { AccountingMetrics } from './metrics.ts';
+import { createOwnerOf, type LookupSession } from './owner.ts';
+import { decodeRecord } from './record.ts';
+import { createWalReader } from './wal/reader.ts';
+import type { Wal } from './wal/wal.ts';
+
+/** What of policy/ledger the applier uses. A rejected promise of `apply` means: unknown whether it ran. */
+export type LedgerCalls = {
+  apply(call: AccountingCall): Promise<ApplyResult>;
+  /** Stored position of the WAL in every partition, 0 where nothing of it was applied. */
+  lanePositions(walId: string): Promise<readonly number[]>;
+  lookupSession: LookupSession;
+};
+
+export type ApplierOptions = {
+  wal: Wal;
+  ledger: LedgerCalls;
+  calls: CallMaker;
+  metrics: AccountingMetrics;
+  log: Logger;
+  /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
+  onEvents(partitions: ReadonlySet<number>): void;
+  clock?: Clock;
+  /** Calls in flight at most. */
+  batch?: number;
+  /** How often the ledger is asked whether it still has what it had: a failover to an older copy also concerns lanes at rest. */
+  checkMs?: number;
+};
+
+export type Applier = Part & {
+  /** Every record before this position is in the ledger. */
+  passed(): number;
+  /** Nothing durable is left to apply. */
+  idle(): boolean;
+};
+
+const checkpointMs = 5000;
+const notReadyMs = 100;
+/** While catching up this share of the time is left to logins and enforcement. */
+const restShare = 0.25;
+
+export function createApplier(options: ApplierOptions): Applier {
+  const { wal, ledger, metrics, log, clock = systemClock, batch = 256, checkMs = 30_000 } = options;
+  const reader = createWalReader(wal);
+  const owner = createOwnerOf((instance, sessionId) => ledger.lookupSession(instance, sessionId));
+  const breaker = createBreaker();
+  const sender = createLaneSender({ ...options, walId: wal.id, apply: (call) => ledger.apply(call), clock });
+  const { lanes } = sender;
+  /** Where reading goes on. Lanes behind it wait at their head. */
+  let cursor = 0;
+  /** Where the calls that are under way begin. */
+  let underWay = Number.POSITIVE_INFINITY;
+  let checked = false;
+  let checkAtMs = 0;
+  let checkpointAtMs = 0;
+  let stopping = false;
+  let running: Promise<void> | undefined;
+  let listening = false;
+  let interrupt = () => {};
+
+  const passed = () =>
+    checked ? Math.min(cursor, underWay, ...sender.waiting().map(({ head }) => head?.position ?? cursor)) : 0;
+
+  /** Compares every lane with what the ledger has; where the ledger is behind, the lane goes back. */
+  async function check(): Promise<void> {
+    const stored = await ledger.lanePositions(wal.id);
+    const behind = lanes.filter(({ partition, applied }) => (stored[partition] ?? 0) < applied);
+    for (const lane of lanes) {
+      const position = stored[lane.partition] ?? 0;
+      if (position < lane.applied) {
+        cursor = Math.min(cursor, position);
+        lane.head = undefined;
+      } else if (lane.head) lane.head = { ...lane.head, retryAtMs: 0 };
+      lane.applied = position;
+    }
+    if (behind.length > 0) {
+      owner.forget();
+      metrics.rewinds.inc({ reason: 'ledger_behind' }, behind.length);
+      log.warn({ wal: wal.id, lanes: behind.length, from: cursor }, 'the ledger lacks what it had: applying again');
+    }
+    if (behind.length > 0 && cursor < (wal.segments()[0]?.base ?? 0)) {
+      alarm('ledger_older_than_wal', { ledger: cursor }, 'the ledger is older than the oldest segment of the log');
+    }
+    const furthest = Math.max(...stored);
+    if (furthest > 0 && furthest >= wal.durable()) await moveBehind(furthest);
+    checked = true;
+    checkAtMs = clock.monotonicMs() + checkMs;
+  }
+
+  /** The ledger knows positions this log has not reached (a data folder from a backup): new records must not look like old ones. */
+  async function moveBehind(furthest: number): Promise<void> {
+    alarm('wal_behind_ledger', { end: wal.durable(), ledger: furthest }, 'the log is older than the ledger');
+    const until = await wal.skipTo(furthest + 1);
+    // What was received since the start lies where the ledger takes it for applied: it is appended once more.
+    for (let from = wal.openedAt; from < until; ) {
+      const { records, next } = await reader.read(from, batch);
+      const again = records.filter(({ position }) => position < until);
+      await Promise.all(again.map(({ payload }) => wal.append(payload)));
+      if (next === from) return;
+      from = next;
+    }
+  }
+
+  /** @throws when the ledger answered nothing at all. */
+  async function send(sent: readonly Sent[]): Promise<void> {
+    if (sent.length === 0) return;
+    const { rewindTo, away, recovered } = await sender.send(sent);
+    cursor = Math.min(cursor, rewindTo);
+    if (recovered) checkAtMs = 0;
+    if (away) throw away.error;
+  }
+
+  /** Applies the next records; answers how many there were. */
+  async function advance(limit: number): Promise<number> {
+    const { records, next, damagedBytes } = await reader.read(cursor, limit);
+    if (damagedBytes > 0) damaged('bytes', { damagedBytes, near: next });
+    const decoded = records.flatMap(({ position, payload }) => {
+      const result = decodeRecord(payload);
+      if (!result.ok) damaged(result.reason, { position });
+      return result.ok ? [{ position, record: owner.resolve(result.record) }] : [];
+    });
+    const sent: Sent[] = [];
+    const tails = new Map<Lane, number>();
+    const owned = await Promise.all(decoded.map(async ({ position, record }) => ({ position, record: await record })));
+    for (const { position, record } of owned) {
+      const lane = lanes[record.partition];
+      if (!lane || lane.head || position <= lane.applied) continue;
+      sent.push({ record, position, previous: tails.get(lane) ?? lane.applied });
+      tails.set(lane, position);
+    }
+    underWay = cursor;
+    cursor = next;
+    try {
+      await send(sent);
+    } finally {
+      underWay = Number.POSITIVE_INFINITY;
+    }
+    return records.length;
+  }
+
+  function damaged(kind: string, fields: object): void {
+    metrics.damaged.inc({ kind });
+    alarm('wal_damaged', { kind, ...fields }, 'a place of the log cannot be read: skipped');
+  }
+
+  function alarm(reason: string, fields: object, message: string): void {
+    metrics.alarms.inc({ reason });
+    log.error({ wal: wal.id, ...fields }, message);
+  }
+
+  async function checkpoint(): Promise<void> {
+    checkpointAtMs = clock.monotonicMs() + checkpointMs;
+    try {
+      await writeCheckpoint(wal.folder, { cursor: passed(), applied: lanes.map(({ applied }) => applied) });
+    } catch (error) {
+      log.warn({ wal: wal.id, err: error }, 'how far the log was applied could not be remembered');
+    }
+  }
+
+  /** One round; rests behind it. */
+  async function round(): Promise<void> {
+    if (!options.calls.ready()) return rest(notReadyMs);
+    const startMs = clock.monotonicMs();
+    if (startMs >= checkAtMs) await check();
+    await send(sender.due());
+    const limit = breaker.limit(batch);
+    const count = await advance(limit);
+    breaker.succeeded();
+    const waiting = sender.waiting();
+    metrics.paused.set({ wal: wal.id }, 0);
+    metrics.backlog.set({ wal: wal.id }, Math.max(0, wal.durable() - passed()));
+    metrics.stoppedLanes.set({ wal: wal.id }, waiting.length);
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= checkpointAtMs) await checkpoint();
+    if (count >= limit) return rest((nowMs - startMs) * restShare);
+    if (cursor >= wal.durable()) {
+      const nextMs = Math.min(checkAtMs, ...waiting.map(({ head }) => head?.retryAtMs ?? checkAtMs));
+      return rest(nextMs - nowMs, true);
+    }
+  }
+
+  async function loop(): Promise<void> {
+    const saved = await readCheckpoint(wal.folder);
+    if (saved && saved.cursor <= wal.durable()) {
+      cursor = saved.cursor;
+      for (const lane of lanes) lane.applied = saved.applied[lane.partition] ?? 0;
+    }
+    while (!stopping) {
+      try {
+        await round();
+      } catch (error) {
+        const pauseMs = Math.round(breaker.failed());
+        metrics.paused.set({ wal: wal.id }, 1);
+        checkAtMs = 0;
+        log.warn({ wal: wal.id, pauseMs, reason: messageOf(error) }, 'applying pauses');
+        await rest(pauseMs);
+      }
+    }
+    if (checked) await checkpoint();
+  }
+
+  /** Until the time has passed or the applier is stopped; `listen`: or something more became durable. */
+  async function rest(ms: number, listen = false): Promise<void> {
+    if (stopping || ms <= 0 || (listen && cursor < wal.durable())) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      listening = listen;
+      interrupt = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    listening = false;
+  }
+
+  let unsubscribe = () => {};
+  return {
+    name: `applier of ${wal.id}`,
+    passed,
+    idle: () => checked && passed() >= wal.durable(),
+    async start() {
+      unsubscribe = wal.onDurable(() => {
+        if (listening) interrupt();
+      });
+      running ??= loop();
+    },
+    async stop() {
+      stopping = true;
+      unsubscribe();
+      interrupt();
+      await running;
+      await reader.close();
+    },
+  };
+}

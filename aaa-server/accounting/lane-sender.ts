@@ -1,0 +1,126 @@
+// Sends the calls of many lanes at once and settles each lane by its answers.
+import type { Clock } from '#ops/runtime/clock.ts';
+import type { Logger } from '#ops/runtime/log.ts';
+import { type AccountingCall, type ApplyResult, partitionCount } from '#policy/ledger/types.ts';
+import { errorLabel, isAway } from './away.ts';
+import type { CallMaker } from './call.ts';
+import { type Answer, type Lane, type Sent, settle } from './lanes.ts';
+import type { AccountingMetrics } from './metrics.ts';
+
+export type LaneSenderOptions = {
+  walId: string;
+  /** A rejected promise means: unknown whether it ran. */
+  apply(call: AccountingCall): Promise<ApplyResult>;
+  calls: CallMaker;
+  metrics: AccountingMetrics;
+  log: Logger;
+  onEvents(partitions: ReadonlySet<number>): void;
+  clock: Clock;
+};
+
+export type SendResult = {
+  /** Read again from here: a lane was set back, or goes on behind the record it waited at. */
+  readonly rewindTo: number;
+  /** The error, when the ledger answered not one call. */
+  readonly away: { readonly error: unknown } | undefined;
+  /** A lane goes on that had waited for an answer. */
+  readonly recovered: boolean;
+};
+
+export type LaneSender = {
+  readonly lanes: readonly Lane[];
+  waiting(): Lane[];
+  /** The records that lanes wait at and that are due for another attempt. */
+  due(): Sent[];
+  /** `sent` is in WAL order; nothing of it waits for anything before it. */
+  send(sent: readonly Sent[]): Promise<SendResult>;
+};
+
+const retryMs = 100;
+const longestRetryMs = 5000;
+const alarmAttempts = 5;
+
+export function createLaneSender(options: LaneSenderOptions): LaneSender {
+  const { walId, apply, calls, metrics, log, onEvents, clock } = options;
+  const lanes: Lane[] = Array.from({ length: partitionCount }, (_, partition) => ({
+    partition,
+    applied: 0,
+    head: undefined,
+  }));
+
+  async function answerOf({ record, previous, position, sinceMs }: Sent): Promise<Answer> {
+    try {
+      const answer = await apply(calls.make({ walId, previous, position }, record, sinceMs));
+      if (answer.kind === 'applied') for (const flag of answer.flags) metrics.flags.inc({ flag });
+      metrics.results.inc({ result: answer.kind });
+      return answer;
+    } catch (error) {
+      metrics.failures.inc({ error: errorLabel(error) });
+      return { kind: 'failed', error };
+    }
+  }
+
+  /** Moves the lane on; answers from where it must be read again, or undefined. */
+  function settleLane(lane: Lane, sent: readonly Sent[], answers: readonly Answer[]): number | undefined {
+    const { applied, rewind, waits } = settle(sent, answers);
+    const before = lane.head;
+    lane.applied = applied;
+    lane.head = undefined;
+    if (rewind) {
+      metrics.rewinds.inc({ reason: 'gap' });
+      return applied;
+    }
+    // The reader has passed over this lane's later records while it waited.
+    if (!waits) return before?.position;
+    const { at, error } = waits;
+    const earlier = before?.position === at.position ? before.attempts : 0;
+    const attempts = error === undefined ? 0 : earlier + 1;
+    const sinceMs = waits.sinceMs ?? at.sinceMs;
+    lane.head = {
+      position: at.position,
+      record: at.record,
+      ...(sinceMs === undefined ? {} : { sinceMs }),
+      attempts,
+      retryAtMs: clock.monotonicMs() + (attempts === 0 ? 0 : Math.min(longestRetryMs, retryMs * 2 ** (attempts - 1))),
+    };
+    if (attempts === alarmAttempts && !isAway(error)) {
+      metrics.alarms.inc({ reason: 'lane_stopped' });
+      const fields = { wal: walId, partition: lane.partition, position: at.position, err: error };
+      log.error(fields, 'a lane waits at a record the ledger does not take');
+    }
+    return undefined;
+  }
+
+  return {
+    lanes,
+    waiting: () => lanes.filter(({ head }) => head !== undefined),
+    due() {
+      const nowMs = clock.monotonicMs();
+      return lanes.flatMap(({ head, applied }) => {
+        if (!head || head.retryAtMs > nowMs) return [];
+        const { record, position, sinceMs } = head;
+        return [{ record, position, previous: applied, ...(sinceMs === undefined ? {} : { sinceMs }) }];
+      });
+    },
+    async send(sent) {
+      const answers = await Promise.all(sent.map(answerOf));
+      const perLane = Map.groupBy(sent.keys(), (index) => sent[index]?.record.partition ?? 0);
+      const events = new Set<number>();
+      let rewindTo = Number.POSITIVE_INFINITY;
+      let recovered = false;
+      for (const [partition, indexes] of perLane) {
+        const lane = lanes[partition];
+        if (!lane) continue;
+        const waited = (lane.head?.attempts ?? 0) > 0;
+        const own = indexes.flatMap((index) => answers[index] ?? []);
+        const calls = indexes.flatMap((index) => sent[index] ?? []);
+        rewindTo = Math.min(rewindTo, settleLane(lane, calls, own) ?? Number.POSITIVE_INFINITY);
+        recovered ||= waited && lane.head === undefined;
+        if (own.some((answer) => answer.kind === 'applied' && answer.crossed)) events.add(partition);
+      }
+      if (events.size > 0) onEvents(events);
+      const errors = answers.flatMap((answer) => (answer.kind === 'failed' && isAway(answer.error) ? [answer] : []));
+      return { rewindTo, away: errors.length === sent.length ? errors[0] : undefined, recovered };
+    },
+  };
+}
