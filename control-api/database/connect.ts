@@ -1,9 +1,10 @@
 // The connection pool to PostgreSQL as lastmile_app, and the types of a scoped connection and a transaction.
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
-import pg from 'pg';
+import type { Pool } from 'pg';
 import type { Logger } from '#ops/runtime/log.ts';
+import { createPostgresPool } from '#ops/stores/postgres.ts';
 
-export type Db = NodePgDatabase & { $client: pg.Pool };
+export type Db = NodePgDatabase & { $client: Pool };
 
 /** In a tenant: row-level security shows its rows. On the platform: people, sign-ins and tenants, no tenant's own data. */
 export type TenantScope = { readonly kind: 'tenant'; readonly tenantId: number };
@@ -26,16 +27,5 @@ export type Tx<S extends Scope = TenantScope> = Transaction & {
 };
 
 export function createDb(url: string, log: Logger): Db {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: 12,
-    connectionTimeoutMillis: 3000,
-    idleTimeoutMillis: 60_000,
-    statement_timeout: 15_000,
-    lock_timeout: 5000,
-    idle_in_transaction_session_timeout: 30_000,
-    application_name: 'lastmile control-api',
-  });
-  pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to postgresql was lost'));
-  return drizzle(pool);
+  return drizzle(createPostgresPool({ url, name: 'control-api', log, max: 12, statementTimeoutMs: 15_000 }));
 }

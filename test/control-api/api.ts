@@ -15,7 +15,9 @@ import { databaseForTest, type Teardown } from '#test/support/stores.ts';
 
 export const password = 'a password of the tests';
 
-export type Reply = { status: number; body: any; headers: Record<string, unknown> };
+// biome-ignore lint/suspicious/noExplicitAny: each test says itself what it expects of a body
+export type Body = any;
+export type Reply = { status: number; body: Body; headers: Record<string, unknown> };
 export type Call = (method: string, url: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>;
 
 export type TestApi = {
@@ -37,13 +39,14 @@ export type MemoryLedger = { sessions: LiveSession[]; usage: Map<number, Usage>;
 
 const zero = { upBytes: 0, downBytes: 0 };
 
-export async function apiForTest(t: Teardown): Promise<TestApi> {
+/** `databaseUrl` puts the API, not the test, on another database. */
+export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<TestApi> {
   const urls = await databaseForTest(t);
   const owner = new Client({ connectionString: urls.ownerUrl });
   await owner.connect();
   t.teardown(() => owner.end());
   const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
-  const db = createDb(urls.appUrl, log);
+  const db = createDb(databaseUrl ?? urls.appUrl, log);
   const keyring = createKeyring(['a secret of this test']);
   const ledger: MemoryLedger = { sessions: [], usage: new Map(), away: false };
   const brakes: Brake[] = [];

@@ -1,6 +1,6 @@
 // What an operator does in a day: catalog, customer, subscription, holds, moves, the end of it.
 import t from 'tap';
-import { apiForTest, makeTenant } from './api.ts';
+import { apiForTest, type Body, makeTenant } from './api.ts';
 
 t.test('the life of a customer', async (t) => {
   const api = await apiForTest(t);
@@ -28,7 +28,7 @@ t.test('the life of a customer', async (t) => {
       },
     ],
   });
-  let customer: any;
+  let customer: Body;
   let id = 0;
 
   await t.test('a service is shown as it was put in, and stored in bits, bytes and minor units', async (t) => {
@@ -140,14 +140,14 @@ t.test('the life of a customer', async (t) => {
   await t.test('pages and cursors walk the whole list once', async (t) => {
     const seen: number[] = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
-      const page: any = await ok('GET', `/customers?sort=name&per_page=2${cursor && `&cursor=${cursor}`}`);
-      seen.push(...page.data.map((one: any) => one.id));
+      const page: Body = await ok('GET', `/customers?sort=name&per_page=2${cursor && `&cursor=${cursor}`}`);
+      seen.push(...page.data.map((one: Body) => one.id));
       cursor = page.pagination.next_cursor;
     }
     const all = await ok('GET', '/customers?sort=name');
     t.same(
       seen,
-      all.data.map((one: any) => one.id),
+      all.data.map((one: Body) => one.id),
     );
     t.match(all.pagination, { page: 1, per_page: 50, total: all.data.length, total_estimated: false });
     t.match(await call('GET', '/customers?sort=-name&cursor=AAAA'), { status: 400, body: { code: 'invalid_cursor' } });

@@ -1,0 +1,69 @@
+// Composition root of control-api: settings → components → run. `--check` builds everything and starts nothing.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { systemClock } from '#ops/runtime/clock.ts';
+import { InvalidSettings } from '#ops/runtime/errors.ts';
+import { createKeyring } from '#ops/runtime/keyring.ts';
+import { run } from '#ops/runtime/lifecycle.ts';
+import { createLogger } from '#ops/runtime/log.ts';
+import { createRegistry } from '#ops/runtime/metrics.ts';
+import { readSettings } from '#ops/runtime/settings.ts';
+import { postgresReady } from '#ops/stores/postgres.ts';
+import { redisReady } from '#ops/stores/redis.ts';
+import { buildApp } from './app.ts';
+import { createFirstAdmin } from './auth/first-admin.ts';
+import { type Settings, settings } from './config.ts';
+import { createDb } from './database/connect.ts';
+import { createFeedGuard } from './feed-guard/client.ts';
+import { createHttpPart } from './http-part.ts';
+import { createBrakeDesk, createLedgerReader } from './ledger-reader.ts';
+import { createRedisLink } from './redis-link.ts';
+
+async function build(config: Settings) {
+  const log = createLogger('control-api', config.LOG_LEVEL);
+  const registry = createRegistry('control-api');
+  const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
+  const db = createDb(config.APP_DATABASE_URL, log);
+  const redis = createRedisLink(config.REDIS_URL, log);
+  const firstAdmin = createFirstAdmin({
+    db,
+    log,
+    email: config.ADMIN_EMAIL,
+    password: config.ADMIN_PASSWORD,
+    announce: (email, password) => process.stdout.write(`first super admin: ${email} / ${password}\n`),
+  });
+  const app = await buildApp(
+    {
+      db,
+      keyring,
+      clock: systemClock,
+      ledger: createLedgerReader(redis.client),
+      brake: createBrakeDesk(redis.client),
+      feedGuard: createFeedGuard(config.AAA_ADMIN_PORT, keyring),
+    },
+    {
+      log,
+      registry,
+      ready: [
+        postgresReady(db.$client),
+        redisReady(redis.current),
+        { name: 'first super admin', check: firstAdmin.ready },
+      ],
+      version: JSON.parse(readFileSync(path.resolve(import.meta.dirname, '../package.json'), 'utf8')).version,
+      trustProxy: config.TRUST_PROXY,
+    },
+  );
+  const pool = { name: 'postgresql', start: async () => {}, stop: () => db.$client.end() };
+  const http = createHttpPart(app, config.BIND_HOST, config.HTTP_PORT);
+  return { log, app, parts: [pool, redis, firstAdmin, http] };
+}
+
+try {
+  const { log, app, parts } = await build(readSettings(settings, process.env));
+  if (process.argv.includes('--check')) await app.close();
+  else await run(parts, log);
+} catch (error) {
+  if (!(error instanceof InvalidSettings)) throw error;
+  process.stderr.write(`control-api: ${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,57 @@
+// The seed removed its own subscribers on purpose: lets the guard of the running aaa-server follow, by count.
+import { setTimeout as delay } from 'node:timers/promises';
+import Type from 'typebox';
+import { Value } from 'typebox/value';
+import { messageOf } from '#ops/runtime/errors.ts';
+import type { Keyring } from '#ops/runtime/keyring.ts';
+
+const HeldList = Type.Object({ data: Type.Array(Type.Object({ tenant_id: Type.Integer(), count: Type.Integer() })) });
+const deadlineMs = 20_000;
+/** The reader follows a change within a second: when nothing was held for this long, nothing will be. */
+const quietMs = 3000;
+
+/** Confirms at most `removed` removals. Gives a sentence about what happened. */
+export async function confirmRemovals(
+  adminPort: number,
+  keyring: Keyring,
+  tenantId: number,
+  removed: number,
+): Promise<string> {
+  const call = caller(adminPort, keyring);
+  let confirmed = 0;
+  const endAt = performance.now() + deadlineMs;
+  for (let quietSince = performance.now(); performance.now() < endAt; await delay(250)) {
+    const held = await heldOf(call, tenantId);
+    if (typeof held === 'string') return held;
+    if (held === 0 && performance.now() - quietSince > quietMs)
+      return confirmed === 0 ? 'aaa-server held nothing back' : `aaa-server follows ${confirmed} removals`;
+    if (held > 0 && confirmed + held <= removed) {
+      const response = await call('POST', '/feed-guard/confirm', { tenant_id: tenantId, count: held });
+      if (response.ok) confirmed += held;
+      quietSince = performance.now();
+    }
+  }
+  return `aaa-server still holds removals back: look at GET /api/v1/aaa/feed-guard (${confirmed} of ${removed} confirmed)`;
+}
+
+async function heldOf(call: ReturnType<typeof caller>, tenantId: number): Promise<number | string> {
+  try {
+    const response = await call('GET', '/feed-guard');
+    if (!response.ok) return `aaa-server answered ${response.status}: it will hold the removals back until confirmed`;
+    const { data } = Value.Parse(HeldList, await response.json());
+    return data.find((held) => held.tenant_id === tenantId)?.count ?? 0;
+  } catch (error) {
+    return `aaa-server is away (${messageOf(error)}): it may hold the removals back until confirmed`;
+  }
+}
+
+function caller(port: number, keyring: Keyring) {
+  const authorization = `Bearer ${keyring.derive('admin-token').toString('hex')}`;
+  return (method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> =>
+    fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      signal: AbortSignal.timeout(3000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+}
