@@ -27,7 +27,7 @@ export type AuthorizeOptions = {
   readonly nas: NasProfile;
   /** Settings FEED_SILENCE_S and FEED_SILENCE_GRACE_S. */
   readonly feedSilence: Pick<FeedSilence, 'toleratedMs' | 'extraGraceMs'>;
-  /** While Redis is away: the last instant at which the mirror was known to be complete; else null. */
+  /** The last instant at which the mirror of decided profiles was known to be complete; null: it is. */
   readonly mirrorSilentSinceMs: number | null;
   /** In [0, 1). */
   readonly random: () => number;
@@ -131,8 +131,21 @@ function replyOf(
     sessionTimeoutS: rejected ? null : sessionTimeoutS(plan, subscription, nas, nowMs, random),
     interimIntervalS: Math.max(leastInterimS, Math.round(plan.interimIntervalS * (0.9 + 0.2 * random()))),
     outcomeText,
-    outcomeHash: outcomeHash(outcomeText),
+    outcomeHash: hashOf(outcomeText),
   };
+}
+
+const hashes = new Map<string, string>();
+const hashesAtMost = 10_000;
+
+/** Few outcomes answer many logins: their hashes are remembered. */
+function hashOf(outcomeText: string): string {
+  const known = hashes.get(outcomeText);
+  if (known !== undefined) return known;
+  const hash = outcomeHash(outcomeText);
+  if (hashes.size >= hashesAtMost) hashes.clear();
+  hashes.set(outcomeText, hash);
+  return hash;
 }
 
 const leastInterimS = 60;

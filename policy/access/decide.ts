@@ -2,7 +2,7 @@
 import type { FupState } from '../fup/profile.ts';
 import type { FupRule } from '../fup/rules.ts';
 import { type Speed, slowerOf } from '../speed.ts';
-import { type FeedSilence, type PaidPeriod, paidPeriod } from './expiry.ts';
+import { type FeedSilence, paidPeriod } from './expiry.ts';
 import { type Outcome, type RestrictReason, rejectReasons } from './outcome.ts';
 import { suspendedSpeed } from './suspended-speed.ts';
 
@@ -48,17 +48,22 @@ export function decideAccess({ plan, subscription, fup, feed }: AccessInput, now
   const status = statusReason(subscription);
   if (status) return { outcome: { kind: 'reject', reason: status }, untilMs: null };
 
-  const holds = subscription.holds.filter(({ untilMs }) => untilMs === null || untilMs > nowMs);
   const period = paidPeriod(subscription.paidUntilMs, plan.graceMs, feed, nowMs);
-  const reasons = new Set<RestrictReason>(holds.map(({ reason }) => `hold_${reason}` as const));
-  if (subscription.customerStatus === 'blocked') reasons.add('customer_blocked');
-  if (period.expired) reasons.add('expired');
-  if (fup.kind === 'block') reasons.add('fup_blocked');
-  const restrictions: Restriction[] = rejectReasons
-    .filter((reason) => reasons.has(reason))
-    .map((reason) => restrictionFor(reason, plan));
+  const reasons: RestrictReason[] = [];
+  let untilMs = earlier(period.untilMs, fup.untilMs);
+  if (subscription.customerStatus === 'blocked') reasons.push('customer_blocked');
+  for (const hold of subscription.holds) {
+    if (hold.untilMs !== null && hold.untilMs <= nowMs) continue;
+    reasons.push(`hold_${hold.reason}`);
+    untilMs = earlier(untilMs, hold.untilMs);
+  }
+  if (period.expired) reasons.push('expired');
+  if (fup.kind === 'block') reasons.push('fup_blocked');
+  if (reasons.length > 1) reasons.sort((a, b) => rejectReasons.indexOf(a) - rejectReasons.indexOf(b));
+
+  const restrictions = reasons.map((reason) => restrictionFor(reason, plan));
   if (fup.kind === 'speed') restrictions.push({ kind: 'throttle', speed: fup.speed, reason: 'fup' });
-  return { outcome: strictest(restrictions, plan.speed), untilMs: earliest(holds, period, fup) };
+  return { outcome: strictest(restrictions, plan.speed), untilMs };
 }
 
 /** What a tariff does with a subscriber who has this reason against them. */
@@ -96,18 +101,16 @@ function statusReason({ customerStatus, status }: AccessSubscription): RestrictR
 }
 
 function strictest(restrictions: readonly Restriction[], full: Speed): Outcome {
+  const [first] = restrictions;
+  if (!first) return { kind: 'accept', speed: full };
   for (const kind of ['reject', 'walled_garden'] as const) {
     const found = restrictions.find((restriction) => restriction.kind === kind);
     if (found) return found;
   }
-  const throttles = restrictions.filter((restriction) => restriction.kind === 'throttle');
-  const [first] = throttles;
-  if (!first) return { kind: 'accept', speed: full };
-  const speed = throttles.map((throttle) => throttle.speed).reduce(slowerOf, full);
-  return { kind: 'throttle', speed, reason: first.reason };
+  const speeds = restrictions.map((restriction) => ('speed' in restriction ? restriction.speed : full));
+  return { kind: 'throttle', speed: speeds.reduce(slowerOf, full), reason: first.reason };
 }
 
-function earliest(holds: readonly Hold[], period: PaidPeriod, fup: FupState): number | null {
-  const instants = [...holds.map(({ untilMs }) => untilMs), period.untilMs, fup.untilMs];
-  return instants.reduce((a, b) => (a === null || b === null ? (a ?? b) : Math.min(a, b)), null);
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
