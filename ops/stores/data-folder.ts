@@ -1,6 +1,6 @@
 // The data folder: everything that lasts on this node, with the node's uuid, its secret key and what is recorded between starts.
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf } from '#ops/runtime/errors.ts';
@@ -12,13 +12,16 @@ export type DataFolder = {
   uuid: string;
 };
 
-/** Opens the folder, creating it (mode 0700) and its uuid when they are missing. */
+/**
+ * Opens the folder, creating it (mode 0700) and its uuid when they are missing.
+ * One that was made by hand and is open to others is closed to them; passing through for a group may stay (PostgreSQL's user).
+ */
 export function openDataFolder(location: string): DataFolder {
   const folder = path.resolve(location);
-  if (!existsSync(folder)) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    chmodSync(folder, 0o700);
-  }
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { mode, uid } = statSync(folder);
+  const mayChange = process.getuid?.() === 0 || process.getuid?.() === uid;
+  if ((mode & 0o067) !== 0 && mayChange) chmodSync(folder, mode & 0o710);
   const file = path.join(folder, 'node-uuid');
   const uuid = readText(file)?.trim() ?? randomUUID();
   if (!/^[0-9a-f-]{36}$/.test(uuid)) throw new Error(`${file} does not hold a uuid: restore it from a backup`);

@@ -38,7 +38,12 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     stopping.signal.throwIfAborted();
     const supervisor = supervise(supervised, { say });
     supervisors.push(supervisor);
-    await supervisor.start();
+    try {
+      await supervisor.start();
+    } catch (error) {
+      supervisors.splice(supervisors.indexOf(supervisor), 1);
+      throw error;
+    }
   }
 
   async function startStores(folder: DataFolder): Promise<{ databaseUrl: string; redisUrl: string }> {

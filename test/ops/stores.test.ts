@@ -163,6 +163,9 @@ t.test('the data folder', async (t) => {
   const folder = openDataFolder(location);
   t.equal(statSync(location).mode & 0o777, 0o700);
   t.equal(openDataFolder(location).uuid, folder.uuid, 'keeps its uuid');
+  chmodSync(location, 0o775);
+  openDataFolder(location);
+  t.equal(statSync(location).mode & 0o777, 0o710, 'closes itself to others');
   const keys = secretKeysOf(folder);
   t.same(secretKeysOf(folder), keys, 'keeps its key');
   t.equal(statSync(path.join(location, 'secret-key')).mode & 0o777, 0o600);

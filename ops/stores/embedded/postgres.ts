@@ -36,6 +36,13 @@ const OWNER = 'lastmile_owner';
 const DATABASE = 'lastmile';
 const PROGRAMS = ['postgres'];
 
+/** Fast: open transactions are rolled back. Immediate, the last resort, costs a recovery at the next start. */
+const stopSteps = [
+  ['SIGINT', 30_000],
+  ['SIGQUIT', 10_000],
+  ['SIGKILL', 5000],
+] as const;
+
 export function createEmbeddedPostgres({ folder, port, parameters = {}, say }: EmbeddedPostgresOptions): EmbeddedStore {
   const logFile = path.join(folder.path, 'logs', 'postgres.log');
   let server: ServerProcess | undefined;
@@ -69,16 +76,15 @@ export function createEmbeddedPostgres({ folder, port, parameters = {}, say }: E
         logFile,
         user,
       });
-      await serving(server, postgresUrl(record), logFile, say);
+      try {
+        await serving(server, postgresUrl(record), logFile, say);
+      } catch (error) {
+        await stopServer(server, stopSteps);
+        throw error;
+      }
     },
-    // Fast: open transactions are rolled back. Immediate, the last resort, costs a recovery at the next start.
     stop: async () => {
-      if (server)
-        await stopServer(server, [
-          ['SIGINT', 30_000],
-          ['SIGQUIT', 10_000],
-          ['SIGKILL', 5000],
-        ]);
+      if (server) await stopServer(server, stopSteps);
       server = undefined;
     },
     abandon: () => server?.kill('SIGINT'),
@@ -192,10 +198,6 @@ async function serving(server: ServerProcess, url: string, logFile: string, say:
     if (problem === undefined) return;
     const waited = performance.now() - started;
     if (waited > deadlineMs) {
-      await stopServer(server, [
-        ['SIGINT', 10_000],
-        ['SIGKILL', 5000],
-      ]);
       throw new Error(`PostgreSQL does not answer (${problem}); its log:\n${lastLines(logFile)}`);
     }
     if (waited - told > 10_000) {
