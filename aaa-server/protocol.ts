@@ -42,14 +42,15 @@ export type WorkerReport = {
   readonly metrics: readonly MetricReport[];
 };
 
+export type MetricSample = {
+  readonly value: number;
+  readonly labels: Readonly<Partial<Record<string, string | number>>>;
+  readonly metricName?: string;
+};
+
 export type MetricReport = {
   readonly name: string;
   readonly help: string;
   readonly type: string;
-  readonly aggregator: string;
-  readonly values: readonly {
-    readonly value: number;
-    readonly labels: Readonly<Record<string, string | number>>;
-    readonly metricName?: string;
-  }[];
+  readonly values: readonly MetricSample[];
 };

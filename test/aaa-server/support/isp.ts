@@ -1,0 +1,100 @@
+// A small ISP in memory: a snapshot of one tenant, access servers and subscribers, for tests that need no LMDB.
+
+import type { NasRecord, PlanRecord, SnapshotReader, SubscriptionRecord } from '#aaa-server/subscribers/records.ts';
+import { createKeyring } from '#ops/runtime/keyring.ts';
+
+export const keyring = createKeyring(['a secret of the tests only']);
+
+export type Isp = {
+  readonly snapshot: SnapshotReader;
+  complete: boolean;
+  setNases(nases: readonly NasRecord[]): void;
+  addSubscriber(userName: string, password: string, change?: Partial<SubscriptionRecord>, realm?: string): number;
+};
+
+const tenantId = 1;
+const plan: PlanRecord = {
+  tenantId,
+  id: 1,
+  speed: { upBps: 5_000_000, downBps: 20_000_000 },
+  fupRules: [],
+  suspendAction: 'reject',
+  graceMs: 0,
+  interimIntervalS: 300,
+};
+
+export function nasOf(change: Partial<NasRecord> & { secrets?: readonly string[] } = {}): NasRecord {
+  const { secrets = ['testing123'], ...rest } = change;
+  const address = rest.address ?? '127.0.0.0/8';
+  return {
+    tenantId,
+    id: 1,
+    name: 'tower',
+    address,
+    identifier: null,
+    vendor: 'mikrotik',
+    secretCiphers: secrets.map((secret) => keyring.encrypt('nas', `${tenantId}:${address}`, Buffer.from(secret))),
+    coaAddress: null,
+    coaPort: 3799,
+    coaRatePerS: 100,
+    mode: 'enforce',
+    adoptedAtMs: null,
+    requireMessageAuthenticator: false,
+    ...rest,
+  };
+}
+
+export function createIsp(): Isp {
+  let nases: readonly NasRecord[] = [nasOf()];
+  let generation = 1;
+  const subscriptions = new Map<number, SubscriptionRecord>();
+  const credentials = new Map<string, { subscriptionId: number; passwordCipher: Buffer }>();
+  const isp: Isp = {
+    complete: true,
+    setNases(next) {
+      nases = next;
+      generation++;
+    },
+    addSubscriber(userName, password, change = {}, realm = '') {
+      const id = subscriptions.size + 1;
+      subscriptions.set(id, {
+        tenantId,
+        id,
+        customerId: id,
+        planId: plan.id,
+        customerStatus: 'active',
+        status: 'active',
+        holds: [],
+        paidUntilMs: null,
+        paidUntilSetAtMs: 0,
+        anchorDay: 1,
+        meter: 'radius',
+        addresses: [],
+        ...change,
+      });
+      const place = `${tenantId}:${realm}:${userName}`;
+      credentials.set(place, {
+        subscriptionId: id,
+        passwordCipher: keyring.encrypt('credential', place, Buffer.from(password)),
+      });
+      return id;
+    },
+    snapshot: {
+      complete: () => isp.complete,
+      feedAliveAtMs: () => Date.now(),
+      mirrorState: () => ({ inStepAtMs: Date.now() }),
+      tenant: (id) =>
+        id === tenantId ? { id, slug: 'demo', timeZone: 'UTC', weekStart: 1, mode: 'enforce' } : undefined,
+      plan: (_tenantId, id) => (id === plan.id ? plan : undefined),
+      subscription: (_tenantId, id) => subscriptions.get(id),
+      credential(id, realm, userName) {
+        const found = credentials.get(`${id}:${realm}:${userName}`);
+        return found && { tenantId: id, realm, userName, ...found };
+      },
+      profile: () => undefined,
+      nasGeneration: () => generation,
+      nasList: () => [...nases],
+    },
+  };
+  return isp;
+}
