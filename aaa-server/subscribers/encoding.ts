@@ -4,7 +4,6 @@ import type {
   CredentialRecord,
   HoldReason,
   HoldRecord,
-  NasRecord,
   ProfileRecord,
   SubscriptionRecord,
 } from './records.ts';
@@ -180,16 +179,6 @@ export function decodeVersioned<T>(bytes: Buffer, length: number): T {
   return JSON.parse(bytes.toString('utf8', 8, length), (_, value: unknown) =>
     isBase64(value) ? Buffer.from(value.base64, 'base64') : value,
   ) as T;
-}
-
-export function decodeNas(bytes: Buffer, length: number): NasRecord {
-  return decodeVersioned<NasRecord>(bytes, length);
-}
-
-export function encodeNumber(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeDoubleLE(value, 0);
-  return bytes;
 }
 
 function isBufferJson(value: unknown): value is { type: 'Buffer'; data: number[] } {

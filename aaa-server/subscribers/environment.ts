@@ -2,12 +2,11 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { metaKey } from './keys.ts';
+import { metaKeys } from './meta.ts';
 
 export type Environment = RootDatabase<Buffer, Uint8Array>;
 
 const nodeFile = 'node.mdb';
-const currentKey = metaKey('current snapshot');
 
 /** Opens for writing; the main thread alone does. */
 export function openForWriting(folder: string, file: string): Environment {
@@ -35,11 +34,11 @@ export const openNodeForReading = (folder: string) => openForReading(folder, nod
 
 /** File name of the snapshot that readers use, '' before the first one. */
 export function currentSnapshot(node: Environment): string {
-  return node.getBinary(currentKey)?.toString() ?? '';
+  return node.getBinary(metaKeys.currentSnapshot)?.toString() ?? '';
 }
 
 export async function setCurrentSnapshot(node: Environment, file: string): Promise<void> {
-  await node.put(currentKey, Buffer.from(file));
+  await node.put(metaKeys.currentSnapshot, Buffer.from(file));
   await node.flushed;
 }
 

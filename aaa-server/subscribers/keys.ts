@@ -1,6 +1,15 @@
 // Names of the records in LMDB: tenant (4 bytes), kind (1 byte), then the id or the text. Tenant 0 holds what belongs to no tenant.
 
-export const kinds = { tenant: 1, plan: 2, subscription: 3, credential: 4, nas: 5, profile: 6, held: 7 } as const;
+export const kinds = {
+  tenant: 1,
+  plan: 2,
+  subscription: 3,
+  credential: 4,
+  nas: 5,
+  profile: 6,
+  held: 7,
+  removed: 8,
+} as const;
 export type Kind = keyof typeof kinds;
 
 /** Length of a key made of tenant, kind and id. */

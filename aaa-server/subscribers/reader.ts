@@ -1,45 +1,34 @@
 // The read side of the subscriber snapshot, in a worker thread or the main thread: one LMDB get per lookup.
-import {
-  decodeCredential,
-  decodeNas,
-  decodeProfileRecord,
-  decodeSubscription,
-  decodeVersioned,
-  versionOf,
-} from './encoding.ts';
+import { decodeCredential, decodeProfileRecord, decodeSubscription, decodeVersioned, versionOf } from './encoding.ts';
 import { currentSnapshot, type Environment, openForReading, openNodeForReading } from './environment.ts';
 import {
   credentialKey,
   kinds,
   longestName,
-  metaKey,
   rangeOf,
   recordKeyLength,
   startOfTenant,
   tenantOfKey,
   writeRecordKey,
 } from './keys.ts';
+import { metaKeys, readNumber } from './meta.ts';
 import type { NasRecord, PlanRecord, SnapshotReader, TenantRecord } from './records.ts';
-
-export const metaKeys = {
-  complete: metaKey('complete'),
-  position: metaKey('position'),
-  feedAlive: metaKey('feed alive'),
-  nasGeneration: metaKey('nas generation'),
-  mirrorInStep: metaKey('mirror in step'),
-} as const;
 
 export type ReaderOptions = {
   /** Folder of the snapshot, e.g. `<data>/subscribers`. */
   path: string;
   /** How often the reader looks whether a rebuilt snapshot took the place of its own; default 250 ms. */
   swapCheckMs?: number;
+  /** false: opens nothing until `follow()` is called. */
+  follow?: boolean;
 };
+
+export type OpenReader = SnapshotReader & { follow(): void; close(): Promise<void> };
 
 type Decoded<T> = { version: number; tenantId: number; record: T };
 
 /** Works before there is anything to read: nothing is complete and nothing is found until the main thread has written it. */
-export function openSnapshotReader(options: ReaderOptions): SnapshotReader & { close(): Promise<void> } {
+export function openSnapshotReader(options: ReaderOptions): OpenReader {
   let node: Environment | undefined;
   let snapshot: Environment | undefined;
   let file = '';
@@ -47,7 +36,7 @@ export function openSnapshotReader(options: ReaderOptions): SnapshotReader & { c
   const tenants = new Map<number, Decoded<TenantRecord>>();
   const plans = new Map<number, Decoded<PlanRecord>>();
 
-  function follow(): void {
+  function look(): void {
     node ??= openNodeForReading(options.path);
     const current = node ? currentSnapshot(node) : '';
     if (current === file) return;
@@ -60,9 +49,12 @@ export function openSnapshotReader(options: ReaderOptions): SnapshotReader & { c
     plans.clear();
     if (previous) void previous.close();
   }
-  follow();
-  const timer = setInterval(follow, options.swapCheckMs ?? 250);
-  timer.unref();
+  let timer: NodeJS.Timeout | undefined;
+  function follow(): void {
+    look();
+    timer ??= setInterval(look, options.swapCheckMs ?? 250).unref();
+  }
+  if (options.follow !== false) follow();
 
   function versioned<T>(
     cache: Map<number, Decoded<T>>,
@@ -84,15 +76,12 @@ export function openSnapshotReader(options: ReaderOptions): SnapshotReader & { c
     return record;
   }
 
-  function number(environment: Environment | undefined, name: Buffer): number {
-    return environment?.getBinaryFast(name)?.readDoubleLE(0) ?? 0;
-  }
-
   return {
-    complete: () => number(snapshot, metaKeys.complete) === 1,
-    feedAliveAtMs: () => number(snapshot, metaKeys.feedAlive),
-    nasGeneration: () => number(snapshot, metaKeys.nasGeneration),
-    mirrorState: () => ({ inStepAtMs: number(node, metaKeys.mirrorInStep) }),
+    follow,
+    complete: () => readNumber(snapshot, metaKeys.complete) === 1,
+    feedAliveAtMs: () => readNumber(snapshot, metaKeys.feedAlive),
+    nasGeneration: () => readNumber(snapshot, metaKeys.nasGeneration),
+    mirrorState: () => ({ inStepAtMs: readNumber(node, metaKeys.mirrorInStep) }),
     tenant: (tenantId) => versioned(tenants, 'tenant', tenantId, tenantId),
     plan: (tenantId, planId) => versioned(plans, 'plan', tenantId, planId),
     subscription(tenantId, id) {
@@ -114,6 +103,8 @@ export function openSnapshotReader(options: ReaderOptions): SnapshotReader & { c
       const open = [snapshot, node];
       snapshot = undefined;
       node = undefined;
+      file = '';
+      timer = undefined;
       for (const environment of open) await environment?.close();
     },
   };
@@ -122,7 +113,8 @@ export function openSnapshotReader(options: ReaderOptions): SnapshotReader & { c
 function listNases(snapshot: Environment): NasRecord[] {
   const found: NasRecord[] = [];
   for (const tenantId of tenantsOf(snapshot)) {
-    for (const { value } of snapshot.getRange(rangeOf('nas', tenantId))) found.push(decodeNas(value, value.length));
+    for (const { value } of snapshot.getRange(rangeOf('nas', tenantId)))
+      found.push(decodeVersioned<NasRecord>(value, value.length));
   }
   return found;
 }

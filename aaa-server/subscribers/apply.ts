@@ -1,0 +1,97 @@
+// Applies what changed in the source to the current snapshot; removals pass the guard first.
+import type { Client } from 'pg';
+import { mayRemove, recentRemovals } from './limits.ts';
+import { feedKinds, type SourceRow } from './rows.ts';
+import type { Held, Removal, Snapshot } from './snapshot.ts';
+import { type FeedKey, readRows } from './source.ts';
+
+const chunkSize = 1000;
+
+export type Applied = {
+  /** What is different in LMDB now. */
+  readonly changed: readonly FeedKey[];
+  /** Tenants of which removals were held back now. */
+  readonly heldTenants: readonly number[];
+};
+
+export type ApplyOptions = {
+  client: Client;
+  snapshot: Snapshot;
+  keys: readonly FeedKey[];
+  nowMs: number;
+  onUnreadable(row: SourceRow & { kind: 'unreadable' }): void;
+};
+
+/** Re-reads the current state of `keys`: applying twice, or in another order, ends the same. */
+export async function applyChanges(options: ApplyOptions): Promise<Applied> {
+  const { client, snapshot, keys, nowMs } = options;
+  const changed: FeedKey[] = [];
+  const vanished: Removal[] = [];
+  for (const kind of feedKinds) {
+    const ofKind = keys.filter((key) => key.kind === kind);
+    for (let at = 0; at < ofKind.length; at += chunkSize) {
+      const chunk = ofKind.slice(at, at + chunkSize);
+      const ids = chunk.map(({ id }) => id);
+      const rows = await readRows(client, kind, ids);
+      for (const row of rows) if (row.kind === 'unreadable') options.onUnreadable(row);
+      const result = await snapshot.put(rows);
+      changed.push(...result.changed);
+      const present = new Set(rows.map(keyTextOfRow));
+      vanished.push(...result.lost, ...snapshot.stored(chunk.filter((key) => !present.has(textOf(key)))));
+    }
+  }
+  // Only now, with every row of this change in place: a credential may have moved to another subscription.
+  const removals = vanished.flatMap((removal) => snapshot.pending(removal) ?? []);
+  await dissolve(snapshot, keys, removals);
+  const settled = await settle(snapshot, removals, nowMs);
+  return { changed: [...changed, ...settled.removed], heldTenants: settled.heldTenants };
+}
+
+/** Removes what an operator confirmed. */
+export async function releaseHeld(snapshot: Snapshot, held: readonly Held[]): Promise<void> {
+  for (let at = 0; at < held.length; at += chunkSize) await snapshot.remove(held.slice(at, at + chunkSize));
+}
+
+/** What was held and is back in the source is held no longer. */
+async function dissolve(snapshot: Snapshot, keys: readonly FeedKey[], removals: readonly Removal[]): Promise<void> {
+  const still = new Set(removals.map(textOf));
+  const back = keys.filter((key) => !still.has(textOf(key)) && snapshot.heldOf(key));
+  if (back.length > 0) await snapshot.setHeld([], back);
+}
+
+async function settle(
+  snapshot: Snapshot,
+  removals: readonly Removal[],
+  nowMs: number,
+): Promise<{ removed: Removal[]; heldTenants: number[] }> {
+  const removed: Removal[] = [];
+  const heldTenants: number[] = [];
+  for (const [tenantId, ofTenant] of Map.groupBy(removals, (removal) => removal.tenantId)) {
+    const standing = snapshot.held(tenantId).length > 0;
+    const recent = recentRemovals(snapshot.removed(tenantId), nowMs);
+    const tally = snapshot.tallies().get(tenantId);
+    if (!standing && tally && mayRemove(tally, recent, ofTenant.length)) {
+      await snapshot.setRemoved(tenantId, [...recent, { atMs: nowMs, count: ofTenant.length }]);
+      await snapshot.remove(ofTenant);
+      removed.push(...ofTenant);
+    } else {
+      const held: Held[] = ofTenant.map((removal) => ({
+        ...removal,
+        sinceMs: snapshot.heldOf(removal)?.sinceMs ?? nowMs,
+      }));
+      await snapshot.setHeld(held, []);
+      heldTenants.push(tenantId);
+    }
+  }
+  return { removed, heldTenants };
+}
+
+function textOf({ kind, tenantId, id }: FeedKey): string {
+  return `${kind}:${tenantId}:${id}`;
+}
+
+function keyTextOfRow(row: SourceRow): string {
+  const kind = row.kind === 'unreadable' ? row.of : row.kind;
+  const { id } = row.record;
+  return textOf({ kind, tenantId: row.kind === 'tenant' ? id : row.record.tenantId, id });
+}

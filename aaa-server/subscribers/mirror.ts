@@ -1,0 +1,189 @@
+// The mirror of decided profiles: follows every `profile:{pNN}` stream into LMDB, so that a login needs no Redis.
+import type { Cluster, Redis } from 'ioredis';
+import type { Clock } from '#ops/runtime/clock.ts';
+import { messageOf } from '#ops/runtime/errors.ts';
+import type { Logger } from '#ops/runtime/log.ts';
+import { keys } from '#policy/ledger/keys.ts';
+import { type DecidedProfile, decodeProfile, profileOfFields } from '#policy/ledger/profile.ts';
+import { partitionCount } from '#policy/ledger/types.ts';
+import { encodeProfileRecord } from './encoding.ts';
+import type { Environment } from './environment.ts';
+import { recordKey } from './keys.ts';
+import { metaKeys, mirrorPositionKey, numberBytes, readNumber } from './meta.ts';
+
+export type MirrorOptions = {
+  redis: Redis | Cluster;
+  /** The node file of the store. */
+  node: Environment;
+  /** Tenants whose last profiles are read again after a gap. */
+  tenants(): Iterable<number>;
+  clock: Clock;
+  log: Logger;
+  readEveryMs?: number;
+};
+
+export type Mirror = {
+  start(): void;
+  stop(): Promise<void>;
+  /** Something was decided in this partition: read it now. */
+  poke(partition: number): void;
+  /** Milliseconds since the mirror was last known to hold everything Redis had decided; Infinity when never. */
+  ageMs(): number;
+  trouble(): string | null;
+};
+
+/** What one read of a partition brings: profiles, and the id of the entry up to which they are complete. */
+type Read = { readonly profiles: readonly DecidedProfile[]; readonly position: string; readonly atEnd: boolean };
+
+/** Position of a stream that was empty when it was last read. */
+const beginning = '0-0';
+const entriesPerRead = 1000;
+const proofEveryMs = 5000;
+
+export function createMirror(options: MirrorOptions): Mirror {
+  const { redis, node, clock, log, readEveryMs = 250 } = options;
+  const poked = new Set<number>();
+  const behind = new Set<number>();
+  let provedAtMs = Number.NEGATIVE_INFINITY;
+  let writtenProofAtMs = Number.NEGATIVE_INFINITY;
+  let trouble: string | null = 'the mirror has not started';
+  let running: Promise<void> | undefined;
+  let stopping = false;
+  let wake = () => {};
+  let signalStop = () => {};
+  const stopped = new Promise<'stopped'>((resolve) => {
+    signalStop = () => resolve('stopped');
+  });
+
+  async function run(): Promise<void> {
+    for (let fullAtMs = Number.NEGATIVE_INFINITY; !stopping; ) {
+      const isFull = clock.monotonicMs() - fullAtMs >= readEveryMs;
+      const due = isFull ? allPartitions : [...new Set([...poked, ...behind])];
+      poked.clear();
+      if (isFull) fullAtMs = clock.monotonicMs();
+      try {
+        if ((await Promise.race([pass(due, isFull), stopped])) === 'stopped') return;
+        trouble = null;
+      } catch (error) {
+        if (trouble === null) log.warn({ err: error }, 'profile mirror cannot read redis, it keeps what it has');
+        trouble = `mirror of profiles: ${messageOf(error)}`;
+      }
+      const waitMs = fullAtMs + readEveryMs - clock.monotonicMs();
+      if (poked.size === 0 && (behind.size === 0 || trouble !== null) && waitMs > 0) await pause(waitMs);
+    }
+  }
+
+  async function pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    wake = () => {};
+  }
+
+  async function pass(partitions: readonly number[], isFull: boolean): Promise<void> {
+    const beganAtMs = clock.monotonicMs();
+    const reads = await Promise.all(
+      partitions.map(async (partition) => ({ partition, read: await readPartition(partition) })),
+    );
+    const news = reads.filter(({ partition, read }) => read.position !== storedPosition(partition));
+    for (const { partition, read } of reads) read.atEnd ? behind.delete(partition) : behind.add(partition);
+    const inStep = isFull && behind.size === 0;
+    if (inStep) provedAtMs = beganAtMs;
+    const proof = inStep && beganAtMs - writtenProofAtMs >= proofEveryMs;
+    if (news.length === 0 && !proof) return;
+    await node.batch(() => {
+      for (const { partition, read } of news) {
+        for (const profile of read.profiles) {
+          const key = recordKey('profile', profile.tenantId, profile.subscriptionId);
+          void node.put(key, encodeProfileRecord(profile));
+        }
+        void node.put(mirrorPositionKey(partition), Buffer.from(read.position));
+      }
+      if (proof) void node.put(metaKeys.mirrorInStep, numberBytes(clock.nowMs()));
+    });
+    if (proof) writtenProofAtMs = beganAtMs;
+  }
+
+  function storedPosition(partition: number): string {
+    return node.getBinary(mirrorPositionKey(partition))?.toString() ?? '';
+  }
+
+  /**
+   * Reads from the entry applied last, that entry included: as long as it is still there, nothing behind it was trimmed. When it
+   * is gone (trimmed, or Redis is an older one), the last profiles themselves are read again.
+   */
+  async function readPartition(partition: number): Promise<Read> {
+    const stream = keys.profile(partition);
+    const position = storedPosition(partition);
+    if (position === '') return readAgain(partition);
+    const entries = await redis.xrange(stream, position, '+', 'COUNT', entriesPerRead + 1);
+    const [first] = entries;
+    if (position === beginning) {
+      if (!first) return { profiles: [], position, atEnd: true };
+      if (await wasTrimmed(stream)) return readAgain(partition);
+    } else if (first?.[0] !== position) return readAgain(partition);
+    const fresh = position === beginning ? entries : entries.slice(1);
+    return {
+      profiles: fresh.flatMap(([id, fields]) => profileOfFields(fields) ?? unreadable(stream, id)),
+      position: fresh.at(-1)?.[0] ?? position,
+      atEnd: entries.length <= entriesPerRead,
+    };
+  }
+
+  async function readAgain(partition: number): Promise<Read> {
+    const [last] = await redis.xrevrange(keys.profile(partition), '+', '-', 'COUNT', 1);
+    const profiles: DecidedProfile[] = [];
+    for (const tenantId of options.tenants()) {
+      const key = keys.lastProfiles(partition, tenantId);
+      let cursor = '0';
+      do {
+        const [next, pairs] = await redis.hscan(key, cursor, 'COUNT', 1000);
+        for (let at = 1; at < pairs.length; at += 2) {
+          profiles.push(...[decodeProfile(pairs[at] ?? '') ?? unreadable(key, pairs[at - 1] ?? '')].flat());
+        }
+        cursor = next;
+      } while (cursor !== '0');
+    }
+    log.info({ partition, profiles: profiles.length }, 'profiles of a partition read again');
+    return { profiles, position: last?.[0] ?? beginning, atEnd: true };
+  }
+
+  async function wasTrimmed(stream: string): Promise<boolean> {
+    const facts = (await redis.xinfo('STREAM', stream)) as (string | number)[];
+    const fact = (name: string) => Number(facts[facts.indexOf(name) + 1]);
+    return fact('entries-added') !== fact('length');
+  }
+
+  function unreadable(place: string, id: string): never[] {
+    log.error({ place, id }, 'a decided profile cannot be read');
+    return [];
+  }
+
+  return {
+    start() {
+      running ??= run();
+    },
+    async stop() {
+      stopping = true;
+      signalStop();
+      wake();
+      await running;
+    },
+    poke(partition) {
+      poked.add(partition);
+      wake();
+    },
+    ageMs() {
+      if (provedAtMs > 0) return clock.monotonicMs() - provedAtMs;
+      const written = readNumber(node, metaKeys.mirrorInStep);
+      return written === 0 ? Number.POSITIVE_INFINITY : Math.max(0, clock.nowMs() - written);
+    },
+    trouble: () => trouble,
+  };
+}
+
+const allPartitions: readonly number[] = Array.from({ length: partitionCount }, (_, partition) => partition);

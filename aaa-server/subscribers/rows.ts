@@ -1,0 +1,198 @@
+// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql).
+import { parseFupRules } from '#policy/fup/parse.ts';
+import { longestName } from './keys.ts';
+import type {
+  AddressRecord,
+  CredentialRecord,
+  HoldReason,
+  NasRecord,
+  PlanRecord,
+  SubscriptionRecord,
+  TenantRecord,
+} from './records.ts';
+
+export const feedKinds = ['tenant', 'plan', 'nas', 'subscription'] as const;
+export type FeedKind = (typeof feedKinds)[number];
+
+/** One record with what belongs to it; `unreadable` says why a row could not be taken over. */
+export type SourceRow =
+  | { readonly kind: 'tenant'; readonly record: TenantRecord }
+  | { readonly kind: 'plan'; readonly record: PlanRecord }
+  | { readonly kind: 'nas'; readonly record: NasRecord }
+  | {
+      readonly kind: 'subscription';
+      readonly record: SubscriptionRecord;
+      readonly credentials: readonly CredentialRecord[];
+    }
+  | {
+      readonly kind: 'unreadable';
+      readonly of: FeedKind;
+      readonly record: { readonly tenantId: number; readonly id: number };
+      readonly problem: string;
+    };
+
+type View<T> = { readonly select: string; readonly toRow: (row: T) => SourceRow };
+
+const ms = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
+
+type TenantColumns = {
+  id: string;
+  slug: string;
+  time_zone: string;
+  week_start: number;
+  enforcement_mode: TenantRecord['mode'];
+};
+
+type PlanColumns = {
+  tenant_id: string;
+  id: string;
+  up_bps: string;
+  down_bps: string;
+  fup_rules: unknown;
+  suspend_action: PlanRecord['suspendAction'];
+  grace_s: number;
+  interim_interval_s: number;
+};
+
+type NasColumns = {
+  tenant_id: string;
+  id: string;
+  name: string;
+  address: string;
+  nas_identifier: string | null;
+  vendor: string;
+  secret_cipher: Buffer;
+  next_secret_cipher: Buffer | null;
+  coa_address: string | null;
+  coa_port: number;
+  coa_rate_per_s: number;
+  mode: NasRecord['mode'];
+  adopted_at_ms: number | null;
+  require_message_authenticator: boolean;
+};
+
+type SubscriptionColumns = {
+  tenant_id: string;
+  id: string;
+  customer_id: string;
+  plan_id: string;
+  customer_status: SubscriptionRecord['customerStatus'];
+  status: SubscriptionRecord['status'];
+  paid_until_ms: number | null;
+  paid_until_set_at_ms: number;
+  anchor_day: number;
+  meter: SubscriptionRecord['meter'];
+  holds: { reason: HoldReason; since: string; until: string | null }[];
+  credentials: { realm: string; user_name: string; password_cipher: string }[];
+  addresses: AddressRecord[];
+};
+
+const tenantView: View<TenantColumns> = {
+  select: 'SELECT id, slug, time_zone, week_start, enforcement_mode FROM feed_tenant',
+  toRow: (row) => ({
+    kind: 'tenant',
+    record: {
+      id: Number(row.id),
+      slug: row.slug,
+      timeZone: row.time_zone,
+      weekStart: row.week_start,
+      mode: row.enforcement_mode,
+    },
+  }),
+};
+
+const planView: View<PlanColumns> = {
+  select:
+    'SELECT tenant_id, id, up_bps, down_bps, fup_rules, suspend_action, grace_s, interim_interval_s FROM feed_plan',
+  toRow(row) {
+    const tenantId = Number(row.tenant_id);
+    const id = Number(row.id);
+    const rules = parseFupRules(row.fup_rules);
+    if (!rules.ok) {
+      const problem = rules.problems.map(({ path, message }) => `${path} ${message}`).join('; ');
+      return { kind: 'unreadable', of: 'plan', record: { tenantId, id }, problem };
+    }
+    return {
+      kind: 'plan',
+      record: {
+        tenantId,
+        id,
+        speed: { upBps: Number(row.up_bps), downBps: Number(row.down_bps) },
+        fupRules: rules.rules,
+        suspendAction: row.suspend_action,
+        graceMs: row.grace_s * 1000,
+        interimIntervalS: row.interim_interval_s,
+      },
+    };
+  },
+};
+
+const nasView: View<NasColumns> = {
+  select: `SELECT tenant_id, id, name, address, nas_identifier, vendor, secret_cipher, next_secret_cipher, coa_address,
+    coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, require_message_authenticator FROM feed_nas`,
+  toRow: (row) => ({
+    kind: 'nas',
+    record: {
+      tenantId: Number(row.tenant_id),
+      id: Number(row.id),
+      name: row.name,
+      address: row.address,
+      identifier: row.nas_identifier,
+      vendor: row.vendor,
+      secretCiphers: row.next_secret_cipher ? [row.secret_cipher, row.next_secret_cipher] : [row.secret_cipher],
+      coaAddress: row.coa_address,
+      coaPort: row.coa_port,
+      coaRatePerS: row.coa_rate_per_s,
+      mode: row.mode,
+      adoptedAtMs: row.adopted_at_ms,
+      requireMessageAuthenticator: row.require_message_authenticator,
+    },
+  }),
+};
+
+const subscriptionView: View<SubscriptionColumns> = {
+  select: `SELECT tenant_id, id, customer_id, plan_id, customer_status, status, ${ms('paid_until')} AS paid_until_ms,
+    ${ms('paid_until_set_at')} AS paid_until_set_at_ms, anchor_day, meter, holds, credentials, addresses FROM feed_subscription`,
+  toRow(row) {
+    const tenantId = Number(row.tenant_id);
+    const id = Number(row.id);
+    return {
+      kind: 'subscription',
+      record: {
+        tenantId,
+        id,
+        customerId: Number(row.customer_id),
+        planId: Number(row.plan_id),
+        customerStatus: row.customer_status,
+        status: row.status,
+        holds: row.holds.map(({ reason, since, until }) => ({
+          reason,
+          sinceMs: Date.parse(since),
+          untilMs: until === null ? null : Date.parse(until),
+        })),
+        paidUntilMs: row.paid_until_ms,
+        paidUntilSetAtMs: row.paid_until_set_at_ms,
+        anchorDay: row.anchor_day,
+        meter: row.meter,
+        addresses: row.addresses,
+      },
+      credentials: row.credentials
+        .filter(({ realm }) => Buffer.byteLength(realm) <= longestName)
+        .map(({ realm, user_name: userName, password_cipher }) => ({
+          tenantId,
+          realm,
+          userName,
+          subscriptionId: id,
+          passwordCipher: Buffer.from(password_cipher, 'base64'),
+        })),
+    };
+  },
+};
+
+/** What to select for a kind, and how its rows become records. */
+export const views: Readonly<Record<FeedKind, View<never>>> = {
+  tenant: tenantView,
+  plan: planView,
+  nas: nasView,
+  subscription: subscriptionView,
+};

@@ -1,0 +1,45 @@
+// The files of the subscriber snapshot on the writing side: the node file and the current snapshot, swapped as a whole.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import {
+  currentSnapshot,
+  type Environment,
+  openNodeForWriting,
+  removeOtherSnapshots,
+  setCurrentSnapshot,
+} from './environment.ts';
+import { openSnapshot, type Snapshot } from './snapshot.ts';
+
+export type Store = {
+  readonly folder: string;
+  /** Which snapshot is current, and the decided profiles: they outlive a reload. */
+  readonly node: Environment;
+  /** Undefined before the first complete copy. */
+  current(): Snapshot | undefined;
+  /** Makes `next` the current one for every reader within a second, and closes the one it replaces. */
+  replace(next: Snapshot): Promise<void>;
+  close(): Promise<void>;
+};
+
+export function openStore(folder: string): Store {
+  const node = openNodeForWriting(folder);
+  const file = currentSnapshot(node);
+  removeOtherSnapshots(folder, file);
+  let current = file !== '' && existsSync(path.join(folder, file)) ? openSnapshot(folder, file) : undefined;
+  return {
+    folder,
+    node,
+    current: () => current,
+    async replace(next) {
+      const previous = current;
+      await setCurrentSnapshot(node, next.file);
+      current = next;
+      await previous?.close();
+    },
+    async close() {
+      await current?.close();
+      current = undefined;
+      await node.close();
+    },
+  };
+}
