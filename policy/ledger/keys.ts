@@ -22,7 +22,7 @@ export const keys = {
   lanes: (partition: number) => `lane:${tag(partition)}`,
   /** hash: current incarnation of a session */
   session: (partition: number, tenantId: number, nasInstance: string, sessionId: string) =>
-    `ses:${tag(partition)}:${tenantId}:${nasInstance}:${sessionId}`,
+    `ses:${tag(partition)}:${tenantId}:${escaped(nasInstance)}:${sessionId}`,
   /** hash: counters of a subscription */
   usage: (partition: number, tenantId: number, subscriptionId: number) =>
     `use:${tag(partition)}:${tenantId}:${subscriptionId}`,
@@ -31,6 +31,12 @@ export const keys = {
     `subses:${tag(partition)}:${tenantId}:${subscriptionId}`,
   /** zset: open session keys by last event */
   live: (partition: number) => `live:${tag(partition)}`,
+  /** the same, of one NAS instance */
+  liveOfNas: (partition: number, nasInstance: string) => `livenas:${tag(partition)}:${nasInstance}`,
+  /** hash: NAS instance → its newest boot instants */
+  boots: (partition: number) => `boot:${tag(partition)}`,
+  /** stream: records that were not counted, whole, with the reason */
+  quarantine: (partition: number) => `quarantine:${tag(partition)}`,
   /** zset: `<tenant>:<subscription>` by the instant its outcome may change */
   wheel: (partition: number) => `wheel:${tag(partition)}`,
   /** stream: crossings, openings, passed boundaries */
@@ -39,12 +45,17 @@ export const keys = {
   profile: (partition: number) => `profile:${tag(partition)}`,
   /** hash: subscription → text of its last decided profile (profile.ts) */
   lastProfiles: (partition: number, tenantId: number) => `prof:${tag(partition)}:${tenantId}`,
-  /** string: partition and subscription of a running session, for records without Class */
+  /** hash: partition and subscription of a running session, for records without Class */
   directory: (nasInstance: string, sessionId: string) => `{sid:${sessionHash(nasInstance, sessionId)}}`,
-  /** boot instants of a NAS instance, and the index of its sessions */
-  nas: (nasInstance: string) => `{nas:${nasInstance}}`,
+  /** zset: newest boot instants of a NAS instance */
+  nas: (nasInstance: string) => `{nas:${escaped(nasInstance)}}`,
   brake: (tenantId: number) => `{brake:${tenantId}}`,
 } as const;
+
+/** A NAS-Identifier may hold anything: without `:` and `}` no two names become one and the hash tag is whole. */
+function escaped(nasInstance: string): string {
+  return nasInstance.replace(/[%:}]/g, (mark) => `%${mark.charCodeAt(0).toString(16)}`);
+}
 
 function firstByte(text: string): number {
   return createHash('sha256').update(text).digest()[0] ?? 0;

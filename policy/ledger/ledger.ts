@@ -1,0 +1,133 @@
+// The ledger: applies accounting records, and answers what was used and who is online. Rules: ops/docs/ledger.md.
+import type { Cluster, Redis } from 'ioredis';
+import { accountingArguments, accountingKeys } from './arguments.ts';
+import { createBoots } from './boots.ts';
+import { createFunctionCaller } from './call.ts';
+import { keys, partitionOf } from './keys.ts';
+import { listSessions, readSessions, type SessionPage, type SessionSearch } from './sessions.ts';
+import {
+  type AccountingCall,
+  type AccountingRecord,
+  type ApplyResult,
+  type LiveSession,
+  partitionCount,
+  type Usage,
+  type UsageWindows,
+} from './types.ts';
+import { readUsage } from './usage.ts';
+
+/** Where a running session is kept. */
+export type SessionPlace = { readonly partition: number; readonly tenantId: number; readonly subscriptionId: number };
+
+export type Ledger = {
+  /** Loads the functions on every primary, and again after each reconnection. */
+  load(): Promise<void>;
+  /** One record, once. A rejected promise means: unknown whether it ran. */
+  apply(call: AccountingCall): Promise<ApplyResult>;
+  /** The counters of the last window of each kind. */
+  usage(tenantId: number, subscriptionId: number, windows: UsageWindows): Promise<Usage>;
+  /** Open sessions of a subscription. */
+  sessionsOf(tenantId: number, subscriptionId: number): Promise<LiveSession[]>;
+  listSessions(tenantId: number, options: SessionSearch): Promise<SessionPage>;
+  /** Applied position of the WAL in every partition; 0 where nothing of it was applied. */
+  lanePositions(walId: string): Promise<number[]>;
+  lookupSession(nasInstance: string, sessionId: string): Promise<SessionPlace | undefined>;
+  /** The instance restarted: closes what ran before. `apply` of on and off does the same. */
+  noteBoot(nasInstance: string, atMs: number): Promise<void>;
+};
+
+export type LedgerOptions = {
+  /** A repairable index was not written, or the functions not loaded after a reconnection. */
+  onProblem?: (error: unknown) => void;
+};
+
+export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}): Ledger {
+  const onProblem = options.onProblem ?? (() => {});
+  const { call, load } = createFunctionCaller(redis, onProblem);
+  const boots = createBoots(redis, call, onProblem);
+
+  async function noteInDirectory(record: AccountingRecord, { change, incarnation, lastMs, subscription }: Applied) {
+    const { partition, tenantId, nasInstance, sessionId } = record;
+    const args = [partition, tenantId, subscription, incarnation, lastMs, change];
+    try {
+      await call('directory_note', [keys.directory(nasInstance, sessionId)], args);
+    } catch (error) {
+      onProblem(error);
+    }
+  }
+
+  return {
+    load,
+    async apply(accounting) {
+      const { record } = accounting;
+      const restart = record.kind === 'on' || record.kind === 'off';
+      // Every partition knows of the boot before its record has passed.
+      if (restart) await boots.note(record.nasInstance, record.eventAtMs);
+      const known = boots.known(record.nasInstance);
+      const answer = await call('accounting_apply', accountingKeys(record), accountingArguments(accounting, known));
+      const reply = replyOf(answer);
+      if (!('change' in reply)) return reply;
+      const newest = known.at(-1);
+      if (reply.boots && newest !== undefined) await boots.noteIn(record.partition, record.nasInstance, newest);
+      if (reply.change !== '') await noteInDirectory(record, reply);
+      return { kind: 'applied', crossed: reply.crossed, flags: reply.flags };
+    },
+    usage: (tenantId, subscriptionId, windows) => readUsage(redis, tenantId, subscriptionId, windows),
+    async sessionsOf(tenantId, subscriptionId) {
+      const partition = partitionOf(tenantId, subscriptionId);
+      const members = await redis.smembers(keys.subscriptionSessions(partition, tenantId, subscriptionId));
+      return readSessions(redis, partition, members.sort());
+    },
+    listSessions: (tenantId, search) => listSessions(redis, tenantId, search),
+    async lanePositions(walId) {
+      const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
+      const stored = await Promise.all(partitions.map((partition) => redis.hget(keys.lanes(partition), walId)));
+      return stored.map(Number);
+    },
+    async lookupSession(nasInstance, sessionId) {
+      const names = ['partition', 'tenant', 'sub', 'state'] as const;
+      const [partition, tenant, sub, state] = await redis.hmget(keys.directory(nasInstance, sessionId), ...names);
+      if (state !== 'open') return undefined;
+      return { partition: Number(partition), tenantId: Number(tenant), subscriptionId: Number(sub) };
+    },
+    noteBoot: boots.note,
+  };
+}
+
+type Applied = {
+  readonly crossed: boolean;
+  /** What the directory should say now: 'open', 'closed', or '' when it says so already. */
+  readonly change: string;
+  readonly incarnation: number;
+  readonly lastMs: number;
+  readonly subscription: number;
+  /** The call brought boots that the partition did not know. */
+  readonly boots: boolean;
+  readonly flags: readonly string[];
+};
+
+function replyOf(answer: unknown): Exclude<ApplyResult, { kind: 'applied' }> | Applied {
+  const [kind, first, change = '', incarnation = 0, lastMs = 0, subscription = 0, boots = 0, ...flags] = answer as [
+    string,
+    (number | string)?,
+    string?,
+    number?,
+    number?,
+    number?,
+    number?,
+    ...string[],
+  ];
+  switch (kind) {
+    case 'applied':
+      return { crossed: first === 1, change, incarnation, lastMs, subscription, boots: boots === 1, flags };
+    case 'duplicate':
+      return { kind };
+    case 'gap':
+      return { kind, stored: Number(first) };
+    case 'need_windows':
+      return { kind, sinceMs: Number(first) };
+    case 'quarantined':
+      return { kind, reason: String(first) };
+  }
+  throw new Error(`the ledger answered ${kind}`);
+}

@@ -1,0 +1,57 @@
+-- Boots of NAS instances (Accounting-On, Accounting-Off): the newest instants, and closing what they ended.
+local MOST_BOOTS = 4
+
+-- The boot instants known here and those that came with the call, oldest first; and whether some are new here.
+function ledger.boots(call)
+  local stored = redis.call('HGET', call.keys.boots, call.inst)
+  local known, list = {}, {}
+  for instant in string.gmatch(stored or '', '%d+') do
+    list[#list + 1] = tonumber(instant)
+    known[instant] = true
+  end
+  local fresh = false
+  for _, instant in ipairs(call.boots) do
+    if not known[ledger.text(instant)] then
+      list[#list + 1], fresh = instant, true
+      known[ledger.text(instant)] = true
+    end
+  end
+  if fresh then table.sort(list) end
+  while #list > MOST_BOOTS do table.remove(list, 1) end
+  return list, fresh
+end
+
+function ledger.note_boots(call, instants)
+  for _, instant in ipairs(instants) do call.boots[#call.boots + 1] = instant end
+  local texts = {}
+  for i, instant in ipairs(ledger.boots(call)) do texts[i] = ledger.text(instant) end
+  redis.call('HSET', call.keys.boots, call.inst, table.concat(texts, ','))
+end
+
+-- Closes up to `most` sessions whose last event is not after the boot, at that event; answers how many there were.
+function ledger.close_booted(call, boot, most)
+  local found = redis.call('ZRANGEBYSCORE', call.keys.nas, '-inf', ledger.text(boot), 'LIMIT', '0', most)
+  for _, key in ipairs(found) do
+    local s = ledger.load(key)
+    if s and s.state == 'open' then
+      ledger.close(call, s, 'boot', s.last)
+      ledger.save(s, call, false)
+    else
+      redis.call('ZREM', call.keys.nas, key)
+      redis.call('ZREM', call.keys.live, key)
+    end
+  end
+  return #found
+end
+
+-- KEYS boots livenas live enforce; ARGV tag instance instant most → how many sessions were closed (`most`: call again)
+local function note(keys, args)
+  local call = { tag = args[1], inst = args[2], boots = {} }
+  call.keys = { boots = keys[1], nas = keys[2], live = keys[3], enforce = keys[4] }
+  local instant = ledger.whole(args[3])
+  if not instant then return redis.error_reply('ERR a boot instant is wrong') end
+  ledger.note_boots(call, { instant })
+  return ledger.close_booted(call, instant, args[4])
+end
+
+redis.register_function('accounting_boot', note)

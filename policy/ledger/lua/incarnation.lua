@@ -1,0 +1,70 @@
+-- Which incarnation of a session a record belongs to: by boots, subscriptions, Class of a Start, and the order of event time and Session-Time.
+local APART_MS = 60000
+local START_MS = 2000
+
+-- The session began before the boot by its own Session-Time, and as this incarnation did: the boot did not end it.
+local function outlived(s, call, boot)
+  if not call.st or not s.stime or call.st == 0 then return false end
+  local began = call.event - call.st * 1000
+  return began < boot and math.abs(began - (s.sat - s.stime * 1000)) <= APART_MS
+end
+
+local function by_boot(s, call)
+  for _, boot in ipairs(call.boots) do
+    if call.event < boot and boot <= s.first and not outlived(s, call, boot) then return 'earlier' end
+    if s.last <= boot and boot <= call.event and s.last < call.event and not outlived(s, call, boot) then return 'later' end
+  end
+end
+
+local function by_start(s, call)
+  local ends = s.stop or s.last
+  if s.uuid and call.uuid ~= '' then return call.event >= ends and 'later' or 'earlier' end
+  if s.state == 'closed' then return call.event > ends + START_MS and 'later' or 'same' end
+  local apart = call.event - s.last + (s.stime or 0) * 1000
+  return call.event > s.last and apart > APART_MS and 'later' or 'same'
+end
+
+-- The record lies `same`, `later` or `earlier` than the incarnation.
+local function relation(s, call)
+  if call.kind == 'start' and s.uuid and s.uuid == call.uuid then return 'same' end
+  local boot = by_boot(s, call)
+  if boot then return boot end
+  if s.sub ~= call.sub and s.sub ~= 0 and call.sub ~= 0 then return call.event > s.last and 'later' or 'earlier' end
+  if call.kind == 'start' then return by_start(s, call) end
+  local other = s.uuid and call.uuid ~= '' and s.uuid ~= call.uuid
+  if other and s.began == 'start' and call.event <= s.started then return 'earlier' end
+  if not call.st or not s.stime then return 'same' end
+  local events, times = call.event - s.sat, (call.st - s.stime) * 1000
+  if events > 0 and times < 0 and events - times > APART_MS then return 'later' end
+  if events < 0 and times > 0 and times - events > APART_MS then return 'earlier' end
+  return 'same'
+end
+
+-- The incarnation of the record, as loaded; or nil and where a new one goes: `later` than all, or behind the `after` oldest tombstones.
+function ledger.place(s, call)
+  local where = relation(s, call)
+  local list = ledger.olds(s)
+  if call.uuid ~= '' and call.uuid ~= s.uuid then
+    for _, entry in ipairs(list) do
+      local old = entry.uuid == call.uuid and ledger.load(ledger.old_key(s.key, entry.inc))
+      if old then return old end
+    end
+  end
+  if where == 'same' then return s end
+  if where == 'later' then return nil, 'later', list end
+  for i = #list, 1, -1 do
+    local old = ledger.load(ledger.old_key(s.key, list[i].inc))
+    local found = old and relation(old, call) or 'earlier'
+    if found == 'same' then return old end
+    if found == 'later' then return nil, 'before', list, i end
+  end
+  return nil, 'before', list, 0
+end
+
+-- 1: the record is later than the counters last taken, -1: earlier, 0: nobody knows.
+function ledger.order(s, call)
+  if call.st and s.cst and (call.st ~= s.cst or call.st > 0) then
+    return call.st > s.cst and 1 or call.st < s.cst and -1 or 0
+  end
+  return call.event > s.cat and 1 or call.event < s.cat and -1 or 0
+end

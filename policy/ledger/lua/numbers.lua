@@ -1,0 +1,36 @@
+-- Whole numbers kept in doubles: exact below 2^53, as long as nobody lets Lua print them (`tostring` rounds at 10^15).
+local BITS32 = 4294967296
+
+ledger.MOST = 9007199254740991
+
+function ledger.text(number)
+  return string.format('%.0f', number)
+end
+
+-- The argument as a whole number from 0 to `most`, nil when it is empty; false when it is anything else.
+function ledger.whole(text, most)
+  if text == '' then return nil end
+  if not string.find(text, '^%d+$') or #text > 16 then return false end
+  local number = tonumber(text)
+  if number > (most or ledger.MOST) then return false end
+  return number
+end
+
+-- floor(bytes * part / whole) without leaving 2^53: bytes < 2^53, part ≤ 2^20, whole ≤ 2^42.
+function ledger.share(bytes, part, whole)
+  local rest = math.fmod(bytes, whole)
+  local result = (bytes - rest) / whole * part
+  local high = math.floor(part / 1024)
+  local product = rest * high
+  local over = math.fmod(product, whole)
+  result = result + (product - over) / whole * 1024
+  product = over * 1024 + rest * (part - high * 1024)
+  return result + (product - math.fmod(product, whole)) / whole
+end
+
+-- The 64-bit counter of octets and gigawords; nil when it is not known or not below 2^53 (`false`).
+function ledger.compose(octets, gigawords)
+  local total = gigawords * BITS32 + octets
+  if total > ledger.MOST then return false end
+  return total
+end

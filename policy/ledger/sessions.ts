@@ -1,0 +1,203 @@
+// Reads sessions: those of a subscription, and pages through all open ones of a tenant.
+import type { ChainableCommander, Cluster, Redis } from 'ioredis';
+import { keys } from './keys.ts';
+import { type LiveSession, partitionCount } from './types.ts';
+
+export type SessionPage = { readonly sessions: readonly LiveSession[]; readonly nextCursor: string | null };
+export type SessionSearch = {
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+  /** Part of user name, session id, framed address or calling station, in any case. */
+  readonly search?: string | undefined;
+};
+
+/** Where the next page begins: in ascending order of (partition, last event, key). A session that reports meanwhile moves ahead: never missed. */
+type Cursor = { readonly partition: number; readonly score: string; readonly key: string };
+
+const fields = [
+  'tenant',
+  'sub',
+  'nas',
+  'inst',
+  'sid',
+  'inc',
+  'state',
+  'user',
+  'started',
+  'last',
+  'stime',
+  'up',
+  'down',
+  'src',
+  'nasip',
+  'port',
+  'portid',
+  'fip',
+  'calling',
+  'called',
+  'loh',
+  'desired',
+  'sent',
+  'acked',
+  'cause',
+  'eupd',
+] as const;
+
+const chunk = 200;
+/** So many sessions are looked at for one page; a page may then be short, or empty, with a cursor. */
+const mostLookedAt = 20_000;
+
+export async function readSessions(
+  redis: Redis | Cluster,
+  partition: number,
+  sessionKeys: readonly string[],
+): Promise<LiveSession[]> {
+  if (sessionKeys.length === 0) return [];
+  const pipeline: ChainableCommander = redis.pipeline();
+  for (const key of sessionKeys) pipeline.hmget(key, ...fields);
+  const answers = (await pipeline.exec()) ?? [];
+  return answers.flatMap(([error, values]) => {
+    if (error) throw error;
+    return sessionOf(partition, values as readonly (string | null)[]) ?? [];
+  });
+}
+
+/** Open sessions of the tenant, page by page. */
+export async function listSessions(
+  redis: Redis | Cluster,
+  tenantId: number,
+  { cursor, limit, search = '' }: SessionSearch,
+): Promise<SessionPage> {
+  const wanted = search.toLowerCase();
+  const sessions: LiveSession[] = [];
+  let at: Cursor = parseCursor(cursor);
+  let lookedAt = 0;
+  while (at.partition < partitionCount) {
+    const { members, next } = await membersFrom(redis, at);
+    lookedAt += members.length;
+    const ofTenant = members.filter(({ key }) => tenantOf(key) === tenantId);
+    const read = await readSessions(
+      redis,
+      at.partition,
+      ofTenant.map(({ key }) => key),
+    );
+    for (const session of read) {
+      if (!matches(session, wanted)) continue;
+      sessions.push(session);
+      if (sessions.length < limit) continue;
+      const key = keys.session(session.partition, tenantId, session.nasInstance, session.sessionId);
+      const member = members.find((candidate) => candidate.key === key);
+      const last = { partition: at.partition, score: member?.score ?? at.score, key };
+      return { sessions, nextCursor: formatCursor(last) };
+    }
+    at = next;
+    if (lookedAt >= mostLookedAt) break;
+  }
+  return { sessions, nextCursor: at.partition < partitionCount ? formatCursor(at) : null };
+}
+
+type Member = { readonly key: string; readonly score: string };
+
+async function membersFrom(redis: Redis | Cluster, at: Cursor): Promise<{ members: Member[]; next: Cursor }> {
+  for (let offset = 0; ; offset += chunk) {
+    const answer = await redis.zrange(
+      keys.live(at.partition),
+      at.score,
+      '+inf',
+      'BYSCORE',
+      'LIMIT',
+      offset,
+      chunk,
+      'WITHSCORES',
+    );
+    const members: Member[] = [];
+    for (let i = 0; i + 1 < answer.length; i += 2) {
+      const member = { key: answer[i] ?? '', score: answer[i + 1] ?? '' };
+      const behind = Number(member.score) > Number(at.score) || compare(member.key, at.key) > 0;
+      if (at.key === '' || behind) members.push(member);
+    }
+    const last = members.at(-1);
+    const complete = answer.length < 2 * chunk;
+    // Among many with the same instant the cursor may lie behind the whole chunk.
+    if (!last && !complete) continue;
+    const next = complete ? beginOf(at.partition + 1) : { partition: at.partition, score: '', key: '', ...last };
+    return { members, next };
+  }
+}
+
+/** Redis orders members of one score by their octets. */
+function compare(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function beginOf(partition: number): Cursor {
+  return { partition, score: '-inf', key: '' };
+}
+
+function formatCursor({ partition, score, key }: Cursor): string {
+  return Buffer.from(JSON.stringify([partition, score, key])).toString('base64url');
+}
+
+/** Anything but a cursor of ours begins at the beginning. */
+function parseCursor(text: string | undefined): Cursor {
+  if (!text) return beginOf(0);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(text, 'base64url').toString());
+  } catch {
+    return beginOf(0);
+  }
+  const [partition, score, key] = Array.isArray(parsed) ? (parsed as unknown[]) : [];
+  const sound = Number.isInteger(partition) && Number(partition) >= 0 && /^(-inf|\d+)$/.test(String(score));
+  return sound && typeof key === 'string' ? { partition: Number(partition), score: String(score), key } : beginOf(0);
+}
+
+function tenantOf(sessionKey: string): number {
+  return Number(sessionKey.split(':', 3)[2]);
+}
+
+function matches(session: LiveSession, wanted: string): boolean {
+  const { userName, sessionId, framedIp, callingStationId } = session;
+  return (
+    wanted === '' ||
+    [userName, sessionId, framedIp, callingStationId].some((text) => text.toLowerCase().includes(wanted))
+  );
+}
+
+/** Undefined when the session is gone or closed. */
+function sessionOf(partition: number, values: readonly (string | null)[]): LiveSession | undefined {
+  const text = (name: (typeof fields)[number]) => values[fields.indexOf(name)] ?? '';
+  const number = (name: (typeof fields)[number]) => Number(text(name));
+  if (text('state') !== 'open') return undefined;
+  return {
+    tenantId: number('tenant'),
+    subscriptionId: number('sub'),
+    partition,
+    nasId: number('nas'),
+    nasInstance: text('inst'),
+    sessionId: text('sid'),
+    incarnation: number('inc'),
+    userName: text('user'),
+    startedAtMs: number('started'),
+    lastEventAtMs: number('last'),
+    sessionTimeS: text('stime') === '' ? null : number('stime'),
+    upBytes: number('up'),
+    downBytes: number('down'),
+    sourceAddress: text('src'),
+    nasIpAddress: text('nasip'),
+    nasPort: text('port'),
+    nasPortId: text('portid'),
+    framedIp: text('fip'),
+    callingStationId: text('calling'),
+    calledStationId: text('called'),
+    loginOutcomeHash: text('loh'),
+    enforcement: {
+      desired: text('desired'),
+      sent: text('sent'),
+      acked: text('acked'),
+      errorCause: text('cause'),
+      updatedAtMs: number('eupd'),
+    },
+  };
+}
