@@ -7,7 +7,7 @@ import type {
   SnapshotReader,
   SubscriptionRecord,
 } from '#aaa-server/subscribers/records.ts';
-import { formatOutcome, type Outcome, parseOutcome } from '#policy/access/outcome.ts';
+import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
 import { isForecast, isStricter } from '#policy/enforcement/brake-rule.ts';
 import { type NextStep, nextStep } from '#policy/enforcement/next-step.ts';
 import type { StricterChange } from '#policy/ledger/brake-gate.ts';
@@ -109,9 +109,9 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   };
 }
 
-/** The outcome that logins answer while the brake holds, from its text. */
+/** The outcome that logins answer while the brake holds, from its JSON. */
 export function heldOf(profile: ProfileRecord | null): Outcome | null {
-  return (profile?.heldOutcome && parseOutcome(profile.heldOutcome)) || null;
+  return profile?.heldOutcome ? (JSON.parse(profile.heldOutcome) as Outcome) : null;
 }
 
 /** The change as the brake knows it; the reason is what is counted together, e.g. `throttle:fup`. */

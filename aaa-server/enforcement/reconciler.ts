@@ -49,7 +49,13 @@ export type ReconcilerOptions = AssessOptions & {
   log: Logger;
 };
 
-type Assessed = { readonly work: Work; readonly assessment: Assessment; readonly turn: number };
+type Assessed = {
+  readonly work: Work;
+  readonly assessment: Assessment;
+  readonly turn: number;
+  /** Monotonic, before anything was read. */
+  readonly seenMs: number;
+};
 
 const atOnce = 64;
 
@@ -74,10 +80,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const assessed = await mapLimited(works, atOnce, async (work): Promise<Assessed | null> => {
       metrics.evaluations.inc({ cause: work.cause });
       const turn = ++lastTurn;
+      const seenMs = timer.monotonicMs();
       turns.set(memberOf(work.who), turn);
       try {
         const assessment = await assess(options, work.who, timer.nowMs());
-        return assessment && { work, assessment, turn };
+        return assessment && { work, assessment, turn, seenMs };
       } catch (error) {
         failure('assess', error);
         failed.push(work);
@@ -130,7 +137,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return new Map(asking.map((item, index) => [item, verdicts[index] ?? 'held']));
   }
 
-  async function apply({ work, assessment, turn }: Assessed, verdict: Verdict | null, delayMs: number): Promise<void> {
+  async function apply(
+    { work, assessment, turn, seenMs }: Assessed,
+    verdict: Verdict | null,
+    delayMs: number,
+  ): Promise<void> {
     const { who, owned } = work;
     const newest = () => turns.get(memberOf(who)) === turn;
     if (!newest() || owned.signal.aborted) return;
@@ -144,16 +155,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     ]);
     if (!newest()) return;
     for (const need of assessment.sessions) {
-      const change = stopped ? null : changeOf(work, need, delayMs);
+      const change = stopped ? null : changeOf(work, need, seenMs, delayMs);
       if (change) sender.push(change);
     }
   }
 
   /** What logins answer while the brake holds this subscription; also takes the subscription off the brake when it needs none. */
   async function heldOutcomeOf(assessment: Assessment, stopped: boolean): Promise<string | null> {
-    if (stopped) return formatOutcome(assessment.applied);
+    if (stopped) return JSON.stringify(assessment.applied);
     const { who, lastProfile } = assessment;
-    if (!tenants.get(who.tenantId)?.touched) return null;
+    // A change that was let through keeps its permission until it is on its way.
+    if (assessment.stricter || !tenants.get(who.tenantId)?.touched) return null;
     const held = heldOf(lastProfile);
     if (assessment.sessions.length === 0 && held && isStricter(held, assessment.outcome)) {
       if (await gate.stands(who.tenantId, changeTo(who, assessment.outcome))) return lastProfile?.heldOutcome ?? null;
@@ -178,9 +190,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     });
   }
 
-  function changeOf(work: Work, need: SessionNeed, delayMs: number): Change | null {
+  function changeOf(work: Work, need: SessionNeed, seenMs: number, delayMs: number): Change | null {
     const { key, session, mode, outcome, desired, step } = need;
-    if (mode !== 'enforce' || step.kind === 'wait' || !sender.ready(key, desired)) return null;
+    if (mode !== 'enforce' || step.kind === 'wait' || !sender.ready(key, desired, seenMs)) return null;
     // A session that has what it should have, but is about to be told something older, must be told again.
     if (step.kind === 'settled' && sender.newest(key) === null) return null;
     const by = step.kind === 'change' ? step.by : outcome.kind === 'reject' ? 'disconnect' : 'coa';

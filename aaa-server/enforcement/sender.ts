@@ -32,8 +32,11 @@ export type RequestBuilder = (
 export type Sender = {
   /** The newest wish that is waiting or under way for the session. */
   newest(sessionKey: string): string | null;
-  /** Whether the session may be told something now: not during the back-off after a failure, unless the wish is a new one. */
-  ready(sessionKey: string, desired: string): boolean;
+  /**
+   * Whether the session may be told something now: not twice the same, and not during the back-off after a failure. `seenMs`
+   * (monotonic) is when its state was read: what ended since then is not in it.
+   */
+  ready(sessionKey: string, desired: string, seenMs: number): boolean;
   push(change: Change): void;
   /** Changes that are waiting or under way. */
   size(): number;
@@ -59,12 +62,15 @@ type Failing = { readonly desired: string; readonly attempts: number; readonly n
 
 const firstRetryMs = 30_000;
 const longestRetryMs = 15 * 60_000;
-const failingLimit = 10_000;
+/** Reading the state of a subscription takes less. */
+const stateReadMs = 60_000;
+const rememberLimit = 100_000;
 
 export function createSender(options: SenderOptions): Sender {
   const { coa, ledger, timer, random, metrics, log } = options;
   const running = new Map<string, { current: Change; next: Change | null }>();
   const failing = new Map<string, Failing>();
+  const ended = new Map<string, { readonly desired: string; readonly atMs: number }>();
   const whenIdle: (() => void)[] = [];
 
   const record = (change: Change, fields: SessionRecord): Promise<RecordResult> =>
@@ -78,7 +84,6 @@ export function createSender(options: SenderOptions): Sender {
     const before = failing.get(change.sessionKey);
     const attempts = before?.desired === desired ? before.attempts + 1 : 1;
     const delayMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (attempts - 1)) * (0.9 + random() * 0.2);
-    if (failing.size >= failingLimit) forgetOld();
     failing.set(change.sessionKey, { desired, attempts, notBeforeMs: timer.monotonicMs() + delayMs });
     options.onRetry(change, delayMs);
   }
@@ -86,6 +91,7 @@ export function createSender(options: SenderOptions): Sender {
   function forgetOld(): void {
     const nowMs = timer.monotonicMs();
     for (const [key, { notBeforeMs }] of failing) if (notBeforeMs < nowMs) failing.delete(key);
+    for (const [key, { atMs }] of ended) if (atMs < nowMs - stateReadMs) ended.delete(key);
   }
 
   /** One rung of the ladder; true when the next one, Disconnect, is due. */
@@ -167,6 +173,8 @@ export function createSender(options: SenderOptions): Sender {
       entry.next = null;
     }
     running.delete(sessionKey);
+    if (failing.size + ended.size >= rememberLimit) forgetOld();
+    ended.set(sessionKey, { desired: formatOutcome(entry.current.desired), atMs: timer.monotonicMs() });
     if (running.size === 0) for (const resolve of whenIdle.splice(0)) resolve();
   }
 
@@ -177,9 +185,11 @@ export function createSender(options: SenderOptions): Sender {
 
   return {
     newest,
-    ready(sessionKey, desired) {
+    ready(sessionKey, desired, seenMs) {
       const wish = newest(sessionKey);
       if (wish !== null) return wish !== desired;
+      const last = ended.get(sessionKey);
+      if (last && last.atMs >= seenMs && last.desired === desired) return false;
       const failed = failing.get(sessionKey);
       return !failed || failed.desired !== desired || timer.monotonicMs() >= failed.notBeforeMs;
     },

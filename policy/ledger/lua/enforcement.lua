@@ -1,232 +1,230 @@
 -- Enforcement: who owns a partition, its claimed work, what sessions were told, decided profiles, and the brake of a tenant.
 -- Every partition function except the claim gets the lease text `<node>:<token>` and does nothing when it no longer stands:
 -- two nodes never both act. Instants come from the caller in milliseconds. Keys of one call lie in one slot.
-do
-  local GROUP = 'enforcement'
+local GROUP = 'enforcement'
 
-  local function integer(number)
-    return string.format('%.0f', number)
+local function integer(number)
+  return string.format('%.0f', number)
+end
+
+local function standing(lease, text)
+  return redis.call('GET', lease) == text
+end
+
+-- KEYS lease fence enforce wheel; ARGV node held-token ttl count (0: only renew) visibility now
+-- Takes or renews the lease and hands out work: {token, fresh, stream entries, due wheel members}; {} when another node owns it.
+-- The same node without a token is that node restarted: it takes over at once. A fresh owner inherits what was being worked on.
+local function claim(keys, args)
+  local node, held, ttl, count = args[1], args[2], args[3], args[4]
+  local visibility, now = tonumber(args[5]), tonumber(args[6])
+  local lease = redis.call('GET', keys[1])
+  local fresh = true
+  if lease then
+    local owner, token = string.match(lease, '^(.*):(%d+)$')
+    if owner ~= node then return {} end
+    if held ~= '' and held ~= token then return {} end
+    fresh = held == ''
   end
-
-  local function standing(lease, text)
-    return redis.call('GET', lease) == text
+  if fresh then
+    held = integer(redis.call('INCR', keys[2]))
+    redis.pcall('XGROUP', 'CREATE', keys[3], GROUP, '0', 'MKSTREAM')
   end
+  redis.call('SET', keys[1], node .. ':' .. held, 'PX', ttl)
+  if count == '0' then return { held, fresh and 1 or 0, {}, {} } end
+  local claimed = redis.call('XAUTOCLAIM', keys[3], GROUP, node, fresh and '0' or integer(visibility), '0-0', 'COUNT', count)[2]
+  local new = redis.call('XREADGROUP', 'GROUP', GROUP, node, 'COUNT', count, 'STREAMS', keys[3], '>')
+  if new then
+    for _, entry in ipairs(new[1][2]) do claimed[#claimed + 1] = entry end
+  end
+  local due = redis.call('ZRANGEBYSCORE', keys[4], '-inf', integer(now), 'LIMIT', '0', count)
+  for _, member in ipairs(due) do redis.call('ZADD', keys[4], integer(now + visibility), member) end
+  return { held, fresh and 1 or 0, claimed, due }
+end
 
-  -- KEYS lease fence enforce wheel; ARGV node held-token ttl count (0: only renew) visibility now
-  -- Takes or renews the lease and hands out work: {token, fresh, stream entries, due wheel members}; {} when another node owns it.
-  -- The same node without a token is that node restarted: it takes over at once. A fresh owner inherits what was being worked on.
-  local function claim(keys, args)
-    local node, held, ttl, count = args[1], args[2], args[3], args[4]
-    local visibility, now = tonumber(args[5]), tonumber(args[6])
-    local lease = redis.call('GET', keys[1])
-    local fresh = true
-    if lease then
-      local owner, token = string.match(lease, '^(.*):(%d+)$')
-      if owner ~= node then return {} end
-      if held ~= '' and held ~= token then return {} end
-      fresh = held == ''
+-- KEYS lease; ARGV lease-text
+local function release(keys, args)
+  if not standing(keys[1], args[1]) then return 0 end
+  return redis.call('DEL', keys[1])
+end
+
+-- KEYS lease enforce; ARGV lease-text id...
+local function done(keys, args)
+  if not standing(keys[1], args[1]) then return 0 end
+  for i = 2, #args do
+    redis.call('XACK', keys[2], GROUP, args[i])
+    redis.call('XDEL', keys[2], args[i])
+  end
+  return 1
+end
+
+-- KEYS lease wheel; ARGV lease-text member at|'' claimed|''
+-- A member still standing where its claim put it is moved to `at` (or removed); any other keeps the earlier instant.
+local function schedule(keys, args)
+  if not standing(keys[1], args[1]) then return 0 end
+  local member, at, claimed = args[2], args[3], tonumber(args[4])
+  local score = redis.call('ZSCORE', keys[2], member)
+  score = score and tonumber(score)
+  if at == '' then
+    if score and score == claimed then redis.call('ZREM', keys[2], member) end
+  elseif not score or score == claimed or tonumber(at) < score then
+    redis.call('ZADD', keys[2], at, member)
+  end
+  return 1
+end
+
+-- KEYS lease session; ARGV lease-text incarnation field value ...
+local function session(keys, args)
+  if not standing(keys[1], args[1]) then return 'not_owner' end
+  local stored = redis.call('HMGET', keys[2], 'state', 'inc')
+  if stored[1] ~= 'open' or stored[2] ~= args[2] then return 'gone' end
+  for i = 3, #args - 1, 2 do redis.call('HSET', keys[2], args[i], args[i + 1]) end
+  return 'ok'
+end
+
+-- KEYS lease last-profiles profile-stream; ARGV lease-text subscription text stream-length field value ...
+local function profile(keys, args)
+  if not standing(keys[1], args[1]) then return 0 end
+  if redis.call('HGET', keys[2], args[2]) == args[3] then return 0 end
+  redis.call('HSET', keys[2], args[2], args[3])
+  redis.call('XADD', keys[3], 'MAXLEN', '~', args[4], '*', unpack(args, 5))
+  return 1
+end
+
+-- KEYS live-sessions; ARGV offset count → {sessions read, subscribers with repetitions...}
+-- Session keys lie in the slot of the partition, like every key here.
+local function live(keys, args)
+  local page = redis.call('ZRANGE', keys[1], args[1], args[1] + args[2] - 1)
+  local found = { #page }
+  for _, key in ipairs(page) do
+    local stored = redis.call('HMGET', key, 'tenant', 'sub', 'state')
+    if stored[1] and stored[2] and stored[2] ~= '0' and stored[3] == 'open' then
+      found[#found + 1] = stored[1] .. ':' .. stored[2]
     end
-    if fresh then
-      held = integer(redis.call('INCR', keys[2]))
-      redis.pcall('XGROUP', 'CREATE', keys[3], GROUP, '0', 'MKSTREAM')
+  end
+  return found
+end
+
+redis.register_function({ function_name = 'enforcement_live', callback = live, flags = { 'no-writes' } })
+redis.register_function('enforcement_claim', claim)
+redis.register_function('enforcement_release', release)
+redis.register_function('enforcement_done', done)
+redis.register_function('enforcement_schedule', schedule)
+redis.register_function('enforcement_session', session)
+redis.register_function('enforcement_profile', profile)
+
+-- The brake. KEYS always: brake pending recent released dropped finished, all of one tenant.
+-- brake: hash of the hold that stands (id since online limit `reason:<r>`) and `last` = newest id.
+-- pending, released, dropped: subscription → `<reason>\n<desired outcome>`. recent: zset of those let through, by instant.
+
+local function pend(keys, subscription, change)
+  local old = redis.call('HGET', keys[2], subscription)
+  if old == change then return end
+  if old then redis.call('HINCRBY', keys[1], 'reason:' .. string.match(old, '^[^\n]*'), -1) end
+  redis.call('HINCRBY', keys[1], 'reason:' .. string.match(change, '^[^\n]*'), 1)
+  redis.call('HSET', keys[2], subscription, change)
+end
+
+-- The hold is over: what it was goes to the list of finished ones.
+local function close(keys, state, now)
+  local hold = {}
+  local fields = redis.call('HGETALL', keys[1])
+  for i = 1, #fields, 2 do
+    if fields[i] ~= 'last' then
+      hold[fields[i]] = fields[i + 1]
+      redis.call('HDEL', keys[1], fields[i])
     end
-    redis.call('SET', keys[1], node .. ':' .. held, 'PX', ttl)
-    if count == '0' then return { held, fresh and 1 or 0, {}, {} } end
-    local claimed = redis.call('XAUTOCLAIM', keys[3], GROUP, node, fresh and '0' or integer(visibility), '0-0', 'COUNT', count)[2]
-    local new = redis.call('XREADGROUP', 'GROUP', GROUP, node, 'COUNT', count, 'STREAMS', keys[3], '>')
-    if new then
-      for _, entry in ipairs(new[1][2]) do claimed[#claimed + 1] = entry end
-    end
-    local due = redis.call('ZRANGEBYSCORE', keys[4], '-inf', integer(now), 'LIMIT', '0', count)
-    for _, member in ipairs(due) do redis.call('ZADD', keys[4], integer(now + visibility), member) end
-    return { held, fresh and 1 or 0, claimed, due }
   end
+  hold.state = state
+  hold.ended = now
+  redis.call('LPUSH', keys[6], cjson.encode(hold))
+  redis.call('LTRIM', keys[6], '0', '9')
+end
 
-  -- KEYS lease; ARGV lease-text
-  local function release(keys, args)
-    if not standing(keys[1], args[1]) then return 0 end
-    return redis.call('DEL', keys[1])
-  end
-
-  -- KEYS lease enforce; ARGV lease-text id...
-  local function done(keys, args)
-    if not standing(keys[1], args[1]) then return 0 end
-    for i = 2, #args do
-      redis.call('XACK', keys[2], GROUP, args[i])
-      redis.call('XDEL', keys[2], args[i])
-    end
-    return 1
-  end
-
-  -- KEYS lease wheel; ARGV lease-text member at|'' claimed|''
-  -- A member still standing where its claim put it is moved to `at` (or removed); any other keeps the earlier instant.
-  local function schedule(keys, args)
-    if not standing(keys[1], args[1]) then return 0 end
-    local member, at, claimed = args[2], args[3], tonumber(args[4])
-    local score = redis.call('ZSCORE', keys[2], member)
-    score = score and tonumber(score)
-    if at == '' then
-      if score and score == claimed then redis.call('ZREM', keys[2], member) end
-    elseif not score or score == claimed or tonumber(at) < score then
-      redis.call('ZADD', keys[2], at, member)
-    end
-    return 1
-  end
-
-  -- KEYS lease session; ARGV lease-text incarnation field value ...
-  local function session(keys, args)
-    if not standing(keys[1], args[1]) then return 'not_owner' end
-    local stored = redis.call('HMGET', keys[2], 'state', 'inc')
-    if stored[1] ~= 'open' or stored[2] ~= args[2] then return 'gone' end
-    for i = 3, #args - 1, 2 do redis.call('HSET', keys[2], args[i], args[i + 1]) end
-    return 'ok'
-  end
-
-  -- KEYS lease last-profiles profile-stream; ARGV lease-text subscription text stream-length field value ...
-  local function profile(keys, args)
-    if not standing(keys[1], args[1]) then return 0 end
-    if redis.call('HGET', keys[2], args[2]) == args[3] then return 0 end
-    redis.call('HSET', keys[2], args[2], args[3])
-    redis.call('XADD', keys[3], 'MAXLEN', '~', args[4], '*', unpack(args, 5))
-    return 1
-  end
-
-  -- KEYS live-sessions; ARGV offset count → {sessions read, subscribers with repetitions...}
-  -- Session keys lie in the slot of the partition, like every key here.
-  local function live(keys, args)
-    local page = redis.call('ZRANGE', keys[1], args[1], args[1] + args[2] - 1)
-    local found = { #page }
-    for _, key in ipairs(page) do
-      local stored = redis.call('HMGET', key, 'tenant', 'sub', 'state')
-      if stored[1] and stored[2] and stored[2] ~= '0' and stored[3] == 'open' then
-        found[#found + 1] = stored[1] .. ':' .. stored[2]
-      end
-    end
-    return found
-  end
-
-  redis.register_function({ function_name = 'enforcement_live', callback = live, flags = { 'no-writes' } })
-  redis.register_function('enforcement_claim', claim)
-  redis.register_function('enforcement_release', release)
-  redis.register_function('enforcement_done', done)
-  redis.register_function('enforcement_schedule', schedule)
-  redis.register_function('enforcement_session', session)
-  redis.register_function('enforcement_profile', profile)
-
-  -- The brake. KEYS always: brake pending recent released dropped finished, all of one tenant.
-  -- brake: hash of the hold that stands (id since online limit `reason:<r>`) and `last` = newest id.
-  -- pending, released, dropped: subscription → `<reason>\n<desired outcome>`. recent: zset of those let through, by instant.
-
-  local function pend(keys, subscription, change)
-    local old = redis.call('HGET', keys[2], subscription)
-    if old == change then return end
-    if old then redis.call('HINCRBY', keys[1], 'reason:' .. string.match(old, '^[^\n]*'), -1) end
-    redis.call('HINCRBY', keys[1], 'reason:' .. string.match(change, '^[^\n]*'), 1)
-    redis.call('HSET', keys[2], subscription, change)
-  end
-
-  -- The hold is over: what it was goes to the list of finished ones.
-  local function close(keys, state, now)
-    local hold = {}
-    local fields = redis.call('HGETALL', keys[1])
-    for i = 1, #fields, 2 do
-      if fields[i] ~= 'last' then
-        hold[fields[i]] = fields[i + 1]
-        redis.call('HDEL', keys[1], fields[i])
-      end
-    end
-    hold.state = state
-    hold.ended = now
-    redis.call('LPUSH', keys[6], cjson.encode(hold))
-    redis.call('LTRIM', keys[6], '0', '9')
-  end
-
-  -- ARGV now window limit online following (subscription reason desired)...
-  -- `following`: how many more changes of the same evaluation come in later calls. → {id of the hold or '', opened, verdict...}
-  local function ask(keys, args)
-    local now, window, limit, following = tonumber(args[1]), tonumber(args[2]), tonumber(args[3]), tonumber(args[5])
-    redis.call('ZREMRANGEBYSCORE', keys[3], '-inf', integer(now - window))
-    local id = redis.call('HGET', keys[1], 'id') or ''
-    local reply, new = { id, 0 }, {}
-    for i = 6, #args - 2, 3 do
-      local subscription, change = args[i], args[i + 1] .. '\n' .. args[i + 2]
-      local verdict = 'go'
-      if redis.call('HGET', keys[4], subscription) ~= change then
-        if redis.call('HGET', keys[5], subscription) == change then
-          verdict = 'dropped'
-        else
-          redis.call('HDEL', keys[4], subscription)
-          redis.call('HDEL', keys[5], subscription)
-          if id ~= '' then
-            pend(keys, subscription, change)
-            verdict = 'held'
-          elseif not redis.call('ZSCORE', keys[3], subscription) then
-            new[#new + 1] = { #reply + 1, subscription, change }
-          end
+-- ARGV now window limit online following (subscription reason desired)...
+-- `following`: how many more changes of the same evaluation come in later calls. → {id of the hold or '', opened, verdict...}
+local function ask(keys, args)
+  local now, window, limit, following = tonumber(args[1]), tonumber(args[2]), tonumber(args[3]), tonumber(args[5])
+  redis.call('ZREMRANGEBYSCORE', keys[3], '-inf', integer(now - window))
+  local id = redis.call('HGET', keys[1], 'id') or ''
+  local reply, new = { id, 0 }, {}
+  for i = 6, #args - 2, 3 do
+    local subscription, change = args[i], args[i + 1] .. '\n' .. args[i + 2]
+    local verdict = 'go'
+    if redis.call('HGET', keys[4], subscription) ~= change then
+      if redis.call('HGET', keys[5], subscription) == change then
+        verdict = 'dropped'
+      else
+        redis.call('HDEL', keys[4], subscription)
+        redis.call('HDEL', keys[5], subscription)
+        if id ~= '' then
+          pend(keys, subscription, change)
+          verdict = 'held'
+        elseif not redis.call('ZSCORE', keys[3], subscription) then
+          new[#new + 1] = { #reply + 1, subscription, change }
         end
       end
-      reply[#reply + 1] = verdict
     end
-    if #new == 0 then return reply end
-    if redis.call('ZCARD', keys[3]) + #new + following > limit then
-      id = integer(redis.call('HINCRBY', keys[1], 'last', 1))
-      redis.call('HSET', keys[1], 'id', id, 'since', args[1], 'online', args[4], 'limit', args[3])
-      reply[1], reply[2] = id, 1
-      for _, entry in ipairs(new) do
-        pend(keys, entry[2], entry[3])
-        reply[entry[1]] = 'held'
-      end
-    else
-      for _, entry in ipairs(new) do redis.call('ZADD', keys[3], args[1], entry[2]) end
+    reply[#reply + 1] = verdict
+  end
+  if #new == 0 then return reply end
+  if redis.call('ZCARD', keys[3]) + #new + following > limit then
+    id = integer(redis.call('HINCRBY', keys[1], 'last', 1))
+    redis.call('HSET', keys[1], 'id', id, 'since', args[1], 'online', args[4], 'limit', args[3])
+    reply[1], reply[2] = id, 1
+    for _, entry in ipairs(new) do
+      pend(keys, entry[2], entry[3])
+      reply[entry[1]] = 'held'
     end
-    return reply
+  else
+    for _, entry in ipairs(new) do redis.call('ZADD', keys[3], args[1], entry[2]) end
   end
-
-  -- ARGV now subscription...: their change is made or no longer wanted.
-  local function clear(keys, args)
-    for i = 2, #args do
-      local change = redis.call('HGET', keys[2], args[i])
-      if change then
-        redis.call('HDEL', keys[2], args[i])
-        redis.call('HINCRBY', keys[1], 'reason:' .. string.match(change, '^[^\n]*'), -1)
-      end
-      redis.call('HDEL', keys[4], args[i])
-      redis.call('HDEL', keys[5], args[i])
-    end
-    if redis.call('HEXISTS', keys[1], 'id') == 1 and redis.call('HLEN', keys[2]) == 0 then
-      close(keys, 'dissolved', args[1])
-    end
-    return 1
-  end
-
-  -- ARGV id count|'' now target(4 released, 5 dropped) state → {'ok'} | {'unknown'} | {'count', pending}
-  local function settle(keys, args)
-    if redis.call('HGET', keys[1], 'id') ~= args[1] then return { 'unknown' } end
-    local pending = redis.call('HLEN', keys[2])
-    if args[2] ~= '' and integer(pending) ~= args[2] then return { 'count', pending } end
-    local target = keys[tonumber(args[4])]
-    local earlier = redis.call('HGETALL', target)
-    for i = 1, #earlier, 2 do redis.call('HSETNX', keys[2], earlier[i], earlier[i + 1]) end
-    redis.call('RENAME', keys[2], target)
-    redis.call('HSET', keys[1], 'count', integer(pending))
-    close(keys, args[5], args[3])
-    return { 'ok', pending }
-  end
-
-  -- ARGV with-released(1|0) → {hold fields...} pending {finished...} {released subscriptions...} dropped
-  local function look(keys, args)
-    local released = args[1] == '1' and redis.call('HKEYS', keys[4]) or {}
-    return {
-      redis.call('HGETALL', keys[1]),
-      redis.call('HLEN', keys[2]),
-      redis.call('LRANGE', keys[6], '0', '-1'),
-      released,
-      redis.call('HLEN', keys[5]),
-    }
-  end
-
-  redis.register_function('brake_ask', ask)
-  redis.register_function('brake_clear', clear)
-  redis.register_function('brake_settle', settle)
-  redis.register_function({ function_name = 'brake_look', callback = look, flags = { 'no-writes' } })
+  return reply
 end
+
+-- ARGV now subscription...: their change is made or no longer wanted.
+local function clear(keys, args)
+  for i = 2, #args do
+    local change = redis.call('HGET', keys[2], args[i])
+    if change then
+      redis.call('HDEL', keys[2], args[i])
+      redis.call('HINCRBY', keys[1], 'reason:' .. string.match(change, '^[^\n]*'), -1)
+    end
+    redis.call('HDEL', keys[4], args[i])
+    redis.call('HDEL', keys[5], args[i])
+  end
+  if redis.call('HEXISTS', keys[1], 'id') == 1 and redis.call('HLEN', keys[2]) == 0 then
+    close(keys, 'dissolved', args[1])
+  end
+  return 1
+end
+
+-- ARGV id count|'' now target(4 released, 5 dropped) state → {'ok'} | {'unknown'} | {'count', pending}
+local function settle(keys, args)
+  if redis.call('HGET', keys[1], 'id') ~= args[1] then return { 'unknown' } end
+  local pending = redis.call('HLEN', keys[2])
+  if args[2] ~= '' and integer(pending) ~= args[2] then return { 'count', pending } end
+  local target = keys[tonumber(args[4])]
+  local earlier = redis.call('HGETALL', target)
+  for i = 1, #earlier, 2 do redis.call('HSETNX', keys[2], earlier[i], earlier[i + 1]) end
+  redis.call('RENAME', keys[2], target)
+  redis.call('HSET', keys[1], 'count', integer(pending))
+  close(keys, args[5], args[3])
+  return { 'ok', pending }
+end
+
+-- ARGV with-released(1|0) → {hold fields...} pending {finished...} {released subscriptions...} dropped
+local function look(keys, args)
+  local released = args[1] == '1' and redis.call('HKEYS', keys[4]) or {}
+  return {
+    redis.call('HGETALL', keys[1]),
+    redis.call('HLEN', keys[2]),
+    redis.call('LRANGE', keys[6], '0', '-1'),
+    released,
+    redis.call('HLEN', keys[5]),
+  }
+end
+
+redis.register_function('brake_ask', ask)
+redis.register_function('brake_clear', clear)
+redis.register_function('brake_settle', settle)
+redis.register_function({ function_name = 'brake_look', callback = look, flags = { 'no-writes' } })

@@ -1,6 +1,4 @@
 // A small ISP for enforcement tests: a real Redis with the functions loaded, a snapshot in memory, sessions written as the ledger does.
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { outcomeHash } from '#aaa-server/accounting/class.ts';
@@ -18,6 +16,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { noUsage, type Usage } from '#policy/fup/usage.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
+import { loadLibrary } from '#policy/ledger/library.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
 import { redisForTest, type TestRedis } from '#test/support/redis.ts';
 
@@ -41,8 +40,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
   };
   const redis = connect();
   await redis.connect();
-  const lua = readFileSync(path.resolve(import.meta.dirname, '../../../policy/ledger/lua/enforcement.lua'), 'utf8');
-  await redis.function('LOAD', 'REPLACE', `#!lua name=lastmile_v1\n${lua}`);
+  await loadLibrary(redis);
 
   const keyring = createKeyring(['test']);
   const plan: PlanRecord = {
