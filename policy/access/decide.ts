@@ -67,7 +67,7 @@ export function decideAccess({ plan, subscription, fup, feed }: AccessInput, now
 }
 
 /** What a tariff does with a subscriber who has this reason against them. */
-export function restrictionFor(reason: RestrictReason, plan: AccessPlan): Restriction {
+function restrictionFor(reason: RestrictReason, plan: AccessPlan): Restriction {
   switch (reason) {
     // Money is owed: the tariff says how that feels.
     case 'customer_blocked':

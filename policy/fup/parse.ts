@@ -16,7 +16,7 @@ export type ParsedFupRules =
   | { readonly ok: true; readonly rules: readonly FupRule[] }
   | { readonly ok: false; readonly problems: readonly FupRuleProblem[] };
 
-export const fupBounds = { rules: 20, leastBps: 1000, mostBps: 10_000_000_000_000 } as const;
+const fupBounds = { rules: 20, leastBps: 1000, mostBps: 10_000_000_000_000 } as const;
 
 type Fields = Readonly<Record<string, unknown>>;
 

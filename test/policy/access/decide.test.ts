@@ -276,6 +276,22 @@ t.test('a garden that is not verified is a reject, everything else is as it was'
   t.equal(forNas(accept, { gardenVerified: false }), accept);
 });
 
+t.test('stricter is a lower speed either way, the garden after service, no access after any', async (t) => {
+  const accept = (upBps: number, downBps: number): Outcome => ({ kind: 'accept', speed: { upBps, downBps } });
+  const throttle: Outcome = { kind: 'throttle', speed: { upBps: 5, downBps: 10 }, reason: 'fup' };
+  const garden: Outcome = { kind: 'walled_garden', reason: 'expired' };
+  const reject: Outcome = { kind: 'reject', reason: 'hold_admin' };
+  const ladder = [accept(10, 20), accept(10, 19), throttle, garden, reject];
+  for (const [weak, weaker] of ladder.entries()) {
+    for (const [strong, stronger] of ladder.entries()) {
+      t.equal(isStricter(weaker, stronger), weak < strong, `${formatOutcome(weaker)} → ${formatOutcome(stronger)}`);
+    }
+  }
+  t.ok(isStricter(accept(10, 20), accept(20, 10)), 'one direction is enough');
+  t.notOk(isStricter(accept(5, 10), throttle), 'the same speed under another name');
+  t.notOk(isStricter(reject, { kind: 'reject', reason: 'expired' }), 'another reason');
+});
+
 t.test('one more reason never gives more', async (t) => {
   const order = { accept: 0, throttle: 0, walled_garden: 1, reject: 2 };
   const wrong: unknown[] = [];
