@@ -1,0 +1,89 @@
+// One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
+import { randomUUID } from 'node:crypto';
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '#ops/runtime/clock.ts';
+import { createKeyring } from '#ops/runtime/keyring.ts';
+import { startAll } from '#ops/runtime/lifecycle.ts';
+import { createLogger } from '#ops/runtime/log.ts';
+import { Registry } from '#ops/runtime/metrics.ts';
+import { openAccounting } from './accounting/accounting.ts';
+import { createCallMaker } from './accounting/call.ts';
+import { createAccountingMetrics } from './accounting/metrics.ts';
+import { createAccountingReceiver } from './accounting/receive.ts';
+import { createCounters } from './counters.ts';
+import type { FromWorker, MetricReport, ToWorker, WorkerSettings } from './protocol.ts';
+import { createAnswerLogin } from './radius/answer-login.ts';
+import { createRadiusHandler } from './radius/handler.ts';
+import { createLedgerConnection } from './radius/ledger-connection.ts';
+import { createRadiusServer } from './radius/server.ts';
+import { openSnapshotReader } from './subscribers/reader.ts';
+
+if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
+const main = parentPort;
+const settings = workerData as WorkerSettings;
+const tell = (message: FromWorker) => main.postMessage(message);
+
+const clock = systemClock;
+const log = createLogger('aaa-server', settings.logLevel).child({ worker: settings.index });
+const keyring = createKeyring(settings.masters);
+const classKey = keyring.derive('class');
+const counters = createCounters(settings.counters);
+const registry = new Registry();
+const snapshot = openSnapshotReader({ path: settings.snapshotPath });
+const ledger = createLedgerConnection({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
+const accounting = await openAccounting({
+  folder: settings.walFolder,
+  ledger: ledger.calls,
+  calls: createCallMaker(snapshot),
+  metrics: createAccountingMetrics(registry),
+  log,
+  onEvents: (partitions) => tell({ type: 'events', partitions }),
+});
+const handler = createRadiusHandler({
+  snapshot,
+  keyring,
+  clock,
+  counters,
+  rejectDelayMs: settings.rejectDelayMs,
+  authorize: createAnswerLogin({
+    snapshot,
+    clock,
+    classKey,
+    feedSilence: settings.feedSilence,
+    random: Math.random,
+    uuid: () => randomUUID().replaceAll('-', ''),
+  }),
+  receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
+  append: accounting.append,
+  later: (callback, ms) => void setTimeout(callback, ms),
+  warn: (message, fields) => log.warn(fields, message),
+});
+const server = createRadiusServer({
+  ...settings,
+  handler,
+  counters,
+  warn: (message, fields) => log.warn(fields, message),
+  // Uncaught in this thread: the main thread hears of it and ends the process.
+  onFatal: (error) => {
+    throw error;
+  },
+});
+const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
+
+const running = await startAll([reader, ledger, accounting, server], log);
+
+main.on('message', async (message: ToWorker) => {
+  switch (message.type) {
+    case 'report': {
+      const metrics = (await registry.getMetricsAsJSON()) as unknown as MetricReport[];
+      return tell({ type: 'report', id: message.id, report: { unknownClients: handler.unknownClients(), metrics } });
+    }
+    case 'stop':
+      await running.stop();
+      tell({ type: 'stopped' });
+      return main.close();
+    default:
+      message satisfies never;
+  }
+});
+tell({ type: 'ready', ...server.bound() });
