@@ -123,16 +123,22 @@ export function createApplier(options: ApplierOptions): Applier {
 
   /** Applies the next records; answers how many there were. */
   async function advance(limit: number): Promise<number> {
-    const { records, next, damagedBytes } = await reader.read(cursor, limit);
-    if (damagedBytes > 0) damaged('bytes', { damagedBytes, near: next });
-    const decoded = records.flatMap(({ position, payload }) => {
+    const batch = await reader.read(cursor, limit);
+    if (batch.damagedBytes > 0) damaged('bytes', { damagedBytes: batch.damagedBytes, near: batch.next });
+    const decoded = batch.records.flatMap(({ position, payload }) => {
       const result = decodeRecord(payload);
       if (!result.ok) damaged(result.reason, { position });
-      return result.ok ? [{ position, record: owner.resolve(result.record) }] : [];
+      return result.ok ? [{ position, record: result.record }] : [];
     });
+    // A restart of a NAS concerns sessions of every lane: what came before is applied before it, what follows after it.
+    const restart = decoded.findIndex(({ record: { kind } }) => kind === 'on' || kind === 'off');
+    const taken = restart < 0 ? decoded : decoded.slice(0, Math.max(1, restart));
+    const next = decoded[taken.length]?.position ?? batch.next;
     const sent: Sent[] = [];
     const tails = new Map<Lane, number>();
-    const owned = await Promise.all(decoded.map(async ({ position, record }) => ({ position, record: await record })));
+    const owned = await Promise.all(
+      taken.map(async ({ position, record }) => ({ position, record: await owner.resolve(record) })),
+    );
     for (const { position, record } of owned) {
       const lane = lanes[record.partition];
       if (!lane || lane.head || position <= lane.applied) continue;
@@ -146,7 +152,7 @@ export function createApplier(options: ApplierOptions): Applier {
     } finally {
       underWay = Number.POSITIVE_INFINITY;
     }
-    return records.length;
+    return batch.records.length;
   }
 
   function damaged(kind: string, fields: object): void {
