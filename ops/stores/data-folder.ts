@@ -57,6 +57,10 @@ export function writeRecord(folder: DataFolder, name: string, record: object): v
   writeSecretFile(path.join(folder.path, `${name}.json`), `${JSON.stringify(record, null, 2)}\n`);
 }
 
+export function removeRecord(folder: DataFolder, name: string): void {
+  rmSync(path.join(folder.path, `${name}.json`), { force: true });
+}
+
 /**
  * Takes the folder for this process; the kernel gives it back when the process ends, however it ends.
  * An exclusive SQLite transaction is the one file lock that Node offers.

@@ -10,7 +10,7 @@ import { createEmbeddedRedis } from '../stores/embedded/redis.ts';
 import { DatabaseAway, migrate } from '../stores/migrate.ts';
 import { roleUrl } from '../stores/urls.ts';
 import { environmentOf, type ProcessDefinition, type ProcessName } from './environment.ts';
-import { generatePassword, superAdminExists } from './first-admin.ts';
+import { passwordTold, superAdminExists, untoldPassword } from './first-admin.ts';
 import { createNodeProcess } from './node-process.ts';
 import { reachableHost, waitReady } from './ready.ts';
 import type { Settings } from './settings.ts';
@@ -72,8 +72,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     const keys = secretKeys(settings, folder);
     const keyring = createKeyring(keys);
     const { databaseUrl, redisUrl } = await startStores(folder);
-    let adminPassword = settings.ADMIN_PASSWORD;
-    let firstStart = false;
+    let newPassword: string | undefined;
 
     const startProcess = async (name: ProcessName) => {
       const definition = processes.find((process) => process.name === name);
@@ -84,7 +83,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
         appDatabaseUrl: settings.APP_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_app', keyring),
         feedDatabaseUrl: settings.FEED_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_feed', keyring),
         secretKeys: keys,
-        adminPassword,
+        adminPassword: settings.ADMIN_PASSWORD || (newPassword ?? ''),
       });
       await keep(createNodeProcess({ name, script: definition.script, environment, line: logged }));
     };
@@ -92,8 +91,8 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     const prepareDatabase = async () => {
       const applied = await migrate({ databaseUrl, keyring });
       if (applied.length > 0) say(`schema brought up to date: ${applied.join(', ')}`);
-      firstStart = !(await superAdminExists(databaseUrl));
-      if (firstStart && adminPassword === '') adminPassword = generatePassword();
+      const exists = await superAdminExists(databaseUrl);
+      if (settings.ADMIN_PASSWORD === '') newPassword = untoldPassword(folder, exists);
     };
 
     // The edge serves from what it knows while PostgreSQL is away; only the control plane waits for it.
@@ -109,19 +108,19 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     await startProcess('control-api');
 
     const host = reachableHost(settings.BIND_HOST[0]);
-    const ports: Readonly<Record<ProcessName, number>> = {
-      'aaa-server': settings.AAA_ADMIN_PORT,
-      'control-api': settings.HTTP_PORT,
-    };
-    const ready = await Promise.all(
-      processes.map(({ name }) =>
-        waitReady({ name, url: `http://${host}:${ports[name]}/readyz`, say, signal: stopping.signal }),
-      ),
-    );
-    if (!ready.every(Boolean)) return;
+    const serving = (name: ProcessName, port: number) =>
+      processes.some((process) => process.name === name)
+        ? waitReady({ name, url: `http://${host}:${port}/readyz`, say, signal: stopping.signal })
+        : Promise.resolve(true);
+    const edge = serving('aaa-server', settings.AAA_ADMIN_PORT);
+    if (!(await serving('control-api', settings.HTTP_PORT))) return;
+    if (newPassword !== undefined) {
+      say(`\nSign in as ${settings.ADMIN_EMAIL} with password ${newPassword} (shown this once)`);
+      passwordTold(folder);
+    }
+    if (!(await edge)) return;
     say(`\nLastmile is ready (${seconds(begun)})`);
-    const shown = settings.ADMIN_PASSWORD === '' ? adminPassword : '(ADMIN_PASSWORD)';
-    for (const line of summary(settings, folder, firstStart ? shown : undefined)) say(line);
+    for (const line of summary(settings, folder)) say(line);
   }
 
   async function untilPrepared(prepare: () => Promise<void>): Promise<void> {

@@ -83,7 +83,7 @@ t.test('postgresql in a data folder', async (t) => {
     const port = await freePort();
     await occupy(t, port);
     await t.rejects(postgresIn(t, folder, port).start(), {
-      message: `port ${port} (EMBEDDED_POSTGRES_PORT) is in use by another program: stop it, or set another port`,
+      message: `port ${port} of PostgreSQL (EMBEDDED_POSTGRES_PORT) is in use by another program: stop it, or set another port`,
     });
   });
 
@@ -165,7 +165,7 @@ t.test('redis', async (t) => {
     const port = await freePort();
     await occupy(t, port);
     await t.rejects(redisIn(t, folder, port).start(), {
-      message: `port ${port} (EMBEDDED_REDIS_PORT) is in use by another program: stop it, or set another port`,
+      message: `port ${port} of Redis (EMBEDDED_REDIS_PORT) is in use by another program: stop it, or set another port`,
     });
   });
 

@@ -61,7 +61,8 @@ export function createEmbeddedPostgres({ folder, port, parameters = {}, say }: E
       const directory = dataDirectory(folder, known);
       checkData(directory, user, majorOf(binaries));
       await stopOrphan(directory, binaries, user, say);
-      record = { ...known, port: await choosePort(port, known.port, say) };
+      // Restarted, it must be where its clients look for it.
+      record = { ...known, port: await choosePort(port ?? record?.port, known.port, say) };
       writeRecord(folder, 'postgres', record);
       mkdirSync(path.dirname(logFile), { recursive: true, mode: 0o700 });
       const settings = {
@@ -179,7 +180,7 @@ async function choosePort(fixed: number | undefined, recorded: number, say: Say)
   if (fixed !== undefined) {
     if (await isFree(fixed)) return fixed;
     throw new Error(
-      `port ${fixed} (EMBEDDED_POSTGRES_PORT) is in use by another program: stop it, or set another port`,
+      `port ${fixed} of PostgreSQL (EMBEDDED_POSTGRES_PORT) is in use by another program: stop it, or set another port`,
     );
   }
   if (recorded !== 0 && (await isFree(recorded))) return recorded;

@@ -45,7 +45,8 @@ export function createEmbeddedRedis({ folder, port, mayInstall, say }: EmbeddedR
       const known = readRecord<RedisRecord>(folder, 'redis');
       record = {
         password: known?.password ?? randomBytes(24).toString('base64url'),
-        port: await choosePort(port, known?.port, say),
+        // Restarted, it must be where its clients look for it.
+        port: await choosePort(port ?? record?.port, known?.port, say),
       };
       writeRecord(folder, 'redis', record);
       const configuration = path.join(directory, 'redis.conf');
@@ -106,7 +107,9 @@ async function stopOrphan(directory: string, say: Say): Promise<void> {
 async function choosePort(fixed: number | undefined, recorded: number | undefined, say: Say): Promise<number> {
   if (fixed !== undefined) {
     if (await isFree(fixed)) return fixed;
-    throw new Error(`port ${fixed} (EMBEDDED_REDIS_PORT) is in use by another program: stop it, or set another port`);
+    throw new Error(
+      `port ${fixed} of Redis (EMBEDDED_REDIS_PORT) is in use by another program: stop it, or set another port`,
+    );
   }
   if (recorded !== undefined && (await isFree(recorded))) return recorded;
   const port = await freePort();
