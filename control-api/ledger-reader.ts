@@ -1,17 +1,10 @@
-// What the API needs of the ledger in Redis: usage, sessions and the brake. policy/ledger gives it; tests may give it in memory.
-
+// What the API needs of the ledger in Redis: usage, sessions and the brake. Tests may give it in memory.
 import type { RedisClient } from '#ops/stores/redis.ts';
 import { type Brake, type BrakeAnswer, cancelBrake, confirmBrake, listBrakes } from '#policy/ledger/brake.ts';
-import type { LiveSession, Usage, UsageWindows } from '#policy/ledger/types.ts';
+import { createLedger, type Ledger } from '#policy/ledger/ledger.ts';
+import { Problem } from './problem.ts';
 
-export type LedgerReader = {
-  usage(tenantId: number, subscriptionId: number, windows: UsageWindows): Promise<Usage>;
-  sessionsOf(tenantId: number, subscriptionId: number): Promise<readonly LiveSession[]>;
-  listSessions(
-    tenantId: number,
-    options: { cursor: string | undefined; limit: number; search: string | undefined },
-  ): Promise<{ sessions: readonly LiveSession[]; nextCursor: string | null }>;
-};
+export type LedgerReader = Pick<Ledger, 'usage' | 'sessionsOf' | 'listSessions'>;
 
 export type BrakeDesk = {
   list(tenantId: number): Promise<readonly Brake[]>;
@@ -19,11 +12,30 @@ export type BrakeDesk = {
   cancel(tenantId: number, id: number): Promise<BrakeAnswer>;
 };
 
-/** `client` throws while there is no connection. */
-export function createBrakeDesk(client: () => RedisClient): BrakeDesk {
-  return {
-    list: (tenantId) => listBrakes(client(), tenantId),
-    confirm: (tenantId, id, count) => confirmBrake(client(), tenantId, id, count),
-    cancel: (tenantId, id) => cancelBrake(client(), tenantId, id),
+/** `current` gives no client until Redis has answered once: then every call is refused as `ledger_unavailable`. */
+export function createLedgerReader(current: () => RedisClient | undefined): LedgerReader {
+  let ledger: Ledger | undefined;
+  const connected = () => {
+    ledger ??= createLedger(clientOf(current));
+    return ledger;
   };
+  return {
+    usage: async (...query) => connected().usage(...query),
+    sessionsOf: async (...query) => connected().sessionsOf(...query),
+    listSessions: async (...query) => connected().listSessions(...query),
+  };
+}
+
+export function createBrakeDesk(current: () => RedisClient | undefined): BrakeDesk {
+  return {
+    list: async (tenantId) => listBrakes(clientOf(current), tenantId),
+    confirm: async (tenantId, id, count) => confirmBrake(clientOf(current), tenantId, id, count),
+    cancel: async (tenantId, id) => cancelBrake(clientOf(current), tenantId, id),
+  };
+}
+
+function clientOf(current: () => RedisClient | undefined): RedisClient {
+  const client = current();
+  if (!client) throw new Problem('ledger_unavailable', 'Redis has not answered yet');
+  return client;
 }

@@ -1,6 +1,7 @@
 // Composition root of control-api: settings → components → run. `--check` builds everything and starts nothing.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { adminUrl } from '#ops/runtime/admin-url.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
@@ -10,6 +11,7 @@ import { createRegistry } from '#ops/runtime/metrics.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { postgresReady } from '#ops/stores/postgres.ts';
 import { redisReady } from '#ops/stores/redis.ts';
+import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { buildApp } from './app.ts';
 import { createFirstAdmin } from './auth/first-admin.ts';
 import { type Settings, settings } from './config.ts';
@@ -17,14 +19,13 @@ import { createDb } from './database/connect.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHttpPart } from './http-part.ts';
 import { createBrakeDesk, createLedgerReader } from './ledger-reader.ts';
-import { createRedisLink } from './redis-link.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
   const registry = createRegistry('control-api');
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const db = createDb(config.APP_DATABASE_URL, log);
-  const redis = createRedisLink(config.REDIS_URL, log);
+  const redis = createRedisLink({ url: config.REDIS_URL, name: 'control-api', log });
   const firstAdmin = createFirstAdmin({
     db,
     log,
@@ -37,9 +38,9 @@ async function build(config: Settings) {
       db,
       keyring,
       clock: systemClock,
-      ledger: createLedgerReader(redis.client),
-      brake: createBrakeDesk(redis.client),
-      feedGuard: createFeedGuard(config.AAA_ADMIN_PORT, keyring),
+      ledger: createLedgerReader(redis.current),
+      brake: createBrakeDesk(redis.current),
+      feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
     },
     {
       log,

@@ -1,27 +1,38 @@
 // Asks aaa-server, on its admin port, about removals that the guard of its subscriber snapshot holds back.
-import Type, { type Static } from 'typebox';
+import Type from 'typebox';
 import { Value } from 'typebox/value';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import { Problem } from '../problem.ts';
 
-const Held = Type.Object({ tenant_id: Type.Integer(), count: Type.Integer(), since: Type.String() });
-const HeldList = Type.Object({ data: Type.Array(Held) });
+const HeldList = Type.Object({
+  data: Type.Array(
+    Type.Object({ tenant_id: Type.Integer(), kind: Type.String(), count: Type.Integer(), since: Type.String() }),
+  ),
+});
+
+/** `tenantId` 0 is a reload that would lose records of all tenants together. */
+export type HeldRemovals = {
+  readonly tenantId: number;
+  readonly kind: string;
+  readonly count: number;
+  readonly since: string;
+};
 
 export type FeedGuard = {
-  /** What is held of a tenant; null when nothing is. */
-  held(tenantId: number): Promise<{ count: number; since: string } | null>;
-  /** Lets exactly `count` removals pass; false when another number is held. */
+  held(): Promise<readonly HeldRemovals[]>;
+  /** Lets exactly `count` removals of the tenant pass; false when another number, or nothing, is held. */
   confirm(tenantId: number, count: number): Promise<boolean>;
 };
 
 const timeoutMs = 3000;
 
-export function createFeedGuard(port: number, keyring: Keyring): FeedGuard {
+/** `url` is the admin port of aaa-server. */
+export function createFeedGuard(url: string, keyring: Keyring): FeedGuard {
   const authorization = `Bearer ${keyring.derive('admin-token').toString('hex')}`;
 
   async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> {
     try {
-      return await fetch(`http://127.0.0.1:${port}${path}`, {
+      return await fetch(`${url}${path}`, {
         method,
         headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         signal: AbortSignal.timeout(timeoutMs),
@@ -33,11 +44,11 @@ export function createFeedGuard(port: number, keyring: Keyring): FeedGuard {
   }
 
   return {
-    async held(tenantId) {
+    async held() {
       const response = await call('GET', '/feed-guard');
       if (!response.ok) throw refused(response);
-      const list: Static<typeof HeldList> = Value.Parse(HeldList, await response.json());
-      return list.data.find((held) => held.tenant_id === tenantId) ?? null;
+      const { data } = Value.Parse(HeldList, await response.json());
+      return data.map(({ tenant_id, ...held }) => ({ tenantId: tenant_id, ...held }));
     },
     async confirm(tenantId, count) {
       const response = await call('POST', '/feed-guard/confirm', { tenant_id: tenantId, count });

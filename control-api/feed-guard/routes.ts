@@ -1,9 +1,10 @@
 // The guard of the subscriber snapshot: GET /aaa/feed-guard, POST /aaa/feed-guard/confirm.
-import { type Api, tenantOf, writing } from '../api.ts';
+import { type Api, callerOf, writing } from '../api.ts';
 import type { Deps } from '../deps.ts';
 import { problems } from '../fields.ts';
 import { confirmRemovals } from './commands.ts';
 import { FeedGuardConfirmBody, FeedGuardConfirmed, FeedGuardReply } from './contract.ts';
+import { heldFor, showHeld } from './queries.ts';
 
 const tags = ['aaa'];
 
@@ -19,7 +20,7 @@ export function feedGuardRoutes(app: Api, deps: Deps): void {
         response: { 200: FeedGuardReply, ...problems('aaa_unavailable') },
       },
     },
-    async (request) => ({ held: await deps.feedGuard.held(tenantOf(request).tenantId) }),
+    async (request) => ({ data: (await heldFor(deps.feedGuard, callerOf(request))).map(showHeld) }),
   );
 
   app.post(
@@ -34,6 +35,6 @@ export function feedGuardRoutes(app: Api, deps: Deps): void {
         response: { 200: FeedGuardConfirmed, ...problems('feed_guard_count_differs', 'aaa_unavailable') },
       },
     },
-    (request) => confirmRemovals(deps, writing(request), request.body.count),
+    (request) => confirmRemovals(deps, writing(request), callerOf(request), request.body.count),
   );
 }

@@ -5,19 +5,22 @@ import { Value } from 'typebox/value';
 import { messageOf } from '#ops/runtime/errors.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 
-const HeldList = Type.Object({ data: Type.Array(Type.Object({ tenant_id: Type.Integer(), count: Type.Integer() })) });
+const HeldList = Type.Object({
+  data: Type.Array(Type.Object({ tenant_id: Type.Integer(), kind: Type.String(), count: Type.Integer() })),
+});
 const deadlineMs = 20_000;
 /** The reader follows a change within a second: when nothing was held for this long, nothing will be. */
 const quietMs = 3000;
 
 /** Confirms at most `removed` removals. Gives a sentence about what happened. */
 export async function confirmRemovals(
-  adminPort: number,
+  /** The admin port of aaa-server. */
+  url: string,
   keyring: Keyring,
   tenantId: number,
   removed: number,
 ): Promise<string> {
-  const call = caller(adminPort, keyring);
+  const call = caller(url, keyring);
   let confirmed = 0;
   const endAt = performance.now() + deadlineMs;
   for (let quietSince = performance.now(); performance.now() < endAt; await delay(250)) {
@@ -39,16 +42,16 @@ async function heldOf(call: ReturnType<typeof caller>, tenantId: number): Promis
     const response = await call('GET', '/feed-guard');
     if (!response.ok) return `aaa-server answered ${response.status}: it will hold the removals back until confirmed`;
     const { data } = Value.Parse(HeldList, await response.json());
-    return data.find((held) => held.tenant_id === tenantId)?.count ?? 0;
+    return data.find((held) => held.tenant_id === tenantId && held.kind === 'removals')?.count ?? 0;
   } catch (error) {
     return `aaa-server is away (${messageOf(error)}): it may hold the removals back until confirmed`;
   }
 }
 
-function caller(port: number, keyring: Keyring) {
+function caller(url: string, keyring: Keyring) {
   const authorization = `Bearer ${keyring.derive('admin-token').toString('hex')}`;
   return (method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> =>
-    fetch(`http://127.0.0.1:${port}${path}`, {
+    fetch(`${url}${path}`, {
       method,
       headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       signal: AbortSignal.timeout(3000),

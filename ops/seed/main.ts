@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import Type from 'typebox';
+import { adminUrl } from '#ops/runtime/admin-url.ts';
 import { messageOf } from '#ops/runtime/errors.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { addresses, port, readSettings } from '#ops/runtime/settings.ts';
@@ -41,7 +42,8 @@ async function seed(): Promise<void> {
     const startedAt = performance.now();
     if (values.purge) {
       const { tenantId, removed } = await purge(client, createProgress('removed'));
-      if (removed > 0) console.log(await confirmRemovals(AAA_ADMIN_PORT, keyring, tenantId, removed));
+      if (removed > 0)
+        console.log(await confirmRemovals(adminUrl(BIND_HOST, AAA_ADMIN_PORT), keyring, tenantId, removed));
       console.log(`${removed} subscribers are removed`);
     } else {
       const demo = await ensureDemo(client, keyring);

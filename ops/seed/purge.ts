@@ -7,6 +7,7 @@ const batchSize = 5000;
 
 export async function purge(client: Client, progress: Progress): Promise<{ tenantId: number; removed: number }> {
   const tenantId = await tenantIdOf(client);
+  await client.query('ANALYZE customer, subscription, credential');
   const { rows } = await client.query<{ id: string }>(
     `SELECT id FROM customer WHERE tenant_id = $1 AND name ~ '^Subscriber [0-9]+$'
        AND EXISTS (SELECT FROM subscription s JOIN credential k ON k.tenant_id = s.tenant_id AND k.subscription_id = s.id

@@ -78,10 +78,13 @@ export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<Tes
         cancel: async (tenantId, id) => settle(brakes, tenantId, id),
       },
       feedGuard: {
-        held: async (tenantId) => {
-          const count = held.get(tenantId);
-          return count === undefined ? null : { count, since: new Date(0).toISOString() };
-        },
+        held: async () =>
+          [...held].map(([tenantId, count]) => ({
+            tenantId,
+            kind: 'removals',
+            count,
+            since: new Date(0).toISOString(),
+          })),
         confirm: async (tenantId, count) => held.get(tenantId) === count && held.delete(tenantId),
       },
     },

@@ -313,7 +313,7 @@ t.test('the life of a customer', async (t) => {
     t.same(await ok('POST', '/enforcement/brake/7/confirm', { count: 60 }), { released: 60 });
     t.match(await call('POST', '/enforcement/brake/7/cancel'), { status: 404, body: { code: 'brake_unknown' } });
     api.held.set(tenantId, 99);
-    t.match(await ok('GET', '/aaa/feed-guard'), { held: { count: 99 } });
+    t.match(await ok('GET', '/aaa/feed-guard'), { data: [{ kind: 'removals', all_tenants: false, count: 99 }] });
     t.match(await call('POST', '/aaa/feed-guard/confirm', { count: 1 }), { status: 409 });
     t.same(await ok('POST', '/aaa/feed-guard/confirm', { count: 99 }), { confirmed: 99 });
     const { rows } = await api.owner.query("SELECT action FROM audit_log WHERE action ~ 'brake|guard' ORDER BY id");

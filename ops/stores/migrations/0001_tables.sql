@@ -164,6 +164,7 @@ CREATE TABLE subscription (
 );
 CREATE INDEX subscription_customer ON subscription (tenant_id, customer_id);
 CREATE INDEX subscription_tariff ON subscription (tenant_id, tariff_id);
+CREATE INDEX subscription_service ON subscription (tenant_id, service_id);
 
 CREATE TABLE subscription_hold (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -177,6 +178,7 @@ CREATE TABLE subscription_hold (
   lifted_by bigint REFERENCES app_user,
   FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscription (tenant_id, id)
 );
+CREATE INDEX subscription_hold_subscription ON subscription_hold (tenant_id, subscription_id);
 CREATE UNIQUE INDEX subscription_hold_standing ON subscription_hold (tenant_id, subscription_id, reason) WHERE lifted_at IS NULL;
 
 CREATE TABLE credential (

@@ -108,7 +108,10 @@ t.test('the seed', async (t) => {
       if (request.headers.authorization !== `Bearer ${testKeyring.derive('admin-token').toString('hex')}`)
         return void response.writeHead(401).end();
       if (request.method === 'GET') {
-        const data = held > 0 ? [{ tenant_id: Number(tenantId), count: held, since: new Date().toISOString() }] : [];
+        const data =
+          held > 0
+            ? [{ tenant_id: Number(tenantId), kind: 'removals', count: held, since: new Date().toISOString() }]
+            : [];
         return void response.end(JSON.stringify({ data }));
       }
       request.on('data', (chunk) => confirmed.push(JSON.parse(String(chunk))));
