@@ -1,6 +1,7 @@
 // The settings of aaa-server.
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
 import { addresses, list, port, text } from '#ops/runtime/settings.ts';
+import { enforcementSettings } from './enforcement/config.ts';
 
 export const settings = Type.Object({
   LASTMILE_DATA_DIR: text({ default: './data', description: 'everything that lasts on this node' }),
@@ -32,6 +33,7 @@ export const settings = Type.Object({
     description: 'how datagrams are read and written: `dgram` is the driver of Node, `auto` the best one there is',
   }),
   COA_SOURCE: text({ default: '', description: 'source address of CoA and Disconnect requests; empty = by route' }),
+  ...enforcementSettings,
   REJECT_DELAY_MS: Type.Integer({
     minimum: 0,
     maximum: 5000,
@@ -55,3 +57,5 @@ export const settings = Type.Object({
     { default: 'info', description: 'least severe level that is logged' },
   ),
 });
+
+export type Settings = Static<typeof settings>;

@@ -1,10 +1,10 @@
 // The subscriber snapshot of a node, put together: store, change feed, guard and the mirror of decided profiles.
-import type { Cluster, Redis } from 'ioredis';
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import { type Clock, systemClock } from '#ops/runtime/clock.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
+import type { RedisLink } from '#ops/stores/redis-link.ts';
 import { createFeed, type Feed } from './feed.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { createSubscriberMetrics } from './metrics.ts';
@@ -27,7 +27,13 @@ export type SubscribersConfig = {
   feedDatabaseUrl: string;
 };
 
-export type SubscribersDeps = { redis: Redis | Cluster; log: Logger; registry: Registry; clock?: Clock };
+export type SubscribersDeps = {
+  /** Without Redis everything but the mirror works. */
+  redis: Pick<RedisLink, 'onConnected'>;
+  log: Logger;
+  registry: Registry;
+  clock?: Clock;
+};
 
 export type Subscribers = Part & {
   /** The main thread's own reader; before the start it finds nothing. */
@@ -41,7 +47,7 @@ export type Subscribers = Part & {
   ready: readonly ReadyCheck[];
 };
 
-type Running = { store: Store; feed: Feed; mirror: Mirror; guard: Guard };
+type Running = { store: Store; feed: Feed; guard: Guard; mirror?: Mirror };
 
 export function createSubscribers(config: SubscribersConfig, deps: SubscribersDeps): Subscribers {
   const { redis, log, clock = systemClock } = deps;
@@ -74,6 +80,7 @@ export function createSubscribers(config: SubscribersConfig, deps: SubscribersDe
         reloaded(tookMs, reason) {
           metrics.lastCopyS.set(clock.nowMs() / 1000);
           metrics.copyDurationS.set(tookMs / 1000);
+          reader.follow();
           log.info({ reason, tookMs: Math.round(tookMs) }, 'full copy of the subscribers done');
           tell([{ kind: 'reload', tenantId: 0, key: 0 }]);
         },
@@ -96,9 +103,17 @@ export function createSubscribers(config: SubscribersConfig, deps: SubscribersDe
         },
       },
     });
+    return { store, feed, guard: createGuard(store, feed) };
+  }
+
+  function mirrorOnceConnected(to: Running): void {
+    const { store } = to;
     const tenants = () => store.current()?.tallies().keys() ?? [];
-    const mirror = createMirror({ redis, node: store.node, tenants, clock, log });
-    return { store, feed, mirror, guard: createGuard(store, feed) };
+    redis.onConnected((client) => {
+      if (running !== to) return;
+      to.mirror = createMirror({ redis: client, node: store.node, tenants, clock, log });
+      to.mirror.start();
+    });
   }
 
   return {
@@ -108,13 +123,13 @@ export function createSubscribers(config: SubscribersConfig, deps: SubscribersDe
       running = open();
       reader.follow();
       running.feed.start();
-      running.mirror.start();
+      mirrorOnceConnected(running);
     },
     async stop() {
       const stopping = running;
       if (!stopping) return;
       running = undefined;
-      await Promise.all([stopping.feed.stop(), stopping.mirror.stop()]);
+      await Promise.all([stopping.feed.stop(), stopping.mirror?.stop()]);
       await reader.close();
       await stopping.store.close();
     },
@@ -127,14 +142,17 @@ export function createSubscribers(config: SubscribersConfig, deps: SubscribersDe
     onChange: (listener) => {
       listeners.push(listener);
     },
-    poke: (partition) => running?.mirror.poke(partition),
+    poke: (partition) => running?.mirror?.poke(partition),
     ready: [
       {
         name: 'subscribers',
         check: () => (reader.complete() ? null : 'no complete copy of the subscribers yet: logins go unanswered'),
       },
       { name: 'change feed', check: () => (running ? running.feed.trouble() : 'not started') },
-      { name: 'profile mirror', check: () => (running ? running.mirror.trouble() : 'not started') },
+      {
+        name: 'profile mirror',
+        check: () => (running?.mirror ? running.mirror.trouble() : 'Redis has not answered yet'),
+      },
     ],
   };
 }

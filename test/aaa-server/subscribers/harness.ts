@@ -37,7 +37,11 @@ export function createHarness(t: Teardown, feedUrl: string, folder: string, redi
   const registry = new Registry();
   const subscribers = createSubscribers(
     { path: folder, feedDatabaseUrl: feedUrl },
-    { redis, log: createLogger('test', process.env.LOG_LEVEL ?? 'silent'), registry },
+    {
+      redis: { onConnected: (listener) => listener(redis) },
+      log: createLogger('test', process.env.LOG_LEVEL ?? 'silent'),
+      registry,
+    },
   );
   const changes: SnapshotChange[] = [];
   subscribers.onChange((list) => changes.push(...list));

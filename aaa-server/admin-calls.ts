@@ -1,0 +1,78 @@
+// What control-api asks of aaa-server over its admin port: the feed guard and the unknown sources. Bearer token from the key ring.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Type from 'typebox';
+import { Value } from 'typebox/value';
+import { type AdminHandler, reply } from '#ops/runtime/admin.ts';
+import type { Keyring } from '#ops/runtime/keyring.ts';
+import type { Guard } from './subscribers/guard.ts';
+import type { Workers } from './workers.ts';
+
+export type AdminCallDeps = {
+  keyring: Keyring;
+  guard: Guard;
+  workers: Pick<Workers, 'unknownClients'>;
+};
+
+const Confirmation = Type.Object(
+  { tenant_id: Type.Integer({ minimum: 0 }), count: Type.Integer({ minimum: 1 }) },
+  { additionalProperties: false },
+);
+const largestBody = 4096;
+
+export function adminCalls({ keyring, guard, workers }: AdminCallDeps): Record<string, AdminHandler> {
+  const expected = digest(`Bearer ${keyring.derive('admin-token').toString('hex')}`);
+  const authorized =
+    (method: string, handler: AdminHandler): AdminHandler =>
+    async (request, response) => {
+      if (!timingSafeEqual(digest(request.headers.authorization ?? ''), expected))
+        return json(response, 401, { error: 'the admin token is missing or wrong' });
+      if (request.method !== method) return json(response, 405, { error: `use ${method}` });
+      await handler(request, response);
+    };
+
+  return {
+    '/feed-guard': authorized('GET', (_, response) => {
+      const data = guard.list().map(({ id, tenantId, kind, count, since }) => ({
+        id,
+        tenant_id: tenantId,
+        kind,
+        count,
+        since: since.toISOString(),
+      }));
+      json(response, 200, { data });
+    }),
+    '/feed-guard/confirm': authorized('POST', async (request, response) => {
+      const body = await bodyOf(request);
+      if (!Value.Check(Confirmation, body)) return json(response, 400, { error: 'send {"tenant_id", "count"}' });
+      const answer = await guard.confirm(body.tenant_id, body.count);
+      json(response, answer.ok ? 200 : 409, answer);
+    }),
+    '/unknown-clients': authorized('GET', async (_, response) => {
+      json(response, 200, { data: await workers.unknownClients() });
+    }),
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  reply(response, status, 'application/json', JSON.stringify(body));
+}
+
+/** Undefined for what is too long or no JSON. */
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  let text = '';
+  for await (const chunk of request) {
+    text += chunk;
+    if (text.length > largestBody) return undefined;
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

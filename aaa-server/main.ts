@@ -1,0 +1,128 @@
+// Composition root of aaa-server: settings → components → run. `--check` builds everything and starts nothing.
+import os from 'node:os';
+import path from 'node:path';
+import { createAdminServer } from '#ops/runtime/admin.ts';
+import { InvalidSettings } from '#ops/runtime/errors.ts';
+import { createKeyring } from '#ops/runtime/keyring.ts';
+import { die, run } from '#ops/runtime/lifecycle.ts';
+import { createLogger } from '#ops/runtime/log.ts';
+import { createRegistry } from '#ops/runtime/metrics.ts';
+import { readSettings } from '#ops/runtime/settings.ts';
+import { openDataFolder } from '#ops/stores/data-folder.ts';
+import { onRedis } from '#ops/stores/on-redis.ts';
+import { redisReady } from '#ops/stores/redis.ts';
+import { createRedisLink } from '#ops/stores/redis-link.ts';
+import { createLedger } from '#policy/ledger/ledger.ts';
+import { walFolder, walRoot } from './accounting/accounting.ts';
+import { createCallMaker } from './accounting/call.ts';
+import { createDiskWatch } from './accounting/disk.ts';
+import { createAccountingMetrics } from './accounting/metrics.ts';
+import { createOrphans } from './accounting/orphans.ts';
+import { adminCalls } from './admin-calls.ts';
+import { type Settings, settings } from './config.ts';
+import { createEnforcement } from './enforcement/enforcement.ts';
+import { createSubscribers } from './subscribers/subscribers.ts';
+import { createWorkers } from './workers.ts';
+
+function build(config: Settings) {
+  const log = createLogger('aaa-server', config.LOG_LEVEL);
+  const registry = createRegistry('aaa-server');
+  const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
+  const folder = openDataFolder(config.LASTMILE_DATA_DIR);
+  const snapshotPath = path.join(folder.path, 'subscribers');
+  const workerCount = config.AAA_WORKERS || Math.min(4, os.availableParallelism());
+  const workerWals = Array.from({ length: workerCount }, (_, index) => walFolder(folder.path, folder.uuid, index));
+  const onFatal = (error: unknown) => die(log, 'a part of the process died', error);
+  const onProblem = (error: unknown) => log.warn({ err: error }, 'the ledger reports a problem');
+
+  const redis = createRedisLink({ url: config.REDIS_URL, name: 'aaa-server', log });
+  const subscribers = createSubscribers(
+    { path: snapshotPath, feedDatabaseUrl: config.FEED_DATABASE_URL },
+    { redis, log: log.child({ component: 'subscribers' }), registry },
+  );
+
+  const enforcement = onRedis(
+    'enforcement',
+    redis,
+    (client) =>
+      createEnforcement(config, {
+        redis: client,
+        ledger: createLedger(client, { onProblem }),
+        node: folder.uuid,
+        snapshot: subscribers.reader,
+        keyring,
+        registry,
+        log,
+        onPublished: subscribers.poke,
+      }),
+    onFatal,
+  );
+  const nudge = (partitions: ReadonlySet<number>) => enforcement.current()?.nudge(partitions);
+  subscribers.onChange((changes) => {
+    for (const { kind, tenantId, key } of changes) enforcement.current()?.changed({ kind, tenantId, id: key });
+  });
+
+  const accountingLog = log.child({ component: 'accounting' });
+  const accountingMetrics = createAccountingMetrics(registry);
+  const adoptedLogs = onRedis(
+    'adopted logs',
+    redis,
+    (client) =>
+      createOrphans({
+        root: walRoot(folder.path),
+        workers: new Set(workerWals.map((wal) => path.basename(wal))),
+        ledger: createLedger(client, { onProblem }),
+        calls: createCallMaker(subscribers.reader),
+        metrics: accountingMetrics,
+        log: accountingLog,
+        onEvents: nudge,
+      }),
+    onFatal,
+  );
+
+  const workers = createWorkers({
+    count: workerCount,
+    settings: {
+      addresses: config.BIND_HOST,
+      authPort: config.RADIUS_AUTH_PORT,
+      acctPort: config.RADIUS_ACCT_PORT,
+      udpDriver: config.UDP_DRIVER,
+      receiveBufferBytes,
+      rejectDelayMs: config.REJECT_DELAY_MS,
+      masters: config.LASTMILE_SECRET_KEY,
+      snapshotPath,
+      redisUrl: config.REDIS_URL,
+      feedSilence: {
+        toleratedMs: config.FEED_SILENCE_S * 1000,
+        extraGraceMs: config.FEED_SILENCE_GRACE_S * 1000,
+      },
+      logLevel: config.LOG_LEVEL,
+    },
+    walFolder: (index) => walFolder(folder.path, folder.uuid, index),
+    registry,
+    log: log.child({ component: 'radius' }),
+    onEvents: nudge,
+    onFatal,
+  });
+
+  const disk = createDiskWatch({ folder: folder.path, metrics: accountingMetrics, log: accountingLog });
+  const admin = createAdminServer({
+    host: config.BIND_HOST[0] ?? '127.0.0.1',
+    port: config.AAA_ADMIN_PORT,
+    registry,
+    ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }],
+    routes: adminCalls({ keyring, guard: subscribers.guard, workers }),
+  });
+  return { log, parts: [admin, disk, redis, subscribers, adoptedLogs, workers, enforcement] };
+}
+
+const receiveBufferBytes = 8 * 1024 * 1024;
+
+try {
+  const { log, parts } = build(readSettings(settings, process.env));
+  if (!process.argv.includes('--check')) await run(parts, log);
+} catch (error) {
+  if (!(error instanceof InvalidSettings)) throw error;
+  process.stderr.write(`aaa-server: ${error.message}\n`);
+  process.exitCode = 1;
+}
