@@ -1,20 +1,16 @@
 // Reads everything about one subscription and says what each of its sessions needs; changes nothing.
-import type {
-  EnforcementMode,
-  NasRecord,
-  PlanRecord,
-  ProfileRecord,
-  SnapshotReader,
-  SubscriptionRecord,
-} from '#aaa-server/subscribers/records.ts';
-import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
+import type { EnforcementMode, NasRecord, ProfileRecord, SnapshotReader } from '#aaa-server/subscribers/records.ts';
+import { forNas } from '#policy/access/for-nas.ts';
+import { formatOutcome, type Outcome, parseOutcome } from '#policy/access/outcome.ts';
 import { isForecast, isStricter } from '#policy/enforcement/brake-rule.ts';
 import { type NextStep, nextStep } from '#policy/enforcement/next-step.ts';
 import type { StricterChange } from '#policy/ledger/brake-gate.ts';
 import type { Subscriber } from '#policy/ledger/enforcement.ts';
 import { keys } from '#policy/ledger/keys.ts';
+import type { Ledger } from '#policy/ledger/ledger.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
 import { nasProfile } from '#policy/nas/vendors.ts';
+import type { Decide } from './decide.ts';
 import type { Profiles } from './profiles.ts';
 
 export type SessionNeed = {
@@ -43,21 +39,14 @@ export type Assessment = {
   readonly applied: Outcome;
 };
 
-/** policy/access and policy/fup for one subscription at an instant. */
-export type Decision = {
-  readonly outcome: Outcome;
-  readonly fup: Pick<ProfileRecord, 'fupSpeed' | 'fupBlocked' | 'fupUntilMs'>;
-  readonly untilMs: number | null;
-};
-
 export type AssessOptions = {
   snapshot: Pick<SnapshotReader, 'tenant' | 'plan' | 'subscription'>;
-  decide(record: SubscriptionRecord, plan: PlanRecord, nowMs: number): Promise<Decision>;
-  sessionsOf(tenantId: number, subscriptionId: number): Promise<readonly LiveSession[]>;
-  profiles: Profiles;
-  nas(tenantId: number, nasId: number): NasRecord | undefined;
+  decide: Decide;
+  sessionsOf: Ledger['sessionsOf'];
   /** As the login hashed what it answered. */
   hashOutcome(text: string): string;
+  profiles: Profiles;
+  nas(tenantId: number, nasId: number): NasRecord | undefined;
   fallback: boolean;
 };
 
@@ -69,7 +58,7 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   const tenant = snapshot.tenant(who.tenantId);
   if (!record || !plan || !tenant) return null;
   const [decision, open, lastProfile] = await Promise.all([
-    options.decide(record, plan, nowMs),
+    options.decide(tenant, plan, record, nowMs),
     options.sessionsOf(who.tenantId, who.subscriptionId),
     options.profiles.last(who),
   ]);
@@ -78,7 +67,7 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   const held = heldOf(lastProfile);
   const sessions = open.map((session): SessionNeed => {
     const nas = options.nas(session.tenantId, session.nasId);
-    const given = nas ? deliverable(outcome, nas.vendor) : outcome;
+    const given = nas ? forNas(outcome, nasProfile(nas.vendor)) : outcome;
     const login = [given, full, ...(held ? [held] : [])].find(
       (known) => options.hashOutcome(formatOutcome(known)) === session.loginOutcomeHash,
     );
@@ -109,22 +98,15 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   };
 }
 
-/** The outcome that logins answer while the brake holds, from its JSON. */
+/** The outcome that logins answer while the brake holds. */
 export function heldOf(profile: ProfileRecord | null): Outcome | null {
-  return profile?.heldOutcome ? (JSON.parse(profile.heldOutcome) as Outcome) : null;
+  return parseOutcome(profile?.heldOutcome ?? '') ?? null;
 }
 
 /** The change as the brake knows it; the reason is what is counted together, e.g. `throttle:fup`. */
 export function changeTo(who: Subscriber, outcome: Outcome): StricterChange {
   const reason = outcome.kind === 'accept' ? 'accept' : `${outcome.kind}:${outcome.reason}`;
   return { subscriptionId: who.subscriptionId, reason, desired: formatOutcome(outcome) };
-}
-
-/** Where the vendor's garden is not verified, it is a reject, at login as here. */
-function deliverable(outcome: Outcome, vendor: string): Outcome {
-  return outcome.kind === 'walled_garden' && !nasProfile(vendor).gardenVerified
-    ? { kind: 'reject', reason: outcome.reason }
-    : outcome;
 }
 
 function weaker(a: EnforcementMode, b: EnforcementMode): EnforcementMode {

@@ -5,7 +5,7 @@ import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
 import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
-import { createEnforcementLedger, liveSubscribers, type Subscriber } from '#policy/ledger/enforcement.ts';
+import { createEnforcementLedger, type Subscriber } from '#policy/ledger/enforcement.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
 import type { AssessOptions } from './assess.ts';
 import { createCoaClient } from './coa/client.ts';
@@ -36,6 +36,8 @@ export type EnforcementDeps = Pick<AssessOptions, 'decide' | 'sessionsOf' | 'has
   keyring: Keyring;
   registry: Registry;
   log: Logger;
+  /** A profile of this partition was published: the mirror of this node can read it now. */
+  onPublished?: (partition: number) => void;
   onAlarm?: (alarm: Alarm) => void;
   timer?: Timer;
   /** In [0, 1). */
@@ -89,7 +91,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     ...deps,
     nas,
     fallback,
-    profiles: createProfiles(ledger),
+    profiles: createProfiles(ledger, deps.onPublished ?? (() => {})),
     ledger,
     gate,
     sender,
@@ -102,7 +104,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
   const sweep = createSweep({
     reconciler,
     gate,
-    liveSubscribers: (partition) => liveSubscribers(redis, partition),
+    liveSubscribers: ledger.liveSubscribers,
     metrics,
   });
   const loop = createEnforcementLoop({

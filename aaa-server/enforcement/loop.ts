@@ -10,9 +10,9 @@ import type { Reconciler, Work } from './reconciler.ts';
 import type { Sweep } from './sweep.ts';
 import type { Timer } from './timer.ts';
 
-/** A record of the snapshot that changed. */
+/** A record of the snapshot that changed; `reload`: any may have (tenant and id are 0). */
 export type SnapshotChange = {
-  readonly kind: 'tenant' | 'plan' | 'subscription' | 'nas';
+  readonly kind: 'tenant' | 'plan' | 'subscription' | 'nas' | 'reload';
   readonly tenantId: number;
   readonly id: number;
 };
@@ -48,7 +48,7 @@ const mostUnderWay = 2000;
 /** Changes of the snapshot are gathered this long, so that the brake judges a transaction as one. */
 const quietMs = 200;
 const longestGatherMs = 1000;
-const wide = ['tenant', 'plan', 'nas'];
+const wide = ['tenant', 'plan', 'nas', 'reload'];
 
 export function createEnforcementLoop(options: EnforcementLoopOptions): EnforcementLoop {
   const { ledger, partitions, reconciler, timer, metrics, log } = options;
@@ -179,6 +179,7 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
   }
 
   function concerns(scope: SnapshotChange, who: Subscriber): boolean {
+    if (scope.kind === 'reload') return true;
     return scope.tenantId === who.tenantId && (scope.kind !== 'plan' || options.planOf(who) === scope.id);
   }
 

@@ -9,12 +9,14 @@ export type Profiles = {
   publish(lease: Lease, profile: ProfileRecord, last: ProfileRecord | null): Promise<void>;
 };
 
-export function createProfiles(ledger: EnforcementLedger): Profiles {
+/** `onPublished` hears the partition, so that this node's logins need not wait for the mirror's next look. */
+export function createProfiles(ledger: EnforcementLedger, onPublished: (partition: number) => void): Profiles {
   return {
     last: (who) => ledger.lastProfile(partitionOf(who.tenantId, who.subscriptionId), who),
     async publish(lease, profile, last) {
       if (saysTheSame(profile, last ?? { ...profile, ...nothing })) return;
       await ledger.publishProfile(lease, profile);
+      onPublished(lease.partition);
     },
   };
 }

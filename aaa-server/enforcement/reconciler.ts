@@ -162,7 +162,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   /** What logins answer while the brake holds this subscription; also takes the subscription off the brake when it needs none. */
   async function heldOutcomeOf(assessment: Assessment, stopped: boolean): Promise<string | null> {
-    if (stopped) return JSON.stringify(assessment.applied);
+    if (stopped) return formatOutcome(assessment.applied);
     const { who, lastProfile } = assessment;
     // A change that was let through keeps its permission until it is on its way.
     if (assessment.stricter || !tenants.get(who.tenantId)?.touched) return null;

@@ -1,6 +1,7 @@
 // The gate that every stricter change passes before it is sent: counted per tenant, atomically across nodes (policy/enforcement/brake-rule.ts).
 import type { Cluster, Redis } from 'ioredis';
 import { brakeLimit, brakeWindowMs } from '../enforcement/brake-rule.ts';
+import { createFunctionCaller } from './call.ts';
 import { keys, tag } from './keys.ts';
 
 export type StricterChange = {
@@ -33,6 +34,7 @@ export type BrakeGate = ReturnType<typeof createBrakeGate>;
 const changesPerCall = 500;
 
 export function createBrakeGate(redis: Redis | Cluster) {
+  const { call } = createFunctionCaller(redis, () => {});
   const onlineKey = (tenantId: number) => `${keys.brake(tenantId)}:online`;
 
   async function online(tenantId: number): Promise<number> {
@@ -50,17 +52,14 @@ export function createBrakeGate(redis: Redis | Cluster) {
       let opened: Asked['opened'] = null;
       for (let from = 0; from < changes.length; from += changesPerCall) {
         const part = changes.slice(from, from + changesPerCall);
-        const answer = await redis.fcall(
-          'brake_ask',
-          6,
-          ...brakeKeys(tenantId),
+        const answer = await call('brake_ask', brakeKeys(tenantId), [
           nowMs,
           brakeWindowMs,
           limit,
           present,
           changes.length - from - part.length,
           ...part.flatMap((change) => [change.subscriptionId, change.reason, change.desired]),
-        );
+        ]);
         const [id, isNew, ...rest] = answer as [string, number, ...Verdict[]];
         if (isNew === 1) opened = { id, limit, online: present };
         verdicts.push(...rest);
@@ -79,11 +78,11 @@ export function createBrakeGate(redis: Redis | Cluster) {
     /** The changes of these subscriptions are made or no longer wanted. */
     async clear(tenantId: number, subscriptionIds: readonly number[], nowMs: number): Promise<void> {
       if (subscriptionIds.length === 0) return;
-      await redis.fcall('brake_clear', 6, ...brakeKeys(tenantId), nowMs, ...subscriptionIds);
+      await call('brake_clear', brakeKeys(tenantId), [nowMs, ...subscriptionIds]);
     },
 
     async state(tenantId: number): Promise<BrakeState> {
-      const answer = await redis.fcall('brake_look', 6, ...brakeKeys(tenantId), '1');
+      const answer = await call('brake_look', brakeKeys(tenantId), ['1']);
       const [hold, pending, , released, dropped] = answer as [string[], number, string[], string[], number];
       return {
         holding: hold.includes('id'),

@@ -1,6 +1,7 @@
 // What an operator does about a brake that holds: see it, confirm it by count, or cancel it.
 import type { Cluster, Redis } from 'ioredis';
 import { brakeKeys } from './brake-gate.ts';
+import { createFunctionCaller } from './call.ts';
 
 /** held: waits for an operator. dissolved: nothing was left to hold. */
 export const brakeStates = ['held', 'confirmed', 'cancelled', 'dissolved'] as const;
@@ -27,7 +28,7 @@ export type BrakeAnswer =
 
 /** The brake that holds, if any, then the last ten that ended. */
 export async function listBrakes(redis: Redis | Cluster, tenantId: number): Promise<Brake[]> {
-  const answer = await redis.fcall('brake_look', 6, ...brakeKeys(tenantId), '0');
+  const answer = await call(redis, 'brake_look', tenantId, ['0']);
   const [fields, pending, finished] = answer as [string[], number, string[]];
   const hold = Object.fromEntries(pairsOf(fields));
   return [
@@ -59,10 +60,19 @@ async function settle(
   target: '4' | '5',
   state: 'confirmed' | 'cancelled',
 ): Promise<BrakeAnswer> {
-  const answer = await redis.fcall('brake_settle', 6, ...brakeKeys(tenantId), id, count, Date.now(), target, state);
+  const answer = await call(redis, 'brake_settle', tenantId, [id, count, Date.now(), target, state]);
   const [result, pending = 0] = answer as [string, number?];
   if (result === 'ok') return { ok: true, released: pending };
   return result === 'count' ? { ok: false, reason: 'count_differs', pending } : { ok: false, reason: 'unknown' };
+}
+
+function call(
+  redis: Redis | Cluster,
+  name: string,
+  tenantId: number,
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  return createFunctionCaller(redis, () => {}).call(name, brakeKeys(tenantId), args);
 }
 
 function brakeOf(tenantId: number, fields: Readonly<Record<string, string>>): Brake {

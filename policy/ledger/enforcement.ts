@@ -1,5 +1,6 @@
 // The enforcement side of the ledger: owning partitions, claiming their work, recording what sessions were told.
 import type { Cluster, Redis } from 'ioredis';
+import { createFunctionCaller } from './call.ts';
 import { keys, tag } from './keys.ts';
 import { type DecidedProfile, decodeProfile, encodeProfile, profileFields } from './profile.ts';
 
@@ -46,8 +47,7 @@ export type RecordResult = 'ok' | 'gone' | 'not_owner';
 export type EnforcementLedger = ReturnType<typeof createEnforcementLedger>;
 
 export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
-  const call = (name: string, keyNames: readonly string[], args: readonly (string | number)[]): Promise<unknown> =>
-    redis.fcall(name, keyNames.length, ...keyNames, ...args);
+  const { call } = createFunctionCaller(redis, () => {});
   const leaseKey = (partition: number) => `lease:${tag(partition)}`;
   const textOf = (lease: Lease) => `${lease.node}:${lease.token}`;
 
@@ -107,6 +107,18 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
       return answer as RecordResult;
     },
 
+    /** Subscribers with an open session in the partition, each once, read in pages. */
+    async liveSubscribers(partition: number): Promise<Subscriber[]> {
+      const members = new Set<string>();
+      for (let offset = 0, read = livePage; read === livePage; offset += livePage) {
+        const answer = await call('enforcement_live', [keys.live(partition)], [offset, livePage]);
+        const [count, ...page] = answer as [number, ...string[]];
+        for (const member of page) members.add(member);
+        read = count;
+      }
+      return [...members].map(subscriberOf);
+    },
+
     /** The profile last published for the subscription; null when none was. */
     async lastProfile(partition: number, who: Subscriber): Promise<DecidedProfile | null> {
       const text = await redis.hget(lastProfilesKey(partition, who.tenantId), String(who.subscriptionId));
@@ -130,18 +142,6 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
 const profilesKept = 4096;
 
 const lastProfilesKey = (partition: number, tenantId: number) => `prof:${tag(partition)}:${tenantId}`;
-
-/** Subscribers with an open session in the partition, each once, read in pages. */
-export async function liveSubscribers(redis: Redis | Cluster, partition: number): Promise<Subscriber[]> {
-  const members = new Set<string>();
-  for (let offset = 0, read = livePage; read === livePage; offset += livePage) {
-    const answer = await redis.fcall('enforcement_live', 1, keys.live(partition), offset, livePage);
-    const [count, ...page] = answer as [number, ...string[]];
-    for (const member of page) members.add(member);
-    read = count;
-  }
-  return [...members].map(subscriberOf);
-}
 
 const livePage = 500;
 

@@ -21,8 +21,6 @@ async function setup(t: { teardown(handler: () => unknown): unknown }) {
   return { nas, isp };
 }
 
-const heldFullSpeed = '{"kind":"accept","speed":{"upBps":5000000,"downBps":20000000}}';
-
 const ids = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 /** `count` subscribers online with what their login answered. */
@@ -60,7 +58,7 @@ t.test('60 subscribers blocked at once are held, shown, and released by their ex
   t.strictSame(node.alarms, ['brake']);
   t.match(await node.registry.metrics(), /brake_held_changes_total{tenant="1"} 60/);
   const profile = await isp.redis.hget(`prof:{p${String(partitionOf(tenantId, 7)).padStart(2, '0')}}:1`, '7');
-  t.match(profile, heldFullSpeed, 'logins answer what was applied last');
+  t.match(profile, fullSpeed, 'logins answer what was applied last');
 
   t.strictSame(await confirmBrake(isp.redis, tenantId, brake.id, 59), {
     ok: false,
@@ -117,7 +115,7 @@ t.test('the brake survives a restart, and what returns to normal leaves it', asy
   }
   const brake = await held(isp, 40);
   const freed = await isp.redis.hget(`prof:{p${String(partitionOf(tenantId, 1)).padStart(2, '0')}}:1`, '1');
-  t.notMatch(freed, heldFullSpeed, 'its logins are no longer held');
+  t.notMatch(freed, fullSpeed, 'its logins are no longer held');
   t.strictSame(await confirmBrake(isp.redis, tenantId, brake.id, 40), { ok: true, released: 40 });
   await until(() => nas.received.length === 40, 'the other 40 are told');
 });

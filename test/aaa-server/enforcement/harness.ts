@@ -16,8 +16,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { noUsage, type Usage } from '#policy/fup/usage.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
-import { loadLibrary } from '#policy/ledger/library.ts';
-import type { LiveSession } from '#policy/ledger/types.ts';
+import { createLedger } from '#policy/ledger/ledger.ts';
 import { redisForTest, type TestRedis } from '#test/support/redis.ts';
 
 export const tenantId = 1;
@@ -40,7 +39,8 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
   };
   const redis = connect();
   await redis.connect();
-  await loadLibrary(redis);
+  const ledger = createLedger(redis);
+  await ledger.load();
 
   const keyring = createKeyring(['test']);
   const plan: PlanRecord = {
@@ -146,13 +146,6 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     return entry(id, 'crossed');
   }
 
-  async function sessionsOf(_: number, id: number): Promise<LiveSession[]> {
-    const partition = partitionOf(tenantId, id);
-    const found = await redis.smembers(keys.subscriptionSessions(partition, tenantId, id));
-    const hashes = await Promise.all(found.map((key) => redis.hgetall(key)));
-    return hashes.filter((hash) => hash.state === 'open').map((hash) => liveSession(hash, partition));
-  }
-
   function node(
     name: string,
     options: { config?: Partial<EnforcementConfig>; pace?: object; redis?: Redis; log?: string } = {},
@@ -174,7 +167,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
           feedSilenceMs: 900_000,
           feedSilenceGraceMs: 86_400_000,
         }),
-        sessionsOf,
+        sessionsOf: ledger.sessionsOf,
         hashOutcome: outcomeHash,
         keyring,
         registry,
@@ -205,39 +198,5 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     forget: (id: number) => usages.delete(id),
     session: (id: number) => redis.hgetall(sessionKey(id)),
     close: (id: number) => redis.hset(sessionKey(id), 'state', 'closed'),
-  };
-}
-
-function liveSession(hash: SessionFields, partition: number): LiveSession {
-  const text = (name: string) => hash[name] ?? '';
-  return {
-    tenantId: Number(hash.tenant),
-    subscriptionId: Number(hash.sub),
-    partition,
-    nasId: Number(hash.nas),
-    nasInstance: text('inst'),
-    sessionId: text('sid'),
-    incarnation: Number(hash.inc),
-    userName: text('user'),
-    startedAtMs: Number(hash.started),
-    lastEventAtMs: Number(hash.last),
-    sessionTimeS: Number(hash.stime),
-    upBytes: Number(hash.up),
-    downBytes: Number(hash.down),
-    sourceAddress: text('src'),
-    nasIpAddress: text('nasip'),
-    nasPort: text('port'),
-    nasPortId: text('portid'),
-    framedIp: text('fip'),
-    callingStationId: text('calling'),
-    calledStationId: text('called'),
-    loginOutcomeHash: text('loh'),
-    enforcement: {
-      desired: text('desired'),
-      sent: text('sent'),
-      acked: text('acked'),
-      errorCause: text('cause'),
-      updatedAtMs: Number(hash.eupd),
-    },
   };
 }
