@@ -100,7 +100,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
       await prepareDatabase();
       await startProcess('aaa-server');
     } catch (error) {
-      if (!(error instanceof DatabaseAway)) throw error;
+      if (stopping.signal.aborted || !(error instanceof DatabaseAway)) throw error;
       say(`${messageOf(error)}; logins are served meanwhile, trying again every 5 s`);
       await startProcess('aaa-server');
       await untilPrepared(prepareDatabase);

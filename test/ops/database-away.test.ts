@@ -6,7 +6,7 @@ import { startPostgres, testSecretKey } from '#test/support/stores.ts';
 import { until } from '#test/support/wait.ts';
 import { launch, settingsFor, temporaryFolder } from './launch.ts';
 
-t.setTimeout(90_000);
+t.setTimeout(240_000);
 
 t.test('logins are served at once, migrations and the API come when the database is back', async (t) => {
   const postgres = await startPostgres(t);

@@ -16,7 +16,7 @@ import type { EmbeddedStore } from '#ops/stores/embedded/store.ts';
 import type { Teardown } from '#test/support/stores.ts';
 import { launch, repository, settingsFor, temporaryFolder } from './launch.ts';
 
-t.setTimeout(90_000);
+t.setTimeout(240_000);
 
 const isRoot = process.getuid?.() === 0;
 const rootOnly = { skip: isRoot ? false : 'needs root, to become another user' };

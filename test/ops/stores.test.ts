@@ -16,7 +16,7 @@ import { redisForTest, startPostgres, testKeyring } from '#test/support/stores.t
 import { until } from '#test/support/wait.ts';
 import { repository, settingsFor, temporaryFolder } from './launch.ts';
 
-t.setTimeout(90_000);
+t.setTimeout(240_000);
 
 const migrations = path.join(repository, 'ops/stores/migrations');
 const names = readdirSync(migrations).filter((name) => name.endsWith('.sql'));

@@ -8,7 +8,7 @@ import { connectRedis } from '#ops/stores/redis.ts';
 import { until } from '#test/support/wait.ts';
 import { launch, noServersBelow, serversBelow, settingsFor, temporaryFolder } from './launch.ts';
 
-t.setTimeout(90_000);
+t.setTimeout(240_000);
 
 const ready = 'Ctrl-C stops everything';
 

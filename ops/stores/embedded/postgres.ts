@@ -1,5 +1,4 @@
 // PostgreSQL as a child of `npm start`, from the programs of an npm package: initialised, started, stopped by ourselves.
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -20,7 +19,7 @@ import {
   prepareDirectory,
 } from './postgres-place.ts';
 import { gone, mastersOf, processesIn } from './processes.ts';
-import { lastLines, type ServerProcess, spawnServer, stopServer } from './server-process.ts';
+import { lastLines, runProgram, type ServerProcess, spawnServer, stopServer } from './server-process.ts';
 import type { EmbeddedStore, Say } from './store.ts';
 
 export type EmbeddedPostgresOptions = {
@@ -57,8 +56,10 @@ export function createEmbeddedPostgres({ folder, port, parameters = {}, say }: E
     async start() {
       const user = unprivilegedUser(say);
       const binaries = binariesFor(folder, user);
-      const known = postgresRecord(folder) ?? initialise(folder, binaries, user, say);
+      const known = postgresRecord(folder) ?? (await initialise(folder, binaries, user, say));
       const directory = dataDirectory(folder, known);
+      // Once there is a record the draft is complete: whole or not at all, also when we are killed in between.
+      if (!existsSync(directory) && existsSync(`${directory}.new`)) renameSync(`${directory}.new`, directory);
       checkData(directory, user, majorOf(binaries));
       await stopOrphan(directory, binaries, user, say);
       // Restarted, it must be where its clients look for it.
@@ -110,12 +111,12 @@ function binariesFor(folder: DataFolder, user: OsUser | undefined): PostgresBina
   });
 }
 
-function initialise(
+async function initialise(
   folder: DataFolder,
   binaries: PostgresBinaries,
   user: OsUser | undefined,
   say: Say,
-): PostgresRecord {
+): Promise<PostgresRecord> {
   const { draft, directory } = prepareDirectory(folder, user);
   const final = path.resolve(folder.path, directory);
   if (existsSync(final)) {
@@ -126,29 +127,17 @@ function initialise(
   const passwordFile = `${draft}.password`;
   writeFileSync(passwordFile, password, { mode: 0o600 });
   if (user) chownSync(passwordFile, user.uid, user.gid);
-  const result = spawnSync(
-    binaries.initdb,
-    // The collation comes with the programs, so that an upgrade of the C library cannot corrupt an index.
-    [
-      '-D',
-      draft,
-      '-U',
-      OWNER,
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--no-instructions',
-    ].concat(['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']),
-    { cwd: '/', encoding: 'utf8', env: { LC_ALL: 'C' }, ...(user ? { uid: user.uid, gid: user.gid } : {}) },
-  );
+  const access = ['-U', OWNER, `--pwfile=${passwordFile}`, '--auth=scram-sha-256'];
+  // The collation comes with the programs, so that an upgrade of the C library cannot corrupt an index.
+  const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'];
+  const problem = await runProgram(binaries.initdb, ['-D', draft, ...access, ...locale, '--no-instructions'], user);
   rmSync(passwordFile, { force: true });
-  if (result.status !== 0) {
+  if (problem !== undefined) {
     rmSync(draft, { recursive: true, force: true });
-    throw new Error(`initdb failed: ${result.error?.message ?? `${result.stdout}${result.stderr}`.trim()}`);
+    throw new Error(`initdb failed: ${problem}`);
   }
   const record = { port: 0, password, directory };
   writeRecord(folder, 'postgres', record);
-  renameSync(draft, final);
   return record;
 }
 
@@ -163,15 +152,11 @@ async function stopOrphan(
   if (left.length === 0) return;
   const masters = mastersOf(left).map(({ pid }) => pid);
   say(`stopping the PostgreSQL that an unclean stop left running (process ${masters.join(', ')})`);
-  const result = spawnSync(binaries.pgCtl, ['-D', directory, '-m', 'fast', '-w', '-t', '30', 'stop'], {
-    cwd: '/',
-    encoding: 'utf8',
-    ...(user ? { uid: user.uid, gid: user.gid } : {}),
-  });
+  const problem = await runProgram(binaries.pgCtl, ['-D', directory, '-m', 'fast', '-w', '-t', '30', 'stop'], user);
   // Children of a killed postmaster notice its death within seconds; starting beside them could damage the data.
   if (await gone(directory, PROGRAMS, 10_000)) return;
   throw new Error(
-    `the PostgreSQL that an unclean stop left running does not stop (${result.stderr.trim()}): end process ${masters.join(', ')} and start again`,
+    `the PostgreSQL that an unclean stop left running does not stop (${problem ?? 'it goes on'}): end process ${masters.join(', ')} and start again`,
   );
 }
 

@@ -50,6 +50,27 @@ export function spawnServer({ command, args, logFile, user, environment = {} }: 
   });
 }
 
+/** Runs a program to its end, out of Ctrl-C's reach. @returns undefined when it succeeds, else what it said. */
+export function runProgram(
+  command: string,
+  args: readonly string[],
+  user: OsUser | undefined,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { LC_ALL: 'C' },
+      ...(user ? { uid: user.uid, gid: user.gid } : {}),
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code) => resolve(code === 0 ? undefined : output.trim() || `exit code ${code}`));
+  });
+}
+
 /** Asks with each signal in turn, giving each its time. */
 export async function stopServer(
   server: ServerProcess,
