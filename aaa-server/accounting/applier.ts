@@ -78,10 +78,15 @@ export function createApplier(options: ApplierOptions): Applier {
     const behind = lanes.filter(({ partition, applied }) => (stored[partition] ?? 0) < applied);
     for (const lane of lanes) {
       const position = stored[lane.partition] ?? 0;
+      const { head } = lane;
       if (position < lane.applied) {
         cursor = Math.min(cursor, position);
         lane.head = undefined;
-      } else if (lane.head) lane.head = { ...lane.head, retryAtMs: 0 };
+      } else if (head && head.position <= position) {
+        // The call whose answer was lost ran, and some behind it: the reader has passed over what follows them.
+        cursor = Math.min(cursor, head.position);
+        lane.head = undefined;
+      } else if (head) lane.head = { ...head, retryAtMs: 0 };
       lane.applied = position;
     }
     if (behind.length > 0) {

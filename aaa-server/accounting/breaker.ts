@@ -9,7 +9,7 @@ export type Breaker = {
 };
 
 const shortestMs = 50;
-const longestMs = 5000;
+const longestMs = 2000;
 /** So many successes in a row make it forget. */
 const calm = 8;
 const firstLimit = 16;

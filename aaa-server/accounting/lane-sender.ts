@@ -37,7 +37,7 @@ export type LaneSender = {
 };
 
 const retryMs = 100;
-const longestRetryMs = 5000;
+const longestRetryMs = 2000;
 const alarmAttempts = 5;
 
 export function createLaneSender(options: LaneSenderOptions): LaneSender {

@@ -354,7 +354,7 @@ t.test('the breaker pauses longer with every failure and needs calm to forget', 
   t.equal(breaker.limit(256), 32);
   t.equal(breaker.failed(), 400, 'one success is not enough');
   for (let i = 0; i < 20; i++) breaker.failed();
-  t.equal(breaker.failed(), 5000);
+  t.equal(breaker.failed(), 2000);
   for (let i = 0; i < 8; i++) breaker.succeeded();
   t.equal(breaker.limit(256), 256);
   t.equal(breaker.failed(), 50);

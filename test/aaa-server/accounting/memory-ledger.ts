@@ -23,6 +23,7 @@ export function createMemoryLedger(): MemoryLedger {
   function run(call: AccountingCall): ApplyResult {
     const { lane, record } = call;
     const key = laneKey(lane.walId, record.partition);
+    if (lane.previous >= lane.position) throw new Error('a lane position is wrong');
     const position = stored.get(key) ?? 0;
     if (lane.position <= position) return { kind: 'duplicate' };
     if (lane.previous !== position) return { kind: 'gap', stored: position };
