@@ -119,6 +119,8 @@ async function connectOnce(
   const clusterOptions = {
     clusterRetryStrategy: backoff,
     slotsRefreshTimeout: 2000,
+    // A pipeline that meets several moved slots does not refresh the table by itself: without this it would fail for ever.
+    slotsRefreshInterval: 1000,
     enableOfflineQueue: false,
     enableAutoPipelining: pipelining,
     lazyConnect: true,
