@@ -46,6 +46,9 @@ export const CustomerReply = Type.Object({
 });
 export type CustomerReply = Static<typeof CustomerReply>;
 
+/** A search by a part of the name ends after so many. */
+export const mostFound = 10_000;
+
 export const customerList = {
   from: sql`${customer}`,
   id: customer.id,
@@ -54,7 +57,12 @@ export const customerList = {
   fields: {
     id: { kind: 'integer', value: customer.id, sortable: true },
     account_number: { kind: 'text', value: customer.accountNumber, sortable: true },
-    name: { kind: 'text', value: customer.name, sortable: true },
+    name: {
+      kind: 'text',
+      value: customer.name,
+      sortable: true,
+      like: (part) => sql`${customer.id} = ANY(ARRAY(SELECT customer_search(${part}, ${mostFound})))`,
+    },
     status: { kind: 'text', value: customer.status, choices: customerStatuses },
     category: { kind: 'text', value: customer.category, choices: customerCategories },
     email: { kind: 'text', value: customer.email, nullable: true },

@@ -5,12 +5,10 @@ import { inOrder, pageOf, type Search } from '../database/list.ts';
 import type { ListQuery, Pagination } from '../database/list-contract.ts';
 import { Problem } from '../problem.ts';
 import { credential, subscription } from '../subscriptions/schema.ts';
-import { type CustomerReply, customerList } from './contract.ts';
+import { type CustomerReply, customerList, mostFound } from './contract.ts';
 import { customer } from './schema.ts';
 
 export type Customer = typeof customer.$inferSelect;
-
-const mostFound = 1000;
 
 export async function listCustomers(
   conn: Conn,

@@ -1,5 +1,6 @@
 // Finds the ids of one page of a list: filters, sort, search with exact matches first, page or cursor, and a total that is cheap.
 import { and, type SQL, sql } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { Problem } from '../problem.ts';
 import type { Conn } from './connect.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
@@ -106,10 +107,11 @@ const comparisons: Readonly<Record<string, SQL>> = {
 
 function condition(field: ListField, operator: string, operand: unknown, key: string): SQL {
   const { value, kind } = field;
+  if (operator === 'eq' && field.equals) return field.equals(String(operand));
+  if (operator === 'like' && field.like) return field.like(String(operand));
   const comparison = comparisons[operator];
   if (comparison) return sql`${value} ${comparison} ${String(operand)}::text::${casts[kind]}`;
   if (operator === 'isnull') return operand ? sql`${value} IS NULL` : sql`${value} IS NOT NULL`;
-  if (operator === 'like') return sql`${value} ILIKE ${`%${escapeLike(String(operand))}%`}`;
   const items = String(operand).split(',');
   if (kind === 'integer' && items.some((item) => !Number.isSafeInteger(Number(item)) || item.trim() === ''))
     throw new Problem('validation_failed', `query/${key} must be whole numbers separated by commas`, [
@@ -118,8 +120,9 @@ function condition(field: ListField, operator: string, operand: unknown, key: st
   return sql`${value} = ANY(${sql.param(items)}::text[]::${casts[kind]}[])`;
 }
 
-function escapeLike(text: string): string {
-  return text.replace(/[\\%_]/g, '\\$&');
+/** The column contains the words, in any case: for tables that stay small. */
+export function contains(column: AnyPgColumn): (part: string) => SQL {
+  return (part) => sql`position(lower(${part}::text) in lower(${column})) > 0`;
 }
 
 /** An exact count up to a bound, beyond it the planner's estimate: a list of a million rows must not be counted for each page. */

@@ -1,6 +1,7 @@
 // What a network access server looks like in the API. Secrets go in and never come out.
 import { sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
+import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, Name, nullable, Prefix, strict } from '../fields.ts';
 import { enforcementModes } from '../tenants/schema.ts';
@@ -61,7 +62,7 @@ export const nasList = {
   searches: 'a part of the name, or the address',
   fields: {
     id: { kind: 'integer', value: nas.id, sortable: true },
-    name: { kind: 'text', value: nas.name, sortable: true },
+    name: { kind: 'text', value: nas.name, sortable: true, like: contains(nas.name) },
     vendor: { kind: 'text', value: nas.vendor, sortable: true },
     mode: { kind: 'text', value: nas.mode, choices: enforcementModes },
     status: { kind: 'text', value: nas.status, choices: nasStatuses },

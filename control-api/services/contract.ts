@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
 import { usageDirections, usageWindows } from '#policy/fup/rules.ts';
+import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { Currency, choice, Id, Instant, Money, Name, strict, Text } from '../fields.ts';
 import { service, serviceCategories, serviceStatuses, suspendActions, tariff } from './schema.ts';
@@ -105,7 +106,7 @@ export const serviceList = {
   aliases: { price_min: 'monthly_fee__gte', price_max: 'monthly_fee__lte' },
   fields: {
     id: { kind: 'integer', value: service.id, sortable: true },
-    name: { kind: 'text', value: service.name, sortable: true },
+    name: { kind: 'text', value: service.name, sortable: true, like: contains(service.name) },
     category: { kind: 'text', value: service.category, choices: serviceCategories, sortable: true },
     status: { kind: 'text', value: service.status, choices: serviceStatuses },
     currency: { kind: 'text', value: sql`${tariff.currency}::text` },

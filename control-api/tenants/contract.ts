@@ -2,6 +2,7 @@
 
 import { sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
+import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { Currency, choice, Email, Id, Instant, Name, strict } from '../fields.ts';
 import { enforcementModes, tenant } from './schema.ts';
@@ -52,7 +53,7 @@ export const tenantList = {
   fields: {
     id: { kind: 'integer', value: tenant.id, sortable: true },
     slug: { kind: 'text', value: tenant.slug, sortable: true },
-    name: { kind: 'text', value: tenant.name, sortable: true },
+    name: { kind: 'text', value: tenant.name, sortable: true, like: contains(tenant.name) },
   },
 } as const satisfies ListDefinition;
 export const TenantQuery = listQuery(tenantList);

@@ -103,6 +103,7 @@ CREATE TABLE customer (
   FOREIGN KEY (tenant_id, reseller_id) REFERENCES reseller (tenant_id, id)
 );
 CREATE INDEX customer_name ON customer (tenant_id, name, id);
+CREATE INDEX customer_status ON customer (tenant_id, status, id);
 CREATE INDEX customer_email ON customer (tenant_id, email);
 CREATE INDEX customer_phone ON customer (tenant_id, phone);
 CREATE INDEX customer_name_trgm ON customer USING gin (lower(name) gin_trgm_ops);
@@ -164,6 +165,8 @@ CREATE TABLE subscription (
 );
 CREATE INDEX subscription_customer ON subscription (tenant_id, customer_id);
 CREATE INDEX subscription_tariff ON subscription (tenant_id, tariff_id);
+CREATE INDEX subscription_status ON subscription (tenant_id, status, id);
+CREATE INDEX subscription_paid_until ON subscription (tenant_id, paid_until);
 CREATE INDEX subscription_service ON subscription (tenant_id, service_id);
 
 CREATE TABLE subscription_hold (
