@@ -6,6 +6,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
+import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
 import { createCallMaker } from './accounting/call.ts';
 import { createAccountingMetrics } from './accounting/metrics.ts';
@@ -14,7 +15,7 @@ import { createCounters } from './counters.ts';
 import type { FromWorker, MetricReport, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
-import { createLedgerConnection } from './radius/ledger-connection.ts';
+import { ledgerOver } from './radius/ledger-over.ts';
 import { createRadiusServer } from './radius/server.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
@@ -30,10 +31,10 @@ const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
 const snapshot = openSnapshotReader({ path: settings.snapshotPath });
-const ledger = createLedgerConnection({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
+const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,
-  ledger: ledger.calls,
+  ledger: ledgerOver(redis, log),
   calls: createCallMaker(snapshot),
   metrics: createAccountingMetrics(registry),
   log,
@@ -70,7 +71,7 @@ const server = createRadiusServer({
 });
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-const running = await startAll([reader, ledger, accounting, server], log);
+const running = await startAll([reader, redis, accounting, server], log);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {
