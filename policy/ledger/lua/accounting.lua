@@ -96,7 +96,8 @@ local function apply(keys, args)
   if not newest then call.flags[#call.flags + 1] = 'late' end
   s.last, s.first = math.max(s.last, call.event), math.min(s.first, call.event)
   if call.st and (not s.stime or call.st > s.stime) then s.stime, s.sat = call.st, call.event end
-  if call.kind == 'start' and s.began == 'lost' and math.abs(call.event - s.started) <= 60000 then
+  if s.began == 'unknown' then s.started = s.first end
+  if call.kind == 'start' and (s.began == 'unknown' or s.began == 'lost' and math.abs(call.event - s.started) <= 60000) then
     s.began, s.started = 'start', call.event
   end
   if not s.uuid and call.uuid ~= '' then s.uuid = call.uuid end
@@ -117,6 +118,7 @@ local function apply(keys, args)
     end
   elseif first then
     ledger.open(call, s)
+    ledger.close_silent(call)
     change = 'open'
   elseif closed and lives_on(s, call) then
     ledger.open(call, s)

@@ -24,20 +24,36 @@ local function by_start(s, call)
   return call.event > s.last and apart > APART_MS and 'later' or 'same'
 end
 
+-- Records that do not carry the same Class: a session begins behind what came before it. Without two Classes to differ a minute is allowed for.
+local function by_span(s, call)
+  local other = s.uuid and call.uuid ~= ''
+  local slack = other and 0 or APART_MS
+  local began = call.st and call.event - call.st * 1000
+  if s.began ~= 'unknown' and call.event <= s.started - slack then return 'earlier' end
+  if began and s.why == 'stop' and began >= s.stop + slack then return 'later' end
+  if other and began and s.stime then
+    local apart = began - (s.sat - s.stime * 1000)
+    if math.abs(apart) > APART_MS then return apart > 0 and 'later' or 'earlier' end
+  end
+end
+
+-- Event time and Session-Time cannot both be right: one moment is later by one and earlier by the other, by more than a minute in all.
+local function by_order(s, call)
+  if not call.st or not s.stime then return nil end
+  local events, times = call.event - s.sat, (call.st - s.stime) * 1000
+  if events > 0 and times < 0 and events - times > APART_MS then return 'later' end
+  if events < 0 and times > 0 and times - events > APART_MS then return 'earlier' end
+end
+
 -- The record lies `same`, `later` or `earlier` than the incarnation.
 local function relation(s, call)
-  if call.kind == 'start' and s.uuid and s.uuid == call.uuid then return 'same' end
+  local class = s.uuid and s.uuid == call.uuid
+  if call.kind == 'start' and class then return 'same' end
   local boot = by_boot(s, call)
   if boot then return boot end
   if s.sub ~= call.sub and s.sub ~= 0 and call.sub ~= 0 then return call.event > s.last and 'later' or 'earlier' end
   if call.kind == 'start' then return by_start(s, call) end
-  local other = s.uuid and call.uuid ~= '' and s.uuid ~= call.uuid
-  if other and s.began == 'start' and call.event <= s.started then return 'earlier' end
-  if not call.st or not s.stime then return 'same' end
-  local events, times = call.event - s.sat, (call.st - s.stime) * 1000
-  if events > 0 and times < 0 and events - times > APART_MS then return 'later' end
-  if events < 0 and times > 0 and times - events > APART_MS then return 'earlier' end
-  return 'same'
+  return not class and by_span(s, call) or by_order(s, call) or 'same'
 end
 
 -- The incarnation of the record, as loaded; or nil and where a new one goes: `later` than all, or behind the `after` oldest tombstones.

@@ -1,5 +1,6 @@
 -- An incarnation of a session as a table, and the hash it lives in: `ses:` the current one, `old:` its tombstones.
 local KEEP_MS = 9 * 86400000 -- longer than the 7 days after which an unknown record is refused, and than any WAL
+local SILENT_MS = 30 * 86400000
 local MOST_OLD = 8
 local MOST_EVENTS = 10000
 
@@ -55,8 +56,9 @@ function ledger.flag(s, call, flag)
 end
 
 function ledger.create(call, key, inc, started)
+  local began = call.kind == 'start' and 'start' or call.st and 'lost' or 'unknown'
   return {
-    key = key, inc = inc, state = 'open', began = call.kind == 'start' and 'start' or 'lost',
+    key = key, inc = inc, state = 'open', began = began,
     tenant = call.tenant, sub = call.sub, uuid = call.uuid ~= '' and call.uuid or nil,
     started = started, first = call.event, last = call.event,
     up = 0, down = 0, upbase = 0, downbase = 0, upgig = 0, downgig = 0,
@@ -107,13 +109,27 @@ function ledger.touch(call, s)
   redis.call('ZADD', call.keys.nas, ledger.text(s.last), s.key)
 end
 
--- Out of them. `why`: stop, boot or replaced; only a Stop is the NAS's own word.
+-- Out of them. `why`: stop, boot, silent or replaced; only a Stop is the NAS's own word.
 function ledger.close(call, s, why, stop)
   s.state, s.why, s.stop = 'closed', why, stop
   redis.call('ZREM', call.keys.live, s.key)
   redis.call('ZREM', call.keys.nas, s.key)
   if s.sub ~= 0 then redis.call('SREM', members(call, s), s.key) end
   ledger.event(call, 'closed', s, stop)
+end
+
+-- A session that said nothing for a month is over. Each that opens may close two: lost Stops do not pile up.
+function ledger.close_silent(call)
+  local before = ledger.text(call.received - SILENT_MS)
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', before, 'LIMIT', '0', '2')) do
+    local s = ledger.load(key)
+    redis.call('ZREM', call.keys.live, key)
+    if s and s.state == 'open' then
+      redis.call('ZREM', 'livenas:' .. call.tag .. ':' .. (redis.call('HGET', key, 'inst') or ''), key)
+      ledger.close(call, s, 'silent', s.last)
+      ledger.save(s, call, false)
+    end
+  end
 end
 
 -- The current incarnation becomes a tombstone, so that its key is free for the next.

@@ -1,0 +1,124 @@
+// A ledger over a Redis of its own and the model beside it: every record goes to both, and both must give the same answer.
+import { Cluster, Redis } from 'ioredis';
+import { keys, partitionOf, partitionOfSession } from '#policy/ledger/keys.ts';
+import { createLedger } from '#policy/ledger/ledger.ts';
+import type { AccountingCall, AccountingRecord, ApplyResult, Threshold } from '#policy/ledger/types.ts';
+import { usageWindows } from '#policy/time.ts';
+import { redisForTest } from '#test/support/stores.ts';
+import { createModel } from './model.ts';
+
+export const zone = 'Europe/Berlin';
+export const tenantId = 1;
+
+export type Change = Partial<AccountingRecord> & { readonly kind: AccountingRecord['kind'] };
+export type Facts = Partial<Pick<AccountingCall, 'thresholds' | 'planPeakBps' | 'adoptedAtMs'>>;
+
+/** Event at `atMs`, received at once, of subscription 7 unless the change says otherwise. */
+export function recordAt(atMs: number, change: Change): AccountingRecord {
+  const record = {
+    ...{ receivedAtMs: atMs, eventAtMs: atMs, tenantId, nasId: 1, nasInstance: '1', sessionId: 'a', partition: 0 },
+    ...{ subscriptionId: 7, classUuid: '', loginOutcomeHash: '', userName: 'user7', sessionTimeS: null },
+    ...{ upOctets: null, downOctets: null, upGigawords: null, downGigawords: null },
+    ...{
+      sourceAddress: '10.0.0.1',
+      nasIpAddress: '10.0.0.1',
+      nasPort: '1',
+      nasPortId: 'ether1',
+      framedIp: '100.64.0.7',
+    },
+    ...{ callingStationId: 'aa:bb:cc:dd:ee:ff', calledStationId: 'internet', terminateCause: '' },
+    ...change,
+  };
+  const partition = record.subscriptionId
+    ? partitionOf(record.tenantId, record.subscriptionId)
+    : partitionOfSession(record.tenantId, record.nasInstance, record.sessionId);
+  return { ...record, partition: change.partition ?? partition };
+}
+
+export function callOf(record: AccountingRecord, lane: AccountingCall['lane'], facts: Facts = {}): AccountingCall {
+  return {
+    ...{ lane, record, windows: usageWindows(record.eventAtMs, zone, 1, 1), thresholds: [] as Threshold[] },
+    ...{ planPeakBps: 100_000_000, adoptedAtMs: null },
+    ...facts,
+  };
+}
+
+type Test = { teardown(handler: () => unknown): unknown };
+export type Store = Awaited<ReturnType<typeof storeForTest>>;
+
+/** One server, or a cluster of three, for many tests; `durable`: with the fsync of production. */
+export async function storeForTest(t: Test, options: { cluster?: boolean; durable?: boolean } = {}) {
+  const config = options.durable ? {} : { appendfsync: 'no' };
+  const server = await redisForTest(t, { cluster: options.cluster ?? false, config });
+  const redis = connect(server.port, options.cluster);
+  t.teardown(() => redis.disconnect());
+  const primaries = () => (redis instanceof Cluster ? redis.nodes('master') : [redis]);
+  return { server, redis, primaries };
+}
+
+/** An empty ledger on the store. */
+export async function ledgerOn(
+  t: { strictSame(found: unknown, wanted: unknown, message: string): unknown },
+  { server, redis, primaries }: Store,
+) {
+  await redis.ping();
+  await Promise.all(primaries().map((primary) => primary.flushall()));
+  const problems: unknown[] = [];
+  const ledger = createLedger(redis, { onProblem: (error) => problems.push(error) });
+  await ledger.load();
+  const model = createModel();
+  const positions = new Map<number, number>();
+  let position = 0;
+
+  /** The next record of WAL `w`; with every window it takes. */
+  async function apply(record: AccountingRecord, facts: Facts = {}): Promise<ApplyResult> {
+    position += 10;
+    const lane = { walId: 'w', previous: positions.get(record.partition) ?? 0, position };
+    const result = await both(callOf(record, lane, facts));
+    positions.set(record.partition, position);
+    return result;
+  }
+
+  /** One call to both, and once more when it wants windows. */
+  async function both(call: AccountingCall): Promise<ApplyResult> {
+    const found = await ledger.apply(call);
+    t.strictSame(found, model.apply(call), `answer for ${JSON.stringify(call.record)}`);
+    if (found.kind !== 'need_windows') return found;
+    const { eventAtMs } = call.record;
+    return both({ ...call, windows: usageWindows(eventAtMs, zone, 1, 1, found.sinceMs) });
+  }
+
+  return {
+    ...{ server, redis, primaries, ledger, model, problems, apply, both },
+    /** Usage at an instant, compared with the model. */
+    async usage(atMs: number, subscriptionId = 7) {
+      const windows = usageWindows(atMs, zone, 1, 1);
+      const found = await ledger.usage(tenantId, subscriptionId, windows);
+      t.strictSame(found, model.usage(tenantId, subscriptionId, windows), 'usage');
+      return found;
+    },
+    /** Open sessions, compared with the model. */
+    async sessions(subscriptionId = 7) {
+      const found = await ledger.sessionsOf(tenantId, subscriptionId);
+      const told = found.map(({ sessionId, upBytes, downBytes, startedAtMs, lastEventAtMs }) => {
+        return [sessionId, { upBytes, downBytes, startedAtMs, lastEventAtMs }] as const;
+      });
+      t.strictSame(new Map(told), model.sessionsOf(tenantId, subscriptionId), 'open sessions');
+      return found;
+    },
+    async events(subscriptionId = 7): Promise<string[]> {
+      const entries = await redis.xrange(keys.enforce(partitionOf(tenantId, subscriptionId)), '-', '+');
+      return entries.map(([, fields]) => fields[1] ?? '');
+    },
+    sessionKey: (sessionId = 'a', subscriptionId = 7) =>
+      keys.session(partitionOf(tenantId, subscriptionId), tenantId, '1', sessionId),
+  };
+}
+
+export function connect(port: number, cluster = false): Redis | Cluster {
+  const common = { enableAutoPipelining: true };
+  if (cluster) return new Cluster([{ host: '127.0.0.1', port }], common);
+  const redis = new Redis(port, '127.0.0.1', { ...common, retryStrategy: () => 20, maxRetriesPerRequest: null });
+  redis.on('error', () => {});
+  return redis;
+}
