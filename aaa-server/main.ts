@@ -13,13 +13,16 @@ import { onRedis } from '#ops/stores/on-redis.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
+import { usageWindows } from '#policy/time.ts';
 import { walFolder, walRoot } from './accounting/accounting.ts';
 import { createCallMaker } from './accounting/call.ts';
+import { outcomeHash } from './accounting/class.ts';
 import { createDiskWatch } from './accounting/disk.ts';
 import { createAccountingMetrics } from './accounting/metrics.ts';
 import { createOrphans } from './accounting/orphans.ts';
 import { adminCalls } from './admin-calls.ts';
 import { type Settings, settings } from './config.ts';
+import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
@@ -35,6 +38,11 @@ function build(config: Settings) {
   const onFatal = (error: unknown) => die(log, 'a part of the process died', error);
   const onProblem = (error: unknown) => log.warn({ err: error }, 'the ledger reports a problem');
 
+  const feedSilence = {
+    toleratedMs: config.FEED_SILENCE_S * 1000,
+    extraGraceMs: config.FEED_SILENCE_GRACE_S * 1000,
+  };
+
   const redis = createRedisLink({ url: config.REDIS_URL, name: 'aaa-server', log });
   const subscribers = createSubscribers(
     { path: snapshotPath, feedDatabaseUrl: config.FEED_DATABASE_URL },
@@ -44,17 +52,28 @@ function build(config: Settings) {
   const enforcement = onRedis(
     'enforcement',
     redis,
-    (client) =>
-      createEnforcement(config, {
+    (client) => {
+      const ledger = createLedger(client, { onProblem });
+      const decide = createDecide({
+        snapshot: subscribers.reader,
+        usage: (tenantId, subscriptionId, nowMs, { timeZone, weekStart, anchorDay }) =>
+          ledger.usage(tenantId, subscriptionId, usageWindows(nowMs, timeZone, weekStart, anchorDay)),
+        feedSilenceMs: feedSilence.toleratedMs,
+        feedSilenceGraceMs: feedSilence.extraGraceMs,
+      });
+      return createEnforcement(config, {
         redis: client,
-        ledger: createLedger(client, { onProblem }),
         node: folder.uuid,
         snapshot: subscribers.reader,
         keyring,
         registry,
         log,
+        decide,
+        sessionsOf: ledger.sessionsOf,
+        hashOutcome: outcomeHash,
         onPublished: subscribers.poke,
-      }),
+      });
+    },
     onFatal,
   );
   const nudge = (partitions: ReadonlySet<number>) => enforcement.current()?.nudge(partitions);
@@ -92,10 +111,7 @@ function build(config: Settings) {
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
       redisUrl: config.REDIS_URL,
-      feedSilence: {
-        toleratedMs: config.FEED_SILENCE_S * 1000,
-        extraGraceMs: config.FEED_SILENCE_GRACE_S * 1000,
-      },
+      feedSilence,
       logLevel: config.LOG_LEVEL,
     },
     walFolder: (index) => walFolder(folder.path, folder.uuid, index),

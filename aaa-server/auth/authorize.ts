@@ -102,17 +102,8 @@ function unknownFup(plan: PlanRecord, silentSinceMs: number | null, nowMs: numbe
 
 /** While the brake holds a stricter decision back, a login gets what was last applied; a decision that gives more stands. */
 function heldBack(decided: Outcome, profile: ProfileRecord | undefined): Outcome {
-  const held = profile?.heldOutcome ? outcomeOfJson(profile.heldOutcome) : undefined;
+  const held = parseOutcome(profile?.heldOutcome ?? '');
   return held && isStricter(held, decided) ? held : decided;
-}
-
-function outcomeOfJson(json: string): Outcome | undefined {
-  try {
-    return parseOutcome(formatOutcome(JSON.parse(json) as Outcome));
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
-    throw error;
-  }
 }
 
 function replyOf(

@@ -88,7 +88,7 @@ export type ProfileRecord = {
   readonly fupBlocked: boolean;
   /** Until when the FUP state holds (end of the window or of the time-of-day span); after it the state counts as none. */
   readonly fupUntilMs: number | null;
-  /** Set while the brake holds a stricter decision back: the login answers this outcome instead. JSON of policy/access Outcome. */
+  /** Set while the brake holds a stricter decision back: the login answers this outcome instead. Text of policy/access/outcome.ts. */
   readonly heldOutcome: string | null;
   readonly decidedAtMs: number;
 };

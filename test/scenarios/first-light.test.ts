@@ -59,7 +59,9 @@ async function subscriptionOf(stack: Stack, userName: string): Promise<number> {
   return found.data[0]!.id;
 }
 
-t.test('first light', { skip: missing('radclient', 'freeradius') }, async (t) => {
+t.setTimeout(240_000);
+
+t.test('first light', { timeout: 240_000, skip: missing('radclient', 'freeradius') }, async (t) => {
   const postgres = await startPostgres(t);
   const stack = await startStack(t, { DATABASE_URL: postgres.url, LASTMILE_SECRET_KEY: 'a secret of this test only' });
   await stack.seed(30);
