@@ -19,7 +19,7 @@ export type CopyOptions = {
   nowMs(): number;
   onUnreadable(row: SourceRow & { kind: 'unreadable' }): void;
   /** After each page; throws to give up. */
-  onPage?(): void;
+  onPage?(): void | Promise<void>;
 };
 
 export type CopyResult =
@@ -45,7 +45,7 @@ export async function copySource(options: CopyOptions): Promise<CopyResult> {
         const stored = old?.row({ kind: row.of, ...row.record });
         if (stored) await next.put([stored]);
       }
-      options.onPage?.();
+      await options.onPage?.();
     }
     await written;
     if (old?.complete()) losses = unconfirmed(reloadLosses(old.tallies(), next.tallies()), confirmed);

@@ -202,6 +202,7 @@ function orNull(value: number): number | null {
 function writer(size: number) {
   let bytes = Buffer.allocUnsafe(size + 64);
   let at = 0;
+  /** Makes room; call it before `bytes` is used, which it may replace. */
   const room = (count: number): number => {
     if (at + count > bytes.length) {
       const larger = Buffer.allocUnsafe(2 * (at + count));
@@ -211,24 +212,25 @@ function writer(size: number) {
     at += count;
     return at - count;
   };
+  const byte = (value: number) => {
+    const place = room(1);
+    bytes.writeUInt8(value, place);
+  };
   const short = (value: number) => {
-    bytes.writeUInt16LE(value, room(2));
+    const place = room(2);
+    bytes.writeUInt16LE(value, place);
   };
-  return {
-    byte: (value: number) => {
-      bytes.writeUInt8(value, room(1));
-    },
-    short,
-    double: (value: number) => {
-      bytes.writeDoubleLE(value, room(8));
-    },
-    text: (value: string) => {
-      const length = Buffer.byteLength(value);
-      short(length);
-      bytes.write(value, room(length));
-    },
-    finish: () => bytes.subarray(0, at),
+  const double = (value: number) => {
+    const place = room(8);
+    bytes.writeDoubleLE(value, place);
   };
+  const text = (value: string) => {
+    const length = Buffer.byteLength(value);
+    short(length);
+    const place = room(length);
+    bytes.write(value, place);
+  };
+  return { byte, short, double, text, finish: () => bytes.subarray(0, at) };
 }
 
 function reader(bytes: Buffer, start: number) {

@@ -98,7 +98,7 @@ export function createFeed(options: FeedOptions): Feed {
         if (stopping) return;
         if (failures === 0) log.warn({ err: error }, 'change feed lost, the snapshot stays as it is');
         trouble = `PostgreSQL: ${messageOf(error)}`;
-        await pause(Math.min(250 * 2 ** failures++, 10_000));
+        await pause(Math.min(250 * 2 ** failures++, 2000));
       }
     }
   }

@@ -1,11 +1,21 @@
 // The snapshot follows PostgreSQL: full copy, change feed, order of transactions, other databases, and PostgreSQL away.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import fc from 'fast-check';
 import { Client } from 'pg';
 import t from 'tap';
-import { databaseForTest } from '#test/support/stores.ts';
+import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
+import { migrate } from '#ops/stores/migrate.ts';
+import { roleUrl } from '#ops/stores/urls.ts';
+import { databaseForTest, startPostgres, testKeyring } from '#test/support/stores.ts';
 import { until } from '#test/support/wait.ts';
 import { createHarness, temporaryFolder } from './harness.ts';
 import { createIsp } from './isp.ts';
 import { startWorkerReader } from './worker.ts';
+
+t.setTimeout(120_000);
 
 t.test(
   'a full copy equals the source, and a change is live in a worker within a second beside an open transaction',
@@ -40,3 +50,195 @@ t.test(
     await blocker.query('ROLLBACK');
   },
 );
+
+t.test(
+  'whatever the order in which transactions take their numbers and commit, the snapshot ends as the source is',
+  async (t) => {
+    const database = await databaseForTest(t);
+    const isp = await createIsp(t, database.ownerUrl);
+    const ids = await isp.addSubscriptions(4);
+    const harness = createHarness(t, database.feedUrl, temporaryFolder(t));
+    await harness.ready();
+    const writers = await Promise.all(
+      [0, 1, 2].map(async () => {
+        const client = new Client({ connectionString: database.ownerUrl });
+        await client.connect();
+        t.teardown(() => client.end());
+        return client;
+      }),
+    );
+    // Each writer changes a row of its own, and sometimes one of nobody else's at that time: no lock waits.
+    const step = fc.record({
+      writer: fc.nat(2),
+      act: fc.constantFrom('write', 'write', 'commit', 'rollback', 'pause'),
+      anchorDay: fc.integer({ min: 1, max: 28 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
+        const open = [false, false, false];
+        for (const { writer, act, anchorDay } of steps) {
+          const client = writers[writer]!;
+          if (act === 'write') {
+            if (!open[writer]) await client.query('BEGIN');
+            open[writer] = true;
+            await client.query('UPDATE subscription SET anchor_day = $1 WHERE id = $2', [anchorDay, ids[writer]]);
+          } else if (act === 'pause') {
+            await new Promise((resolve) => setTimeout(resolve, anchorDay));
+          } else if (open[writer]) {
+            await client.query(act);
+            open[writer] = false;
+          }
+        }
+        for (const [writer, client] of writers.entries()) if (open[writer]) await client.query('COMMIT');
+        const { rows } = await isp.db.query('SELECT id, anchor_day FROM subscription ORDER BY id');
+        await until(
+          () =>
+            rows.every(
+              ({ id, anchor_day }) =>
+                harness.subscribers.reader.subscription(isp.tenantId, Number(id))?.anchorDay === anchor_day,
+            ),
+          'the snapshot is as the source',
+          1500,
+        );
+      }),
+      { numRuns: 25 },
+    );
+  },
+);
+
+t.test(
+  'what was lost in the feed is copied anew: pruned changes, and another database behind the same URL',
+  async (t) => {
+    const database = await databaseForTest(t);
+    const isp = await createIsp(t, database.ownerUrl);
+    const [id] = await isp.addSubscriptions(1);
+    const folder = temporaryFolder(t);
+    const first = createHarness(t, database.feedUrl, folder);
+    await first.ready();
+    await first.subscribers.stop();
+
+    await isp.db.query(`UPDATE subscription SET status = 'paused' WHERE id = $1`, [id]);
+    await isp.db.query(`SELECT feed_prune(interval '-1 second')`);
+    t.equal((await isp.db.query('SELECT count(*)::int AS n FROM feed_change')).rows[0].n, 0, 'the change is gone');
+    const second = createHarness(t, database.feedUrl, folder);
+    await second.ready();
+    await until(() => second.changes.some(({ kind }) => kind === 'reload'), 'a full copy ran');
+    t.equal(second.subscribers.reader.subscription(isp.tenantId, id!)?.status, 'paused');
+    await second.subscribers.stop();
+
+    const other = await databaseForTest(t);
+    const otherIsp = await createIsp(t, other.ownerUrl);
+    const otherIds = await otherIsp.addSubscriptions(2, 'other');
+    const third = createHarness(t, other.feedUrl, folder);
+    await third.ready();
+    await until(() => third.changes.some(({ kind }) => kind === 'reload'), 'a full copy ran');
+    t.equal(third.subscribers.reader.credential(otherIsp.tenantId, '', 'other1')?.subscriptionId, otherIds[1]);
+  },
+);
+
+t.test(
+  'the snapshot outlives PostgreSQL: it answers after a restart without it, and catches up when it is back',
+  async (t) => {
+    const server = await startPostgres(t);
+    await migrate({ databaseUrl: server.url, keyring: testKeyring });
+    const feedUrl = roleUrl(server.url, 'lastmile_feed', testKeyring);
+    const isp = await createIsp(t, server.url);
+    const [id] = await isp.addSubscriptions(1);
+    const folder = temporaryFolder(t);
+    const before = createHarness(t, feedUrl, folder);
+    await before.ready();
+    await server.stop();
+    const { reader } = before.subscribers;
+    const aliveAtMs = reader.feedAliveAtMs();
+    const feedCheck = () => before.subscribers.ready.find(({ name }) => name === 'change feed')?.check();
+    await until(() => feedCheck(), 'the feed says that PostgreSQL is away');
+    t.ok(reader.complete());
+    t.ok(reader.subscription(isp.tenantId, id!));
+    t.equal(reader.feedAliveAtMs(), aliveAtMs, 'the proof of life stands still');
+    await before.subscribers.stop();
+
+    const after = createHarness(t, feedUrl, folder);
+    await after.subscribers.start();
+    t.ok(after.subscribers.reader.complete(), 'complete at once');
+    t.ok(after.subscribers.reader.credential(isp.tenantId, '', 'user0'));
+    await server.start();
+    const db = new Client({ connectionString: server.url });
+    await db.connect();
+    await db.query(`UPDATE subscription SET status = 'paused' WHERE id = $1`, [id]);
+    await db.end();
+    await until(
+      () => after.subscribers.reader.subscription(isp.tenantId, id!)?.status === 'paused',
+      'the change arrived',
+      15_000,
+    );
+  },
+);
+
+t.test('TRUNCATE of a table that feeds the edge is refused', async (t) => {
+  const database = await databaseForTest(t);
+  const isp = await createIsp(t, database.ownerUrl);
+  for (const table of ['subscription', 'credential', 'nas', 'customer', 'tariff', 'tenant']) {
+    await t.rejects(isp.db.query(`TRUNCATE ${table} CASCADE`), /is refused/, table);
+  }
+});
+
+t.test('a process killed in the middle of a full copy leaves the snapshot it had', async (t) => {
+  const database = await databaseForTest(t);
+  const isp = await createIsp(t, database.ownerUrl);
+  const [id] = await isp.addSubscriptions(5);
+  const folder = temporaryFolder(t);
+  const first = createHarness(t, database.feedUrl, folder);
+  await first.ready();
+  await first.subscribers.stop();
+  await isp.db.query(`UPDATE subscription SET status = 'paused'`);
+  await isp.db.query(`SELECT feed_prune(interval '-1 second')`);
+
+  const child = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, 'copy-and-hang.ts'), folder, database.feedUrl],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  await once(child.stdout, 'data');
+  t.equal(
+    readdirSync(folder).filter((file) => /^snapshot-\d+\.mdb$/.test(file)).length,
+    2,
+    'a second one was being written',
+  );
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+
+  const reader = openSnapshotReader({ path: folder });
+  t.ok(reader.complete());
+  t.equal(reader.subscription(isp.tenantId, id!)?.status, 'active');
+  await reader.close();
+
+  const second = createHarness(t, database.feedUrl, folder);
+  await second.ready();
+  await until(
+    () => second.subscribers.reader.subscription(isp.tenantId, id!)?.status === 'paused',
+    'the copy is made',
+    5000,
+  );
+  t.equal(
+    readdirSync(folder).filter((file) => /^snapshot-\d+\.mdb$/.test(file)).length <= 2,
+    true,
+    'the half one is gone',
+  );
+});
+
+t.test('no secret lies in the files in clear', async (t) => {
+  const database = await databaseForTest(t);
+  const isp = await createIsp(t, database.ownerUrl);
+  await isp.addSubscriptions(3);
+  const harness = createHarness(t, database.feedUrl, temporaryFolder(t));
+  await harness.ready();
+  const [nas] = harness.subscribers.reader.nasList();
+  const plain = testKeyring.decrypt('nas', `${isp.tenantId}:${nas!.address}`, nas!.secretCiphers[0]!);
+  t.equal(plain.toString(), 'testing123', 'the cipher itself is whole');
+  for (const file of readdirSync(harness.path)) {
+    const bytes = readFileSync(path.join(harness.path, file));
+    t.notOk(bytes.includes('testing123') || bytes.includes('pass123'), file);
+  }
+});
