@@ -184,7 +184,9 @@ export function createApplier(options: ApplierOptions): Applier {
     if (!options.calls.ready()) return rest(notReadyMs);
     const startMs = clock.monotonicMs();
     if (startMs >= checkAtMs) await check();
+    if (stopping) return;
     await send(sender.due());
+    if (stopping) return;
     const limit = breaker.limit(batch);
     const count = await advance(limit);
     breaker.succeeded();

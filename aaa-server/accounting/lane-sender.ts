@@ -1,7 +1,7 @@
 // Sends the calls of many lanes at once and settles each lane by its answers.
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import { type AccountingCall, type ApplyResult, partitionCount } from '#policy/ledger/types.ts';
+import { type AccountingCall, type AccountingRecord, type ApplyResult, partitionCount } from '#policy/ledger/types.ts';
 import { errorLabel, isAway } from './away.ts';
 import type { CallMaker } from './call.ts';
 import { type Answer, type Lane, type Sent, settle } from './lanes.ts';
@@ -116,7 +116,7 @@ export function createLaneSender(options: LaneSenderOptions): LaneSender {
         const calls = indexes.flatMap((index) => sent[index] ?? []);
         rewindTo = Math.min(rewindTo, settleLane(lane, calls, own) ?? Number.POSITIVE_INFINITY);
         recovered ||= waited && lane.head === undefined;
-        if (own.some((answer) => answer.kind === 'applied' && answer.crossed)) events.add(partition);
+        if (calls.some(({ record }, index) => isEvent(record, own[index]))) events.add(partition);
       }
       if (events.size > 0) onEvents(events);
       const errors = answers.flatMap((answer) => (answer.kind === 'failed' && isAway(answer.error) ? [answer] : []));
@@ -124,3 +124,12 @@ export function createLaneSender(options: LaneSenderOptions): LaneSender {
     },
   };
 }
+
+/** Enforcement has something to look at: a threshold was reached, or a session opened. */
+function isEvent(record: AccountingRecord, answer: Answer | undefined): boolean {
+  if (answer?.kind !== 'applied') return false;
+  return answer.crossed || record.kind === 'start' || answer.flags.some((flag) => openingFlags.has(flag));
+}
+
+/** Flags of a record that opens a session without being its Start. */
+const openingFlags = new Set(['lost_start', 'reopened']);

@@ -13,6 +13,9 @@ import { until } from '#test/support/wait.ts';
 import { countedUp, testFaults } from './faults.ts';
 import { newMetrics, plainCalls, silent } from './records.ts';
 
+// Servers stop and come back: waiting for them takes its time.
+t.setTimeout(90_000);
+
 t.test('counters are exact', { timeout: 60_000 }, async (t) => {
   await testFaults(t, await redisForTest(t, { config: { 'enable-debug-command': 'local' } }));
 });

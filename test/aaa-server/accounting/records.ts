@@ -90,7 +90,7 @@ export const plainCalls: CallMaker = {
   }),
 };
 
-export const silent = createLogger('test', process.env.TEST_LOG ?? 'silent');
+export const silent = createLogger('test', 'silent');
 export const newMetrics = () => createAccountingMetrics(createRegistry('test'));
 
 /** The value of a counter or gauge with these labels, summed over the others. */
