@@ -1,9 +1,38 @@
 // Signing in: who gets in, how tokens are renewed and stolen ones noticed, what roles may do, how super admins choose a tenant.
 import t from 'tap';
+import { createFirstAdmin } from '#control-api/auth/first-admin.ts';
+import { createLogger } from '#ops/runtime/log.ts';
 import { apiForTest, makeTenant, makeUser, password } from './api.ts';
 
 t.test('signing in', async (t) => {
   const api = await apiForTest(t);
+
+  await t.test('the first start makes one super admin, also when two processes start together', async (t) => {
+    const told: string[] = [];
+    const starting = ['', 'chosen'].map((given) =>
+      createFirstAdmin({
+        db: api.db,
+        email: 'First@example.com',
+        password: given,
+        log: createLogger('test', 'silent'),
+        announce: (email, generated) => told.push(`${email} ${generated}`),
+      }),
+    );
+    t.match(starting[0]!.ready(), /not made yet/);
+    await Promise.all(starting.map((part) => part.start()));
+    t.same(
+      starting.map((part) => part.ready()),
+      [null, null],
+    );
+    await Promise.all(starting.map((part) => part.stop()));
+    const { rows } = await api.owner.query("SELECT email FROM app_user WHERE role = 'super_admin'");
+    t.same(rows, [{ email: 'first@example.com' }]);
+    const secret = told[0]?.split(' ')[1] ?? 'chosen';
+    t.match(await api.call('POST', '/auth/login', { identifier: 'first@example.com', password: secret }), {
+      status: 200,
+    });
+  });
+
   await makeUser(api, 'root@example.com', 'super_admin', null);
   const root = await api.signIn('root@example.com');
   const login = (body: unknown, from = '10.0.0.1') =>

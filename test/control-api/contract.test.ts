@@ -1,5 +1,4 @@
 // The promises of the API as a whole: its document, its error codes, its answer to bad input, its tables against the database.
-import { readFileSync } from 'node:fs';
 import { is } from 'drizzle-orm';
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import fc from 'fast-check';
@@ -15,7 +14,6 @@ import * as servicesSchema from '#control-api/services/schema.ts';
 import * as subscriptionsSchema from '#control-api/subscriptions/schema.ts';
 import * as tenantsSchema from '#control-api/tenants/schema.ts';
 import { apiForTest, makeTenant } from './api.ts';
-import { errorsPage } from './errors-page.ts';
 import { type Json, operationsOf, sampleOf } from './sample.ts';
 
 t.test('the API as a whole', async (t) => {
@@ -35,11 +33,6 @@ t.test('the API as a whole', async (t) => {
         t.ok(responses[family]?.content?.['application/problem+json'], `${method} ${path}`);
     }
     t.match(await api.call('GET', '/api/docs/'), { status: 200 });
-  });
-
-  await t.test('every error code stands in ops/docs/errors.md, and nothing else', async (t) => {
-    const page = readFileSync(new URL('../../ops/docs/errors.md', import.meta.url), 'utf8');
-    t.equal(page, errorsPage(errors));
   });
 
   await t.test('every constraint that means an error exists', async (t) => {

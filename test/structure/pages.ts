@@ -2,8 +2,10 @@
 import path from 'node:path';
 import { settings as aaaServer } from '#aaa-server/config.ts';
 import { settings as controlApi } from '#control-api/config.ts';
+import { errors } from '#control-api/errors.ts';
 import { settings as start } from '#ops/up/settings.ts';
 import { configurationPage } from './configuration-page.ts';
+import { errorsPage } from './errors-page.ts';
 
 const docs = path.resolve(import.meta.dirname, '../../ops/docs');
 
@@ -16,4 +18,5 @@ export const pages: readonly { readonly file: string; readonly text: string }[] 
       { process: 'control-api', settings: controlApi },
     ]),
   },
+  { file: path.join(docs, 'errors.md'), text: errorsPage(errors) },
 ];
