@@ -21,8 +21,8 @@ export type Stack = {
   /** Everything the stack printed. */
   output(): string;
   seed(subscribers: number): Promise<void>;
-  /** Process id of the running aaa-server. */
-  aaaPid(): number;
+  /** Process id of the one child of the supervisor whose command line contains `text`, e.g. `aaa-server/main.ts`. */
+  pidOf(text: string): number;
   stop(): Promise<void>;
 };
 
@@ -96,7 +96,7 @@ export async function startStack(t: Teardown, environment: Record<string, string
     output: () => printed,
     seed: (subscribers) =>
       runToEnd(['ops/run.mjs', 'ops/seed/main.ts', '--subscribers', String(subscribers)], settings, () => printed),
-    aaaPid: () => childOf(child, 'aaa-server/main.ts'),
+    pidOf: (text) => childOf(child, text),
     stop,
   };
 }
