@@ -21,6 +21,8 @@ export type WorkersOptions = {
   onEvents(partitions: ReadonlySet<number>): void;
   /** A worker ended by itself: the process must end too. */
   onFatal(error: Error): void;
+  /** The program of a worker; another one in tests. */
+  readonly script?: URL;
 };
 
 export type Workers = Part & {
@@ -41,6 +43,7 @@ const drainMs = 4000;
 
 export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onEvents, onFatal } = options;
+  const script = options.script ?? new URL('./radius.worker.ts', import.meta.url);
   const running: Running[] = [];
   const counters: SharedArrayBuffer[] = [];
   let bound = { authPort: settings.authPort, acctPort: settings.acctPort };
@@ -59,7 +62,7 @@ export function createWorkers(options: WorkersOptions): Workers {
       walFolder: options.walFolder(index),
       counters: buffer,
     };
-    const worker = new Worker(new URL('./radius.worker.ts', import.meta.url), { workerData, name: `radius ${index}` });
+    const worker = new Worker(script, { workerData, name: `radius ${index}` });
     const waiting = new Map<number, (report: WorkerReport | undefined) => void>();
     let lastReport = 0;
     const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
@@ -84,8 +87,10 @@ export function createWorkers(options: WorkersOptions): Workers {
     });
     await new Promise<void>((resolve, reject) => {
       let ready = false;
+      let failed = false;
       const fail = (error: Error) => {
-        if (stopping) return;
+        if (stopping || failed) return;
+        failed = true;
         if (ready) onFatal(error);
         else reject(error);
       };
@@ -112,6 +117,17 @@ export function createWorkers(options: WorkersOptions): Workers {
     });
   }
 
+  async function stop(): Promise<void> {
+    stopping = true;
+    for (const { worker } of running) tell(worker, { type: 'stop' });
+    const deadline = setTimeout(() => {
+      log.warn('radius workers did not drain in time');
+      for (const { worker } of running) void worker.terminate();
+    }, drainMs);
+    await Promise.all(running.map(({ ended }) => ended));
+    clearTimeout(deadline);
+  }
+
   return {
     name: 'radius workers',
     stopTimeoutMs: drainMs + 1000,
@@ -119,20 +135,15 @@ export function createWorkers(options: WorkersOptions): Workers {
       if (settings.authPort !== 0) await assertPortFree(settings.addresses, settings.authPort);
       if (settings.acctPort !== 0) await assertPortFree(settings.addresses, settings.acctPort);
       // The first one alone: it says which ports the system chose, when it was asked to.
-      for (let index = 0; index < count; index++) await startWorker(index);
+      try {
+        for (let index = 0; index < count; index++) await startWorker(index);
+      } catch (error) {
+        await stop();
+        throw error;
+      }
       registerReportMetrics(registry, await reports(), reports);
     },
-    async stop() {
-      stopping = true;
-      for (const { worker } of running) tell(worker, { type: 'stop' });
-      const all = Promise.all(running.map(({ ended }) => ended));
-      const deadline = setTimeout(() => {
-        log.warn('radius workers did not drain in time');
-        for (const { worker } of running) void worker.terminate();
-      }, drainMs);
-      await all;
-      clearTimeout(deadline);
-    },
+    stop,
     ports: () => bound,
     unknownClients: async () => mergeUnknownClients((await reports()).map(({ unknownClients }) => unknownClients)),
   };

@@ -4,7 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import t from 'tap';
 import { createAccountingReceiver } from '#aaa-server/accounting/receive.ts';
-import { type CounterFamily, type CounterValue, createCounters, sumOf } from '#aaa-server/counters.ts';
+import { type CounterFamily, type CounterValue, createCounters, dropReasons, sumOf } from '#aaa-server/counters.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import type { DuplicatesOptions } from '#aaa-server/radius/duplicates.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
@@ -287,9 +287,12 @@ t.test('the table of Message-Authenticator: what is answered and what is dropped
 t.test('every Proxy-State comes back unchanged and in order, behind the Message-Authenticator', async (t) => {
   const worker = alice();
   const states = ['one', 'two', 'one'];
+  const addStates = (builder: PacketBuilder) => {
+    for (const state of states) builder.add(attribute.proxyState, state);
+  };
   const request = pap('alice', 'wonderland', {
     messageAuthenticator: 'last',
-    extra: (builder) => states.forEach((state) => builder.add(attribute.proxyState, state)),
+    extra: addStates,
   });
   const reply = only(worker.receive(request), request);
   const found: string[] = [];
@@ -298,7 +301,7 @@ t.test('every Proxy-State comes back unchanged and in order, behind the Message-
   });
   t.strictSame(found, states);
   t.equal(reply.messageAuthenticatorAt, 20);
-  const recorded = accounting((builder) => states.forEach((state) => builder.add(attribute.proxyState, state)));
+  const recorded = accounting(addStates);
   worker.receive(recorded, 'acct');
   await until(() => worker.sent.length === 1, 'the Accounting-Response');
   t.equal(only(worker.sent.splice(0), recorded).end, 20 + 3 * 5);
@@ -409,10 +412,10 @@ t.test('a reject waits its moment while others go on; a drain lets it go at once
   t.strictSame(worker.receive(wrong), [], 'its repetition meanwhile is dropped');
   t.equal(worker.counted('duplicates', 'in_progress'), 1);
   worker.nowMs += 999;
-  worker.timers.splice(0).forEach((run) => run());
+  for (const run of worker.timers.splice(0)) run();
   t.strictSame(worker.sent, []);
   worker.nowMs += 1;
-  worker.timers.splice(0).forEach((run) => run());
+  for (const run of worker.timers.splice(0)) run();
   t.equal(only(worker.sent.splice(0), wrong).code, code.accessReject);
   const another = pap('alice', 'looking-glass', { identifier: 3 });
   worker.receive(another);
@@ -521,4 +524,87 @@ t.test('one packet that cannot be handled is dropped and told once; the next is 
   t.equal(worker.warnings.length, 1);
   worker.isp.snapshot.credential = credential;
   t.equal(worker.receive(pap('alice', 'wonderland')).length, 1);
+});
+
+/** The same worker behind real sockets, in this thread; `target` for radclient. */
+async function listening(t: { teardown(handler: () => unknown): unknown }) {
+  const worker = alice();
+  const fatal: Error[] = [];
+  const server = createRadiusServer({
+    addresses: ['127.0.0.1'],
+    authPort: 0,
+    acctPort: 0,
+    udpDriver: 'auto',
+    receiveBufferBytes: 0,
+    handler: worker.handler,
+    counters: worker.counters,
+    warn: () => {},
+    onFatal: (error) => fatal.push(error),
+  });
+  await server.start();
+  t.teardown(() => server.stop());
+  const { authPort, acctPort } = server.bound();
+  return { ...worker, fatal, server, authPort, acctPort, auth: `127.0.0.1:${authPort}`, acct: `127.0.0.1:${acctPort}` };
+}
+
+t.test(
+  'radclient logs in by PAP and CHAP, accounts and asks for the status',
+  { skip: missing('radclient') },
+  async (t) => {
+    const { auth, acct, records } = await listening(t);
+    const login = ['User-Name = "alice"', 'NAS-IP-Address = 127.0.0.1'];
+    const byPap = await radclient(auth, 'auth', [...login, 'User-Password = "wonderland"']);
+    t.equal(byPap.code, 'Access-Accept');
+    t.match(byPap.attributes[0], /^Message-Authenticator = /);
+    t.equal(byPap.value('Mikrotik-Rate-Limit'), '5M/20M');
+    const proven = [...login, 'User-Password = "wonderland"', 'Message-Authenticator = 0x00'];
+    t.equal((await radclient(auth, 'auth', proven)).code, 'Access-Accept');
+    t.equal((await radclient(auth, 'auth', [...login, 'CHAP-Password = "wonderland"'])).code, 'Access-Accept');
+    t.equal((await radclient(auth, 'auth', [...login, 'CHAP-Password = "nonsense"'])).code, 'Access-Reject');
+    t.equal((await radclient(auth, 'auth', [...login, 'User-Password = "nonsense"'])).code, 'Access-Reject');
+    t.equal((await radclient(auth, 'status', ['Message-Authenticator = 0x00'])).code, 'Access-Accept');
+    t.equal((await radclient(acct, 'status', ['Message-Authenticator = 0x00'])).code, 'Accounting-Response');
+    const start = ['Acct-Status-Type = Start', 'Acct-Session-Id = "81a00001"', `Class = ${byPap.value('Class')}`];
+    t.equal((await radclient(acct, 'acct', [...login, ...start])).code, 'Accounting-Response');
+    t.match(records, [{ kind: 'start', sessionId: '81a00001', userName: 'alice', subscriptionId: 1 }]);
+    t.not(records[0]!.classUuid, '', 'and the Class of the login was recognised');
+    const quick = { timeoutS: 1, retries: 1, secret: 'wrong' };
+    t.equal((await radclient(acct, 'acct', [...login, ...start], quick)).code, 'none');
+  },
+);
+
+t.test('datagrams of any length and content neither stop the worker nor get an answer', async (t) => {
+  const { authPort, acctPort, counted, fatal } = await listening(t);
+  const socket = createSocket('udp4');
+  t.teardown(() => socket.close());
+  const replies: Buffer[] = [];
+  socket.on('message', (message) => replies.push(message));
+  const shapes = [
+    Buffer.alloc(0),
+    Buffer.alloc(19),
+    Buffer.alloc(20),
+    Buffer.alloc(65_507, 0xff),
+    pap('alice', 'wonderland').subarray(0, 40),
+    Buffer.concat([pap('alice', 'wonderland').subarray(0, 2), Buffer.from([0xff, 0xff]), randomBytes(5000)]),
+    ...Array.from({ length: 500 }, () => randomBytes(Math.floor(Math.random() * 300))),
+  ];
+  const dropped = () => dropReasons.reduce((sum, reason) => sum + counted('drops', reason), 0);
+  let sent = 0;
+  for (const port of [authPort, acctPort]) {
+    for (const shape of shapes) {
+      socket.send(shape, port, '127.0.0.1');
+      sent++;
+      // No faster than it is read, so that the kernel loses none.
+      if (sent % 50 === 0) await until(() => dropped() === sent, 'what was sent is dropped and counted');
+    }
+  }
+  await until(() => dropped() === sent, 'every one is dropped with a reason');
+  t.strictSame(replies, []);
+  t.equal(counted('drops', 'handler_error'), 0);
+  socket.send(pap('alice', 'wonderland'), authPort, '127.0.0.1');
+  await until(() => replies.length === 1, 'a login is answered as ever');
+  const padded = Buffer.concat([pap('alice', 'wonderland', { identifier: 8 }), randomBytes(5000)]);
+  socket.send(padded, authPort, '127.0.0.1');
+  await until(() => replies.length === 2, 'also one with padding beyond 4096 octets');
+  t.strictSame(fatal, []);
 });

@@ -1,18 +1,31 @@
 // A small ISP in memory: a snapshot of one tenant, access servers and subscribers, for tests that need no LMDB.
 
-import type { NasRecord, PlanRecord, SnapshotReader, SubscriptionRecord } from '#aaa-server/subscribers/records.ts';
+import type {
+  CredentialRecord,
+  NasRecord,
+  PlanRecord,
+  SnapshotReader,
+  SubscriptionRecord,
+  TenantRecord,
+} from '#aaa-server/subscribers/records.ts';
+import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 
-export const keyring = createKeyring(['a secret of the tests only']);
+export const masters = ['a secret of the tests only'];
+export const keyring = createKeyring(masters);
 
 export type Isp = {
   readonly snapshot: SnapshotReader;
   complete: boolean;
   setNases(nases: readonly NasRecord[]): void;
+  changeSubscription(id: number, change: Partial<SubscriptionRecord>): void;
+  /** Everything as the rows of the feed, for a snapshot in LMDB. */
+  rows(): SourceRow[];
   addSubscriber(userName: string, password: string, change?: Partial<SubscriptionRecord>, realm?: string): number;
 };
 
 const tenantId = 1;
+const tenant: TenantRecord = { id: tenantId, slug: 'demo', timeZone: 'UTC', weekStart: 1, mode: 'enforce' };
 const plan: PlanRecord = {
   tenantId,
   id: 1,
@@ -48,9 +61,23 @@ export function createIsp(): Isp {
   let nases: readonly NasRecord[] = [nasOf()];
   let generation = 1;
   const subscriptions = new Map<number, SubscriptionRecord>();
-  const credentials = new Map<string, { subscriptionId: number; passwordCipher: Buffer }>();
+  const credentials = new Map<string, CredentialRecord>();
   const isp: Isp = {
     complete: true,
+    changeSubscription(id, change) {
+      const record = subscriptions.get(id);
+      if (record) subscriptions.set(id, { ...record, ...change });
+    },
+    rows: () => [
+      { kind: 'tenant', record: tenant },
+      { kind: 'plan', record: plan },
+      ...nases.map((record) => ({ kind: 'nas' as const, record })),
+      ...[...subscriptions.values()].map((record) => ({
+        kind: 'subscription' as const,
+        record,
+        credentials: [...credentials.values()].filter(({ subscriptionId }) => subscriptionId === record.id),
+      })),
+    ],
     setNases(next) {
       nases = next;
       generation++;
@@ -74,6 +101,9 @@ export function createIsp(): Isp {
       });
       const place = `${tenantId}:${realm}:${userName}`;
       credentials.set(place, {
+        tenantId,
+        realm,
+        userName,
         subscriptionId: id,
         passwordCipher: keyring.encrypt('credential', place, Buffer.from(password)),
       });
@@ -83,14 +113,10 @@ export function createIsp(): Isp {
       complete: () => isp.complete,
       feedAliveAtMs: () => Date.now(),
       mirrorState: () => ({ inStepAtMs: Date.now() }),
-      tenant: (id) =>
-        id === tenantId ? { id, slug: 'demo', timeZone: 'UTC', weekStart: 1, mode: 'enforce' } : undefined,
+      tenant: (id) => (id === tenantId ? tenant : undefined),
       plan: (_tenantId, id) => (id === plan.id ? plan : undefined),
       subscription: (_tenantId, id) => subscriptions.get(id),
-      credential(id, realm, userName) {
-        const found = credentials.get(`${id}:${realm}:${userName}`);
-        return found && { tenantId: id, realm, userName, ...found };
-      },
+      credential: (id, realm, userName) => credentials.get(`${id}:${realm}:${userName}`),
       profile: () => undefined,
       nasGeneration: () => generation,
       nasList: () => [...nases],

@@ -1,0 +1,196 @@
+// The worker threads of aaa-server as the main thread runs them: on LMDB, with their own logs, with and without Redis.
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import t from 'tap';
+import { walFolder } from '#aaa-server/accounting/accounting.ts';
+import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
+import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
+import { attribute } from '#aaa-server/wire/attributes.ts';
+import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
+import { createSecret } from '#aaa-server/wire/md5.ts';
+import { code } from '#aaa-server/wire/packet.ts';
+import { hidePassword } from '#aaa-server/wire/user-password.ts';
+import { createWorkers } from '#aaa-server/workers.ts';
+import { createLogger } from '#ops/runtime/log.ts';
+import { Registry } from '#ops/runtime/metrics.ts';
+import { missing } from '#test/support/peers.ts';
+import { radclient } from '#test/support/radclient.ts';
+import { redisForTest } from '#test/support/redis.ts';
+import { until } from '#test/support/wait.ts';
+import { createIsp, masters, nasOf } from './support/isp.ts';
+
+type Teardown = { teardown(handler: () => unknown): unknown };
+
+type StartOptions = { count?: number; redisUrl?: string; ports?: number[]; script?: URL };
+
+async function startWorkers(
+  t: Teardown,
+  { count = 2, redisUrl = 'redis://127.0.0.1:1', ports = [0, 0], script }: StartOptions = {},
+) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-workers-'));
+  const snapshotPath = path.join(folder, 'subscribers');
+  const snapshot = openSnapshot(snapshotPath, 'snapshot-1.mdb');
+  const node = openNodeForWriting(snapshotPath);
+  const isp = createIsp();
+  isp.addSubscriber('alice', 'wonderland');
+  await snapshot.put(isp.rows());
+  await snapshot.mark({ complete: true, feedAliveAtMs: Date.now() });
+  await setCurrentSnapshot(node, 'snapshot-1.mdb');
+  const registry = new Registry();
+  const events: number[] = [];
+  const fatal: Error[] = [];
+  const workers = createWorkers({
+    count,
+    settings: {
+      addresses: ['127.0.0.1'],
+      authPort: ports[0]!,
+      acctPort: ports[1]!,
+      udpDriver: 'auto',
+      receiveBufferBytes: 0,
+      rejectDelayMs: 0,
+      masters,
+      snapshotPath,
+      redisUrl,
+      feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
+      logLevel: 'silent',
+    },
+    walFolder: (index) => walFolder(folder, 'node', index),
+    registry,
+    log: createLogger('test', 'silent'),
+    onEvents: (partitions) => events.push(...partitions),
+    onFatal: (error) => fatal.push(error),
+    ...(script ? { script } : {}),
+  });
+  t.teardown(async () => {
+    await workers.stop();
+    await snapshot.close();
+    await node.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await workers.start();
+  const { authPort, acctPort } = workers.ports();
+  const metric = async (line: RegExp) => {
+    const found = (await registry.metrics()).split('\n').find((text) => line.test(text));
+    return found === undefined ? Number.NaN : Number(found.split(' ').at(-1));
+  };
+  return {
+    workers,
+    snapshot,
+    isp,
+    events,
+    fatal,
+    metric,
+    auth: `127.0.0.1:${authPort}`,
+    acct: `127.0.0.1:${acctPort}`,
+    authPort,
+    acctPort,
+  };
+}
+
+const login = ['User-Name = "alice"', 'User-Password = "wonderland"'];
+const start = ['User-Name = "alice"', 'Acct-Status-Type = Start', 'Acct-Session-Id = "81a00001"'];
+const skip = missing('radclient', 'redis-server');
+
+t.test(
+  'two workers share the ports; without Redis logins and accounting are answered all the same',
+  { skip },
+  async (t) => {
+    const { auth, acct, workers, metric, fatal } = await startWorkers(t);
+    for (let i = 0; i < 8; i++) t.equal((await radclient(auth, 'auth', login)).code, 'Access-Accept');
+    t.equal((await radclient(acct, 'acct', start)).code, 'Accounting-Response');
+    t.equal(await metric(/^lastmile_radius_replies_total\{code="access_accept"/), 8, 'summed over the workers');
+    t.equal(await metric(/^lastmile_radius_handling_seconds_count\{kind="access"/), 8);
+    t.equal(await metric(/^lastmile_radius_handling_seconds_bucket\{kind="access",le="\+Inf"/), 8);
+    t.equal(await metric(/^lastmile_accounting_appended_total/), 1, 'what a worker keeps in a registry of its own');
+    t.strictSame(await workers.unknownClients(), []);
+    await workers.stop();
+    t.strictSame(fatal, [], 'a stop that was asked for is no death');
+  },
+);
+
+t.test('a session that opens is an event for the main thread', { skip }, async (t) => {
+  const redis = await redisForTest(t);
+  const { acct, events } = await startWorkers(t, { count: 1, redisUrl: redis.url });
+  t.equal((await radclient(acct, 'acct', start)).code, 'Accounting-Response');
+  await until(() => events.length > 0, 'the event');
+});
+
+/** Codes of the replies to one login from each of eight source ports, which the kernel spreads over the workers; 0 = none. */
+async function loginsFromEverywhere(port: number, secretText = 'testing123'): Promise<number[]> {
+  const secret = createSecret(Buffer.from(secretText));
+  const builder = createPacketBuilder();
+  const ask = async () => {
+    const socket = createSocket('udp4');
+    const authenticator = randomBytes(16);
+    builder.begin(code.accessRequest, 1);
+    builder.messageAuthenticator();
+    builder.add(attribute.userName, 'alice');
+    builder.add(attribute.userPassword, hidePassword(Buffer.from('wonderland'), secret, authenticator));
+    builder.finishAccessRequest(authenticator, secret);
+    socket.send(Buffer.from(builder.data.subarray(0, builder.length())), port, '127.0.0.1');
+    try {
+      const [reply] = (await once(socket, 'message', { signal: AbortSignal.timeout(300) })) as [Buffer];
+      return reply[0]!;
+    } catch {
+      return 0;
+    } finally {
+      socket.close();
+    }
+  };
+  return Promise.all(Array.from({ length: 8 }, ask));
+}
+
+t.test('a change of a NAS or a subscriber is live in every worker within a second', async (t) => {
+  const { authPort, snapshot, isp } = await startWorkers(t);
+  const all = async (expected: number, secret?: string) =>
+    (await loginsFromEverywhere(authPort, secret)).every((answer) => answer === expected);
+  await until(() => all(code.accessAccept), 'every worker accepts');
+  isp.changeSubscription(1, { customerStatus: 'blocked' });
+  await snapshot.put(isp.rows());
+  const changedMs = performance.now();
+  await until(() => all(code.accessReject), 'every worker rejects');
+  t.ok(performance.now() - changedMs < 1000, `${Math.round(performance.now() - changedMs)} ms`);
+  isp.setNases([nasOf({ secrets: ['another secret'] })]);
+  await snapshot.put(isp.rows());
+  await until(() => all(code.accessReject, 'another secret'), 'every worker knows the new secret');
+  t.ok(await all(0), 'and the old one no more');
+});
+
+t.test('a port in use is an error at the start, not a silent share', { skip }, async (t) => {
+  const { authPort, acctPort } = await startWorkers(t, { count: 1 });
+  await t.rejects(startWorkers(t, { count: 1, ports: [authPort, acctPort] }), { code: 'EADDRINUSE' });
+});
+
+/** A worker that says it is ready, and then does what `afterwards` says. */
+const program = (afterwards: string) =>
+  new URL(
+    `data:text/javascript,${encodeURIComponent(`
+      import { parentPort } from 'node:worker_threads';
+      parentPort.on('message', ({ type, id }) => {
+        if (type === 'report') parentPort.postMessage({ type, id, report: { unknownClients: [], metrics: [] } });
+        if (type === 'stop') parentPort.close();
+      });
+      parentPort.postMessage({ type: 'ready', authPort: 1, acctPort: 2, udpDriver: 'dgram' });
+      ${afterwards}`)}`,
+  );
+
+t.test('a worker that dies is told with its reason, once', async (t) => {
+  const { fatal } = await startWorkers(t, {
+    count: 2,
+    script: program("setTimeout(() => { throw new Error('torn') }, 200);"),
+  });
+  await until(() => fatal.length === 2, 'both deaths');
+  t.match(fatal[0], { message: 'radius worker 0 died', cause: { message: 'torn' } });
+  const ended = await startWorkers(t, { count: 1, script: program('setTimeout(() => process.exit(3), 200);') });
+  await until(() => ended.fatal.length === 1, 'the end');
+  t.match(ended.fatal[0]?.message, /radius worker 0 ended with 3/);
+});
+
+t.test('a worker that cannot start fails the start with its reason', async (t) => {
+  const script = new URL("data:text/javascript,throw new Error('cannot');");
+  await t.rejects(startWorkers(t, { script }), { message: 'radius worker 0 died', cause: { message: 'cannot' } });
+});
