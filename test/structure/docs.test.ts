@@ -46,7 +46,7 @@ t.test('every path the README and ARCHITECTURE name exists', async (t) => {
 t.test('every npm command of the docs exists', async (t) => {
   const known = new Set([...scripts, 'ci', 'install']);
   const unknown = markdown.flatMap((file) =>
-    [...readFileSync(path.join(root, file), 'utf8').matchAll(/\bnpm (?:run )?([a-z][a-z:-]*)/g)]
+    [...readFileSync(path.join(root, file), 'utf8').matchAll(/(?:`|^|&& )npm (?:run )?([a-z][a-z:-]*)/gm)]
       .map((match) => match[1] ?? '')
       .filter((name) => !known.has(name) && name !== 'run')
       .map((name) => `${file} → npm ${name}`),
