@@ -7,24 +7,26 @@ import { type FeedKey, readRows } from './source.ts';
 
 const chunkSize = 1000;
 
-export type Applied = {
+export type TakenOver = {
   /** What is different in LMDB now. */
-  readonly changed: readonly FeedKey[];
+  readonly changed: FeedKey[];
+  /** What the source no longer has; still there until settled. */
+  readonly vanished: Removal[];
+};
+
+export type Settled = {
+  readonly removed: FeedKey[];
   /** Tenants of which removals were held back now. */
-  readonly heldTenants: readonly number[];
+  readonly heldTenants: number[];
 };
 
-export type ApplyOptions = {
-  client: Client;
-  snapshot: Snapshot;
-  keys: readonly FeedKey[];
-  nowMs: number;
-  onUnreadable(row: SourceRow & { kind: 'unreadable' }): void;
-};
-
-/** Re-reads the current state of `keys`: applying twice, or in another order, ends the same. */
-export async function applyChanges(options: ApplyOptions): Promise<Applied> {
-  const { client, snapshot, keys, nowMs } = options;
+/** Re-reads the current state of `keys`: doing so twice, or in another order, ends the same. */
+export async function takeOver(
+  client: Client,
+  snapshot: Snapshot,
+  keys: readonly FeedKey[],
+  onUnreadable: (row: SourceRow & { kind: 'unreadable' }) => void,
+): Promise<TakenOver> {
   const changed: FeedKey[] = [];
   const vanished: Removal[] = [];
   for (const kind of feedKinds) {
@@ -33,18 +35,30 @@ export async function applyChanges(options: ApplyOptions): Promise<Applied> {
       const chunk = ofKind.slice(at, at + chunkSize);
       const ids = chunk.map(({ id }) => id);
       const rows = await readRows(client, kind, ids);
-      for (const row of rows) if (row.kind === 'unreadable') options.onUnreadable(row);
+      for (const row of rows) if (row.kind === 'unreadable') onUnreadable(row);
       const result = await snapshot.put(rows);
       changed.push(...result.changed);
       const present = new Set(rows.map(keyTextOfRow));
       vanished.push(...result.lost, ...snapshot.stored(chunk.filter((key) => !present.has(textOf(key)))));
     }
   }
-  // Only now, with every row of this change in place: a credential may have moved to another subscription.
-  const removals = vanished.flatMap((removal) => snapshot.pending(removal) ?? []);
+  return { changed, vanished };
+}
+
+/**
+ * Decides what happens to what vanished, once every one of `keys` is taken over: a credential may have moved to another
+ * subscription, a record may be back.
+ */
+export async function settleRemovals(
+  snapshot: Snapshot,
+  keys: readonly FeedKey[],
+  vanished: readonly Removal[],
+  nowMs: number,
+): Promise<Settled> {
+  const last = new Map(vanished.map((removal) => [textOf(removal), removal]));
+  const removals = [...last.values()].flatMap((removal) => snapshot.pending(removal) ?? []);
   await dissolve(snapshot, keys, removals);
-  const settled = await settle(snapshot, removals, nowMs);
-  return { changed: [...changed, ...settled.removed], heldTenants: settled.heldTenants };
+  return settle(snapshot, removals, nowMs);
 }
 
 /** Removes what an operator confirmed. */
@@ -59,12 +73,8 @@ async function dissolve(snapshot: Snapshot, keys: readonly FeedKey[], removals: 
   if (back.length > 0) await snapshot.setHeld([], back);
 }
 
-async function settle(
-  snapshot: Snapshot,
-  removals: readonly Removal[],
-  nowMs: number,
-): Promise<{ removed: Removal[]; heldTenants: number[] }> {
-  const removed: Removal[] = [];
+async function settle(snapshot: Snapshot, removals: readonly Removal[], nowMs: number): Promise<Settled> {
+  const removed: FeedKey[] = [];
   const heldTenants: number[] = [];
   for (const [tenantId, ofTenant] of Map.groupBy(removals, (removal) => removal.tenantId)) {
     const standing = snapshot.held(tenantId).length > 0;
@@ -86,7 +96,7 @@ async function settle(
   return { removed, heldTenants };
 }
 
-function textOf({ kind, tenantId, id }: FeedKey): string {
+export function textOf({ kind, tenantId, id }: FeedKey): string {
   return `${kind}:${tenantId}:${id}`;
 }
 

@@ -3,10 +3,11 @@ import { Client } from 'pg';
 import type { Clock } from '#ops/runtime/clock.ts';
 import { messageOf } from '#ops/runtime/errors.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import { applyChanges, releaseHeld } from './apply.ts';
+import { releaseHeld, settleRemovals, takeOver, textOf } from './apply.ts';
 import { copySource } from './copy.ts';
 import type { Loss } from './limits.ts';
 import type { SourceRow } from './rows.ts';
+import type { Removal, Snapshot } from './snapshot.ts';
 import { changesSince, type FeedKey, inOneSnapshot, type SourceState, whyCopy } from './source.ts';
 import type { Store } from './store.ts';
 
@@ -43,8 +44,21 @@ export type Feed = {
   release(tenantId: number, count: number): Promise<number>;
 };
 
+/**
+ * What a mass change still owes: read as changes up to the database snapshot `seen`, applied in slices. Kept in memory only; the
+ * stored position stays before it, so after a lost connection it is all read again.
+ */
+type Backlog = {
+  readonly seen: string;
+  readonly owed: readonly FeedKey[];
+  readonly touched: readonly FeedKey[];
+  readonly vanished: readonly Removal[];
+};
+
 /** Position and proof of life are written at least this often while nothing changes. */
 const markEveryMs = 5000;
+/** So much is applied before the feed looks for newer changes: one subscriber does not wait for a mass change. */
+const sliceSize = 1000;
 /** Changes that come in a burst are applied together. */
 const gatherMs = 20;
 
@@ -58,6 +72,7 @@ export function createFeed(options: FeedOptions): Feed {
   let losses: readonly (Loss & { readonly sinceMs: number })[] = [];
   let confirmed: Loss[] = [];
   let copyNotBeforeMs = 0;
+  let backlog: Backlog | undefined;
   let markedAtMs = Number.NEGATIVE_INFINITY;
   let wake = () => {};
   let woken = false;
@@ -112,6 +127,7 @@ export function createFeed(options: FeedOptions): Feed {
       keepAlive: true,
     });
     connection = client;
+    backlog = undefined;
     let broken: unknown;
     client.on('error', (error) => {
       broken = error;
@@ -139,21 +155,36 @@ export function createFeed(options: FeedOptions): Feed {
     const position = snapshot?.position();
     const reason = whyCopy(position, state);
     if (reason !== null || !snapshot || !position) return copy(client, state, reason ?? 'nothing was copied yet');
-    const keys = await changesSince(client, position.snapshot);
-    if (keys.length > 0) {
-      const { changed, heldTenants } = await applyChanges({
-        client,
-        snapshot,
-        keys,
-        nowMs: clock.nowMs(),
-        onUnreadable: events.unreadable,
-      });
-      await mark(state);
-      await snapshot.environment.flushed;
-      if (changed.length > 0) events.changed(changed);
-      if (heldTenants.length > 0) events.heldBack(heldTenants);
-    } else if (clock.monotonicMs() - markedAtMs >= markEveryMs) await mark(state);
+    const fresh = await changesSince(client, backlog?.seen ?? position.snapshot);
+    if (fresh.length > 0 || backlog) await applySome(client, snapshot, state, fresh);
+    else if (clock.monotonicMs() - markedAtMs >= markEveryMs) await mark(state);
     trouble = null;
+  }
+
+  /** Applies at most a slice, what is new before what is owed; the position moves once nothing is owed. */
+  async function applySome(client: Client, snapshot: Snapshot, state: SourceState, fresh: FeedKey[]): Promise<void> {
+    const { owed = [], touched = [], vanished = [] } = backlog ?? {};
+    const queue = [...fresh.slice(0, sliceSize / 2), ...owed, ...fresh.slice(sliceSize / 2)];
+    const slice = queue.slice(0, sliceSize);
+    const rest = queue.slice(sliceSize);
+    const taken = await takeOver(client, snapshot, slice, events.unreadable);
+    // A key that was read again is what it was read as last.
+    const again = new Set(slice.map(textOf));
+    const lost = [...vanished.filter((removal) => !again.has(textOf(removal))), ...taken.vanished];
+    const all = [...touched, ...slice];
+    if (rest.length > 0) {
+      backlog = { seen: state.snapshot, owed: rest, touched: all, vanished: lost };
+      await snapshot.environment.flushed;
+      if (taken.changed.length > 0) events.changed(taken.changed);
+      return rouse();
+    }
+    const { removed, heldTenants } = await settleRemovals(snapshot, all, lost, clock.nowMs());
+    await mark(state);
+    backlog = undefined;
+    await snapshot.environment.flushed;
+    const changed = [...taken.changed, ...removed];
+    if (changed.length > 0) events.changed(changed);
+    if (heldTenants.length > 0) events.heldBack(heldTenants);
   }
 
   async function mark(state: SourceState): Promise<void> {

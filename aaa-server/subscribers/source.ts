@@ -61,12 +61,17 @@ export async function* copyAll(client: Client, pageSize: number): AsyncGenerator
   }
 }
 
-/** What transactions that are visible now and were not in `snapshot` changed, each key once. */
+/**
+ * What transactions that are visible now and were not in `snapshot` changed, each key once; what small transactions changed comes
+ * first, so that one subscriber does not wait for a mass change.
+ */
 export async function changesSince(client: Client, snapshot: string): Promise<FeedKey[]> {
   const { xmax, running } = partsOf(snapshot);
   const { rows } = await client.query<{ kind: FeedKind; tenant_id: string; key: string }>(
-    `SELECT DISTINCT kind, tenant_id, key FROM feed_change WHERE xid >= $1::xid8 OR xid = ANY ($2::xid8[])
-     ORDER BY kind, tenant_id, key`,
+    `SELECT kind, tenant_id, key FROM (
+       SELECT kind, tenant_id, key, count(*) OVER (PARTITION BY xid) AS size FROM feed_change
+       WHERE xid >= $1::xid8 OR xid = ANY ($2::xid8[])) AS change
+     GROUP BY kind, tenant_id, key ORDER BY min(size), kind, tenant_id, key`,
     [String(xmax), running.map(String)],
   );
   return rows.map(({ kind, tenant_id, key }) => ({ kind, tenantId: Number(tenant_id), id: Number(key) }));

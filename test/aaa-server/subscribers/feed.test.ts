@@ -106,6 +106,23 @@ t.test(
   },
 );
 
+t.test('one change does not wait for a mass change before it', async (t) => {
+  const database = await databaseForTest(t);
+  const isp = await createIsp(t, database.ownerUrl);
+  const ids = await isp.addSubscriptions(10_000);
+  const harness = createHarness(t, database.feedUrl, temporaryFolder(t));
+  await harness.ready();
+  const { reader } = harness.subscribers;
+  const last = ids.at(-1)!;
+  const isMassApplied = (id: number) => reader.subscription(isp.tenantId, id)?.anchorDay === 7;
+  await isp.db.query('UPDATE subscription SET anchor_day = 7');
+  await isp.db.query(`UPDATE subscription SET status = 'paused' WHERE id = $1`, [last]);
+  await until(() => reader.subscription(isp.tenantId, last)?.status === 'paused', 'the one change is live', 2000);
+  const applied = ids.filter(isMassApplied).length;
+  t.ok(applied < ids.length, `the mass change was still under way (${applied})`);
+  await until(() => ids.every(isMassApplied), 'all are live', 20_000);
+});
+
 t.test(
   'what was lost in the feed is copied anew: pruned changes, and another database behind the same URL',
   async (t) => {
