@@ -12,7 +12,7 @@ const deadlineMs = 20_000;
 /** The reader follows a change within a second: when nothing was held for this long, nothing will be. */
 const quietMs = 3000;
 
-/** Confirms at most `removed` removals. Gives a sentence about what happened. */
+/** Confirms what is held as long as it can all be ours: at most `removed` records. Gives a sentence about what happened. */
 export async function confirmRemovals(
   /** The admin port of aaa-server. */
   url: string,
@@ -34,7 +34,7 @@ export async function confirmRemovals(
       quietSince = performance.now();
     }
   }
-  return `aaa-server still holds removals back: look at GET /api/v1/aaa/feed-guard (${confirmed} of ${removed} confirmed)`;
+  return `aaa-server still holds removals back (${confirmed} confirmed): look at GET /api/v1/aaa/feed-guard`;
 }
 
 async function heldOf(call: ReturnType<typeof caller>, tenantId: number): Promise<number | string> {

@@ -41,10 +41,10 @@ async function seed(): Promise<void> {
     if (reason) throw new Error(`${reason}; --force does it anyway`);
     const startedAt = performance.now();
     if (values.purge) {
-      const { tenantId, removed } = await purge(client, createProgress('removed'));
-      if (removed > 0)
-        console.log(await confirmRemovals(adminUrl(BIND_HOST, AAA_ADMIN_PORT), keyring, tenantId, removed));
-      console.log(`${removed} subscribers are removed`);
+      const { tenantId, subscribers, records } = await purge(client, createProgress('removed'));
+      if (records > 0)
+        console.log(await confirmRemovals(adminUrl(BIND_HOST, AAA_ADMIN_PORT), keyring, tenantId, records));
+      console.log(`${subscribers} subscribers are removed`);
     } else {
       const demo = await ensureDemo(client, keyring);
       const added = await addSubscribers(client, keyring, demo, count, createProgress('added'));

@@ -5,7 +5,14 @@ import type { Progress } from './progress.ts';
 
 const batchSize = 5000;
 
-export async function purge(client: Client, progress: Progress): Promise<{ tenantId: number; removed: number }> {
+export type Purged = {
+  tenantId: number;
+  subscribers: number;
+  /** Subscriptions, credentials, access servers and tariffs: at most so many removals may the guard of aaa-server count. */
+  records: number;
+};
+
+export async function purge(client: Client, progress: Progress): Promise<Purged> {
   const tenantId = await tenantIdOf(client);
   await client.query('ANALYZE customer, subscription, credential');
   const { rows } = await client.query<{ id: string }>(
@@ -16,25 +23,34 @@ export async function purge(client: Client, progress: Progress): Promise<{ tenan
                    WHERE s.tenant_id = $1 AND s.customer_id = customer.id AND (k.user_name IS NULL OR k.user_name !~ '^user[0-9]+$'))`,
     [tenantId],
   );
+  let records = 0;
   for (let first = 0; first < rows.length; first += batchSize) {
     const batch = rows.slice(first, first + batchSize).map(({ id }) => id);
-    await removeCustomers(client, tenantId, batch);
+    records += await removeCustomers(client, tenantId, batch);
     progress.show(first + batch.length, rows.length);
   }
   progress.end();
-  await removeCatalog(client, tenantId);
-  return { tenantId, removed: rows.length };
+  records += await removeCatalog(client, tenantId);
+  return { tenantId, subscribers: rows.length, records };
 }
 
-async function removeCustomers(client: Client, tenantId: number, ids: readonly string[]): Promise<void> {
+async function removeCustomers(client: Client, tenantId: number, ids: readonly string[]): Promise<number> {
   const own = 'SELECT id FROM subscription WHERE tenant_id = $1 AND customer_id = ANY($2)';
   await client.query('BEGIN');
   try {
-    for (const table of ['subscription_hold', 'credential', 'address_assignment'])
+    for (const table of ['subscription_hold', 'address_assignment'])
       await client.query(`DELETE FROM ${table} WHERE tenant_id = $1 AND subscription_id IN (${own})`, [tenantId, ids]);
-    await client.query('DELETE FROM subscription WHERE tenant_id = $1 AND customer_id = ANY($2)', [tenantId, ids]);
+    const credentials = await client.query(
+      `DELETE FROM credential WHERE tenant_id = $1 AND subscription_id IN (${own})`,
+      [tenantId, ids],
+    );
+    const subscriptions = await client.query(
+      'DELETE FROM subscription WHERE tenant_id = $1 AND customer_id = ANY($2)',
+      [tenantId, ids],
+    );
     await client.query('DELETE FROM customer WHERE tenant_id = $1 AND id = ANY($2)', [tenantId, ids]);
     await client.query('COMMIT');
+    return (credentials.rowCount ?? 0) + (subscriptions.rowCount ?? 0);
   } catch (error) {
     await client.query('ROLLBACK');
     throw error;
@@ -42,11 +58,15 @@ async function removeCustomers(client: Client, tenantId: number, ids: readonly s
 }
 
 /** The access servers and tariffs go too, where nothing else came to use them. */
-async function removeCatalog(client: Client, tenantId: number): Promise<void> {
+async function removeCatalog(client: Client, tenantId: number): Promise<number> {
   const unused = `tenant_id = $1 AND NOT EXISTS (SELECT FROM subscription WHERE tenant_id = $1)`;
   const seeded = `SELECT id FROM service WHERE tenant_id = $1 AND name = ANY($2)`;
   const names = catalog.map(({ name }) => name);
-  await client.query(`DELETE FROM nas WHERE ${unused} AND name = $2`, [tenantId, seedNasName]);
-  await client.query(`DELETE FROM tariff WHERE ${unused} AND service_id IN (${seeded})`, [tenantId, names]);
+  const servers = await client.query(`DELETE FROM nas WHERE ${unused} AND name = $2`, [tenantId, seedNasName]);
+  const tariffs = await client.query(`DELETE FROM tariff WHERE ${unused} AND service_id IN (${seeded})`, [
+    tenantId,
+    names,
+  ]);
   await client.query(`DELETE FROM service WHERE ${unused} AND id IN (${seeded})`, [tenantId, names]);
+  return (servers.rowCount ?? 0) + (tariffs.rowCount ?? 0);
 }
