@@ -1,5 +1,5 @@
 // Names of the ledger's keys in Redis and the partition of a subscription. The layout is for ever: Class carries the partition.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { partitionCount } from './types.ts';
 
 /** hash(tenant, subscription) mod 64; never changes for a subscription. */
@@ -58,9 +58,9 @@ function escaped(nasInstance: string): string {
 }
 
 function firstByte(text: string): number {
-  return createHash('sha256').update(text).digest()[0] ?? 0;
+  return hash('sha256', text, 'buffer')[0] ?? 0;
 }
 
 function sessionHash(nasInstance: string, sessionId: string): string {
-  return createHash('sha256').update(`${nasInstance}\n${sessionId}`).digest('hex').slice(0, 24);
+  return hash('sha256', `${nasInstance}\n${sessionId}`).slice(0, 24);
 }
