@@ -27,6 +27,7 @@ import { verifyMessageAuthenticator } from '#aaa-server/wire/message-authenticat
 import { code, decodePacket, malformedReasons, type Packet } from '#aaa-server/wire/packet.ts';
 import { encodeTyped, typedAttributes } from '#aaa-server/wire/typed.ts';
 import { hidePassword, revealPassword } from '#aaa-server/wire/user-password.ts';
+import { mulberry32, mutate } from './support/mutate.ts';
 
 const secret = createSecret(Buffer.from('xyzzy5461'));
 const wrong = createSecret(Buffer.from('xyzzy5462'));
@@ -314,6 +315,24 @@ t.test('what does not fit a packet is not sent', async (t) => {
   t.ok(builder.finishReply(Buffer.alloc(20), 4, secret), 'the next packet starts afresh');
 });
 
+/** The vectors, and what else the ports see: accounting, CoA and Disconnect with a vendor attribute. */
+function everyKind(): [string, Buffer][] {
+  const builder = createPacketBuilder();
+  const made = (['accountingRequest', 'coaRequest', 'disconnectRequest', 'coaNak'] as const).map((name) => {
+    builder.begin(code[name], 5);
+    builder.messageAuthenticator();
+    builder.add(attribute.acctSessionId, '81a00001');
+    builder.add(attribute.acctInputOctets, 0xffff_ffff);
+    builder.addVendor(vendor.mikrotik, 8, '5M/20M');
+    builder.finishRequest(secret);
+    return [name, Buffer.from(builder.data.subarray(0, builder.length()))] as [string, Buffer];
+  });
+  return [
+    ...Object.entries(vectors).map(([name, hex]) => [name, Buffer.from(hex, 'hex')] as [string, Buffer]),
+    ...made,
+  ];
+}
+
 t.test('ten thousand mutations of every packet never crash, and each drop has a reason', async (t) => {
   const seed = Number(process.env.FUZZ_SEED ?? 20_261_121);
   t.comment(`FUZZ_SEED=${seed}`);
@@ -321,10 +340,10 @@ t.test('ten thousand mutations of every packet never crash, and each drop has a 
   const deadline = performance.now() + 50_000;
   const reasons = new Map<string, number>();
   const dictionary = loadDictionary();
-  for (const [name, hex] of Object.entries(vectors)) {
+  for (const [name, original] of everyKind()) {
     let mutations = 0;
     for (; mutations < 10_000 && performance.now() < deadline; mutations++) {
-      const data = mutate(Buffer.from(hex, 'hex'), random);
+      const data = mutate(original, random);
       const packet = decodePacket(data);
       const label = packet.ok ? 'ok' : packet.reason;
       reasons.set(label, (reasons.get(label) ?? 0) + 1);
@@ -347,34 +366,6 @@ t.test('ten thousand mutations of every packet never crash, and each drop has a 
   }
   t.ok(reasons.size >= 6, [...reasons].map(([reason, count]) => `${reason} ${count}`).join(', '));
 });
-
-function mutate(data: Buffer, random: () => number): Buffer {
-  const at = () => Math.floor(random() * data.length);
-  const changes = 1 + Math.floor(random() * 4);
-  let mutated = data;
-  for (let i = 0; i < changes; i++) {
-    const kind = random();
-    if (kind < 0.5) mutated[at() % Math.max(1, mutated.length)] = Math.floor(random() * 256);
-    else if (kind < 0.65) mutated = mutated.subarray(0, at());
-    else if (kind < 0.8)
-      mutated = Buffer.concat([mutated, Buffer.alloc(Math.floor(random() * 60), Math.floor(random() * 256))]);
-    else if (kind < 0.9) mutated = Buffer.concat([mutated.subarray(0, at()), mutated.subarray(at())]);
-    // A length that fits, so that what lies behind the header is reached.
-    else if (mutated.length >= 20) mutated.writeUInt16BE(mutated.length, 2);
-  }
-  return mutated;
-}
-
-/** A small generator whose run can be repeated from its seed. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 t.test('our dictionaries read, and what they say is what the packets hold', async (t) => {
   const dictionary = loadDictionary();

@@ -31,6 +31,7 @@ import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
 import { until } from '#test/support/wait.ts';
 import { createIsp, keyring, nasOf } from './support/isp.ts';
+import { mulberry32, mutate } from './support/mutate.ts';
 
 const secret = createSecret(Buffer.from('testing123'));
 const stranger = createSecret(Buffer.from('not the secret'));
@@ -525,6 +526,39 @@ t.test('one packet that cannot be handled is dropped and told once; the next is 
   worker.isp.snapshot.credential = credential;
   t.equal(worker.receive(pap('alice', 'wonderland')).length, 1);
 });
+
+t.test(
+  'ten thousand mutated requests: each is answered, waits for the disk, or is dropped with a reason',
+  async (t) => {
+    const seed = Number(process.env.FUZZ_SEED ?? 20_261_121);
+    t.comment(`FUZZ_SEED=${seed}`);
+    const random = mulberry32(seed);
+    const worker = alice();
+    const kinds: [RadiusPort, () => Buffer][] = [
+      ['auth', () => pap('alice', 'wonderland')],
+      ['auth', () => pap('alice', 'wonderland', { messageAuthenticator: 'first' })],
+      ['auth', () => status(true)],
+      ['acct', () => accounting((builder) => builder.add(attribute.acctInputOctets, 5))],
+    ];
+    let dropped = 0;
+    const drops = () => dropReasons.reduce((sum, reason) => sum + worker.counted('drops', reason), 0);
+    for (const [port, make] of kinds) {
+      const original = make();
+      for (let i = 0; i < 2500; i++) {
+        const before = drops();
+        const records = worker.records.length;
+        const replies = worker.receive(mutate(original, random), port).length;
+        const duplicates = worker.counted('duplicates', 'in_progress');
+        const known = replies > 0 || worker.records.length > records || drops() > before || duplicates > 0;
+        if (!known) throw new Error('neither answered nor dropped');
+        dropped += drops() - before;
+      }
+    }
+    t.equal(worker.counted('drops', 'handler_error'), 0);
+    t.ok(dropped > 5000, `${dropped} dropped`);
+    await worker.handler.drain();
+  },
+);
 
 /** The same worker behind real sockets, in this thread; `target` for radclient. */
 async function listening(t: { teardown(handler: () => unknown): unknown }) {
