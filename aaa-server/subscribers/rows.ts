@@ -1,5 +1,6 @@
 // Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql).
 import { parseFupRules } from '#policy/fup/parse.ts';
+import { isTimeZone } from '#policy/zone.ts';
 import { longestName } from './keys.ts';
 import type {
   AddressRecord,
@@ -89,16 +90,15 @@ type SubscriptionColumns = {
 
 const tenantView: View<TenantColumns> = {
   select: 'SELECT id, slug, time_zone, week_start, enforcement_mode FROM feed_tenant',
-  toRow: (row) => ({
-    kind: 'tenant',
-    record: {
-      id: Number(row.id),
-      slug: row.slug,
-      timeZone: row.time_zone,
-      weekStart: row.week_start,
-      mode: row.enforcement_mode,
-    },
-  }),
+  toRow(row) {
+    const id = Number(row.id);
+    const { slug, time_zone: timeZone, week_start: weekStart } = row;
+    if (!isTimeZone(timeZone)) {
+      const problem = `${JSON.stringify(timeZone)} is no time zone`;
+      return { kind: 'unreadable', of: 'tenant', record: { tenantId: id, id }, problem };
+    }
+    return { kind: 'tenant', record: { id, slug, timeZone, weekStart, mode: row.enforcement_mode } };
+  },
 };
 
 const planView: View<PlanColumns> = {

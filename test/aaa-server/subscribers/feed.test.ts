@@ -191,6 +191,22 @@ t.test(
   },
 );
 
+t.test('a row that makes no sense is passed over: the record stays as it was, and is counted', async (t) => {
+  const database = await databaseForTest(t);
+  const isp = await createIsp(t, database.ownerUrl);
+  const harness = createHarness(t, database.feedUrl, temporaryFolder(t));
+  await harness.ready();
+  await isp.db.query(`UPDATE tenant SET time_zone = 'Mars/Olympus' WHERE id = $1`, [isp.tenantId]);
+  await isp.db.query(`UPDATE tariff SET fup_rules = '[{"window": "decade"}]' WHERE id = $1`, [isp.planId]);
+  await until(
+    async () => /^lastmile_feed_unreadable_total\S* 2$/m.test(await harness.registry.metrics()),
+    'both rows are counted',
+  );
+  const { reader } = harness.subscribers;
+  t.equal(reader.tenant(isp.tenantId)?.timeZone, 'UTC');
+  t.equal(reader.plan(isp.tenantId, isp.planId)?.fupRules.length, 1);
+});
+
 t.test('TRUNCATE of a table that feeds the edge is refused', async (t) => {
   const database = await databaseForTest(t);
   const isp = await createIsp(t, database.ownerUrl);
