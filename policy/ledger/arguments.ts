@@ -6,15 +6,8 @@ import type { AccountingCall, AccountingRecord } from './types.ts';
 /** Numbers go as decimal digits, null as ''. `boots`: boot instants of the NAS instance. */
 export function accountingArguments(call: AccountingCall, boots: readonly number[]): string[] {
   const { lane, record } = call;
-  return [
-    lane.walId,
-    digits(lane.previous),
-    digits(lane.position),
-    tag(record.partition),
-    record.kind,
-    record.nasInstance,
+  const described = [
     record.sessionId,
-    record.classUuid,
     record.loginOutcomeHash,
     record.userName,
     record.sourceAddress,
@@ -24,7 +17,16 @@ export function accountingArguments(call: AccountingCall, boots: readonly number
     record.framedIp,
     record.callingStationId,
     record.calledStationId,
-    record.terminateCause,
+  ];
+  return [
+    lane.walId,
+    digits(lane.previous),
+    digits(lane.position),
+    tag(record.partition),
+    record.kind,
+    record.nasInstance,
+    record.classUuid,
+    digits(fingerprint(described)),
     digits(record.eventAtMs),
     digits(record.receivedAtMs),
     digits(record.tenantId),
@@ -37,6 +39,8 @@ export function accountingArguments(call: AccountingCall, boots: readonly number
     digits(record.downGigawords),
     digits(call.planPeakBps),
     digits(call.adoptedAtMs),
+    ...described,
+    record.terminateCause,
     ...list(boots),
     ...usageWindows.flatMap((kind) => list(edgesOf(call.windows[kind]))),
     ...list(call.thresholds.length, thresholdArguments(call)),
@@ -54,6 +58,16 @@ export function accountingKeys(record: AccountingRecord): string[] {
     keys.quarantine(partition),
     keys.boots(partition),
   ];
+}
+
+/** 32 bits (FNV-1a) that tell whether the description of a session changed: mostly it does not, and is not written again. */
+function fingerprint(texts: readonly string[]): number {
+  let hash = 0x811c9dc5;
+  for (const text of texts) {
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    hash = Math.imul(hash ^ 0xffff, 0x01000193);
+  }
+  return hash >>> 0;
 }
 
 /** Windows have no gaps: their starts and the end of the last say all. */

@@ -3,18 +3,19 @@ local WEEK = 7 * 86400000
 local MOST_QUARANTINED = 10000
 
 local function pass(call)
-  redis.call('HSET', call.keys.lanes, call.wal, ledger.text(call.position))
+  redis.call('HSET', call.keys.lanes, call.wal, call.position)
 end
 
 local function quarantine(call, args, reason)
-  redis.call('XADD', call.keys.quarantine, 'MAXLEN', '~', MOST_QUARANTINED, '*', 'reason', reason, unpack(ledger.pairs(args)))
+  redis.call('XADD', call.keys.quarantine, 'MAXLEN', '~', MOST_QUARANTINED, '*', 'reason', reason, unpack(ledger.told(args)))
   pass(call)
   return { 'quarantined', reason }
 end
 
 -- The Disconnect was sent and failed: an interim after the Stop is the session living on.
 local function disconnect_failed(s)
-  return s.cause and s.sent and (s.sent == 'disconnect' or string.find(s.sent, '^reject:'))
+  local sent, cause = unpack(redis.call('HMGET', s.key, 'sent', 'cause'))
+  return sent and cause and cause ~= '' and (sent == 'disconnect' or string.find(sent, '^reject:'))
 end
 
 -- Only a Stop is the NAS's own word. A later interim opens a session again that was closed by inference, or whose Disconnect failed.
@@ -40,7 +41,6 @@ local function apply(keys, args)
   if call.position <= stored then return { 'duplicate' } end
   if call.previous ~= stored then return { 'gap', stored } end
   if call.invalid then return quarantine(call, args, 'invalid_' .. call.invalid) end
-  call.flags = {}
   call.st = session_time(call)
   if call.kind == 'on' or call.kind == 'off' then
     ledger.note_boots(call, { call.event })
@@ -58,7 +58,7 @@ local function apply(keys, args)
   if first then
     if call.received - call.event > WEEK then return quarantine(call, args, 'too_old') end
     local started = math.max(0, call.event - (call.st or 0) * 1000)
-    local inc = current and (current.next or current.inc + 1) or 1
+    local inc = current and current.next or 1
     local key = where == 'before' and ledger.old_key(keys[2], ledger.text(inc)) or keys[2]
     s = ledger.create(call, key, inc, started)
     if call.kind ~= 'start' then ledger.flag(s, call, 'lost_start') end
@@ -84,7 +84,6 @@ local function apply(keys, args)
   local change = ''
   if where == 'later' then
     ledger.bury(call, current)
-    s.next = s.inc + 1
     ledger.remember(s, keys[2], list, #list, current)
   elseif where == 'before' then
     current.next = s.inc + 1

@@ -4,6 +4,7 @@ local MOST_BOOTS = 4
 -- The boot instants known here and those that came with the call, oldest first; and whether some are new here.
 function ledger.boots(call)
   local stored = redis.call('HGET', call.keys.boots, call.inst)
+  if not stored and #call.boots == 0 then return {}, false end
   local known, list = {}, {}
   for instant in string.gmatch(stored or '', '%d+') do
     list[#list + 1] = tonumber(instant)
@@ -30,7 +31,7 @@ end
 
 -- Closes up to `most` sessions whose last event is not after the boot, at that event; answers how many there were.
 function ledger.close_booted(call, boot, most)
-  local found = redis.call('ZRANGEBYSCORE', call.keys.nas, '-inf', ledger.text(boot), 'LIMIT', '0', most)
+  local found = redis.call('ZRANGEBYSCORE', call.keys.nas, '-inf', boot, 'LIMIT', 0, most)
   for _, key in ipairs(found) do
     local s = ledger.load(key)
     if s and s.state == 'open' then
@@ -46,9 +47,9 @@ end
 
 -- KEYS boots livenas live enforce; ARGV tag instance instant most → how many sessions were closed (`most`: call again)
 local function note(keys, args)
-  local call = { tag = args[1], inst = args[2], boots = {} }
+  local call = { kind = 'on', tag = args[1], inst = args[2], boots = {} }
   call.keys = { boots = keys[1], nas = keys[2], live = keys[3], enforce = keys[4] }
-  local instant = ledger.whole(args[3])
+  local instant = ledger.whole(args[3], ledger.MOST)
   if not instant then return redis.error_reply('ERR a boot instant is wrong') end
   ledger.note_boots(call, { instant })
   return ledger.close_booted(call, instant, args[4])

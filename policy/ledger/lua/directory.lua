@@ -15,7 +15,7 @@ local function note(keys, args)
     end
   end
   redis.call('HSET', keys[1], 'partition', args[1], 'tenant', args[2], 'sub', args[3], 'inc', args[4], 'at', args[5], 'state', args[6])
-  redis.call('PEXPIRE', keys[1], ledger.text(args[6] == 'open' and OPEN_MS or CLOSED_MS))
+  redis.call('PEXPIRE', keys[1], args[6] == 'open' and OPEN_MS or CLOSED_MS)
   return 1
 end
 

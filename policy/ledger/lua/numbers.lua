@@ -1,4 +1,4 @@
--- Whole numbers kept in doubles: exact below 2^53, as long as nobody lets Lua print them (`tostring` rounds at 10^15).
+-- Whole numbers kept in doubles: exact below 2^53 as arguments of redis.call, but `tostring` and `..` round them at 10^14.
 local BITS32 = 4294967296
 
 ledger.MOST = 9007199254740991
@@ -9,11 +9,10 @@ end
 
 -- The argument as a whole number from 0 to `most`, nil when it is empty; false when it is anything else.
 function ledger.whole(text, most)
-  if text == '' then return nil end
-  if not string.find(text, '^%d+$') or #text > 16 then return false end
   local number = tonumber(text)
-  if number > (most or ledger.MOST) then return false end
-  return number
+  if number and number >= 0 and number <= most and number % 1 == 0 then return number end
+  if text == '' then return nil end
+  return false
 end
 
 -- floor(bytes * part / whole) without leaving 2^53: bytes < 2^53, part ≤ 2^20, whole ≤ 2^42.
@@ -28,9 +27,8 @@ function ledger.share(bytes, part, whole)
   return result + (product - math.fmod(product, whole)) / whole
 end
 
--- The 64-bit counter of octets and gigawords; nil when it is not known or not below 2^53 (`false`).
+-- The 64-bit counter of octets and gigawords; false when it is not below 2^53.
 function ledger.compose(octets, gigawords)
   local total = gigawords * BITS32 + octets
-  if total > ledger.MOST then return false end
-  return total
+  return total <= ledger.MOST and total
 end

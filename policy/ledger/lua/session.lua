@@ -1,51 +1,70 @@
 -- An incarnation of a session as a table, and the hash it lives in: `ses:` the current one, `old:` its tombstones.
+-- What others read lies in fields of its own; what only the ledger needs in `times` and `totals`, packed into less than 64 octets
+-- each so that Redis keeps the hash compact.
 local KEEP_MS = 9 * 86400000 -- longer than the 7 days after which an unknown record is refused, and than any WAL
 local SILENT_MS = 30 * 86400000
 local MOST_OLD = 8
 local MOST_EVENTS = 10000
 
--- Numbers first, then texts.
-local names = {
-  'inc', 'next', 'tenant', 'sub', 'started', 'first', 'last', 'stime', 'sat', 'stop',
-  'up', 'down', 'upbase', 'downbase', 'upgig', 'downgig', 'cat', 'cst',
-  'state', 'why', 'began', 'uuid', 'olds', 'flags', 'sent', 'cause',
-}
-local NUMBERS = 18
--- What the newest record says of a session; empty values say nothing.
-local described = { 'nas', 'inst', 'sid', 'user', 'src', 'nasip', 'port', 'portid', 'fip', 'calling', 'called', 'loh' }
+-- inc next print; started first last cat; sat stop stime cst (0: none, else + 1); upgig downgig began why state
+local TIMES = '<I3I3I4I6I6I6I6I6I6I5I5I1I1I1I1I1'
+-- up down upbase downbase tenant sub
+local TOTALS = '<I7I7I7I7I6I6'
+local began = { [0] = 'unknown', 'lost', 'start', unknown = 0, lost = 1, start = 2 }
+local why = { [0] = nil, 'stop', 'boot', 'silent', 'replaced', stop = 1, boot = 2, silent = 3, replaced = 4 }
+local state = { [0] = 'closed', 'open', closed = 0, open = 1 }
+
+local function maybe(number)
+  return number > 0 and number - 1 or nil
+end
 
 function ledger.load(key)
-  local values = redis.call('HMGET', key, unpack(names))
-  if not values[1] then return nil end
-  local s = { key = key, stored = values }
-  for i, name in ipairs(names) do
-    local value = values[i]
-    if value and value ~= '' then s[name] = i <= NUMBERS and tonumber(value) or value end
-  end
+  local stored = redis.call('HMGET', key, 'times', 'totals', 'uuid', 'olds', 'flags')
+  if not stored[1] then return nil end
+  local s = { key = key, uuid = stored[3] or nil, olds = stored[4] or nil, flags = stored[5] or nil }
+  local sat, stop, stime, cst, by, ended, is
+  s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, sat, stop, stime, cst, s.upgig, s.downgig, by, ended, is =
+    struct.unpack(TIMES, stored[1])
+  s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub = struct.unpack(TOTALS, stored[2])
+  s.sat, s.stop, s.stime, s.cst = maybe(sat), maybe(stop), maybe(stime), maybe(cst)
+  s.began, s.why, s.state = began[by], why[ended], state[is]
+  s.was = { uuid = s.uuid, olds = s.olds, flags = s.flags, started = s.started, state = s.state, why = s.why, stop = s.stop }
   return s
 end
 
 -- Writes what changed, and what the record says of the session when it is the newest.
 function ledger.save(s, call, newest)
-  local set = {}
+  local was = s.was or {}
+  local describes = (newest or not s.was) and call.print ~= s.print
+  if describes then s.print = call.print end
+  local set = {
+    'times', struct.pack(TIMES, s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, (s.sat or -1) + 1, (s.stop or -1) + 1,
+      (s.stime or -1) + 1, (s.cst or -1) + 1, s.upgig, s.downgig, began[s.began], why[s.why] or 0, state[s.state]),
+    'totals', struct.pack(TOTALS, s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub),
+    'last', s.last, 'up', s.up, 'down', s.down, 'stime', s.stime or '',
+  }
   local function put(name, value)
-    set[#set + 1] = name
-    set[#set + 1] = value
-  end
-  for i, name in ipairs(names) do
-    local value = s[name]
-    if type(value) == 'number' then value = ledger.text(value) end
-    value = value or ''
-    if (s.stored and s.stored[i] or '') ~= value then put(name, value) end
-  end
-  if newest or not s.stored then
-    for _, name in ipairs(described) do
-      local value = name == 'nas' and ledger.text(call.nas) or call[name]
-      if value ~= '' then put(name, value) end
+    if value ~= was[name] then
+      set[#set + 1] = name
+      set[#set + 1] = value or ''
     end
   end
-  if #set > 0 then redis.call('HSET', s.key, unpack(set)) end
-  if s.state == 'closed' then redis.call('PEXPIRE', s.key, ledger.text(KEEP_MS)) end
+  put('state', s.state)
+  put('started', s.started)
+  put('uuid', s.uuid)
+  put('olds', s.olds)
+  put('flags', s.flags)
+  put('why', s.why)
+  put('stop', s.stop)
+  if not s.was then
+    put('inc', s.inc)
+    put('tenant', s.tenant)
+    put('sub', s.sub)
+  end
+  if describes then ledger.describe(call.args, set) end
+  if call.kind == 'stop' then put('tcause', call.args[31]) end
+  redis.call('HSET', s.key, unpack(set))
+  if s.state == 'closed' then redis.call('PEXPIRE', s.key, KEEP_MS) end
 end
 
 function ledger.flag(s, call, flag)
@@ -56,11 +75,10 @@ function ledger.flag(s, call, flag)
 end
 
 function ledger.create(call, key, inc, started)
-  local began = call.kind == 'start' and 'start' or call.st and 'lost' or 'unknown'
   return {
-    key = key, inc = inc, state = 'open', began = began,
-    tenant = call.tenant, sub = call.sub, uuid = call.uuid ~= '' and call.uuid or nil,
-    started = started, first = call.event, last = call.event,
+    key = key, inc = inc, next = inc + 1, print = -1, state = 'open', uuid = call.uuid ~= '' and call.uuid or nil,
+    began = call.kind == 'start' and 'start' or call.st and 'lost' or 'unknown',
+    tenant = call.tenant, sub = call.sub, started = started, first = call.event, last = call.event,
     up = 0, down = 0, upbase = 0, downbase = 0, upgig = 0, downgig = 0,
     cat = started, cst = call.st and 0 or nil,
   }
@@ -92,8 +110,8 @@ end
 -- Tells enforcement. Whatever the bound cuts off unread, its sweep finds.
 function ledger.event(call, type, s, at)
   if s.sub == 0 then return end
-  redis.call('XADD', call.keys.enforce, 'MAXLEN', '~', MOST_EVENTS, '*', 'type', type, 'tenant', ledger.text(s.tenant),
-    'sub', ledger.text(s.sub), 'ses', s.key, 'at', ledger.text(at))
+  redis.call('XADD', call.keys.enforce, 'MAXLEN', '~', MOST_EVENTS, '*', 'type', type, 'tenant', s.tenant, 'sub', s.sub,
+    'ses', s.key, 'at', at)
 end
 
 -- Into the indexes of open sessions.
@@ -105,13 +123,13 @@ function ledger.open(call, s)
 end
 
 function ledger.touch(call, s)
-  redis.call('ZADD', call.keys.live, ledger.text(s.last), s.key)
-  redis.call('ZADD', call.keys.nas, ledger.text(s.last), s.key)
+  redis.call('ZADD', call.keys.live, s.last, s.key)
+  redis.call('ZADD', call.keys.nas, s.last, s.key)
 end
 
 -- Out of them. `why`: stop, boot, silent or replaced; only a Stop is the NAS's own word.
-function ledger.close(call, s, why, stop)
-  s.state, s.why, s.stop = 'closed', why, stop
+function ledger.close(call, s, reason, stop)
+  s.state, s.why, s.stop = 'closed', reason, stop
   redis.call('ZREM', call.keys.live, s.key)
   redis.call('ZREM', call.keys.nas, s.key)
   if s.sub ~= 0 then redis.call('SREM', members(call, s), s.key) end
@@ -120,8 +138,8 @@ end
 
 -- A session that said nothing for a month is over. Each that opens may close two: lost Stops do not pile up.
 function ledger.close_silent(call)
-  local before = ledger.text(call.received - SILENT_MS)
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', before, 'LIMIT', '0', '2')) do
+  local found = redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', call.received - SILENT_MS, 'LIMIT', 0, 2)
+  for _, key in ipairs(found) do
     local s = ledger.load(key)
     redis.call('ZREM', call.keys.live, key)
     if s and s.state == 'open' then

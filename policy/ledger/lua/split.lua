@@ -1,19 +1,14 @@
 -- Splits bytes over (from, to] at quarters of an hour UTC in proportion to time; what rounding leaves goes to the last quarter.
 local QUARTER = 900000
 
--- A function of an edge: how many of the bytes lie in quarters before it. Any number of quarters costs the same.
-function ledger.before(bytes, from, to)
+-- How many of the bytes lie in quarters that begin before the edge. Any number of quarters costs the same.
+function ledger.before(edge, bytes, from, to)
+  if edge <= from then return 0 end
   local whole = to - from
-  local last = whole > 0 and math.floor((to - 1) / QUARTER) * QUARTER or math.floor(to / QUARTER) * QUARTER
+  local last = math.floor((whole > 0 and to - 1 or to) / QUARTER) * QUARTER
+  if edge > last then return bytes end
   local first = math.floor(from / QUARTER) * QUARTER + QUARTER
-  if last < first then
-    return function(edge) return edge > last and bytes or 0 end
-  end
-  local head = ledger.share(bytes, first - from, whole)
-  local full = ledger.share(bytes, QUARTER, whole)
-  return function(edge)
-    if edge > last then return bytes end
-    if edge < first then return 0 end
-    return head + math.ceil((edge - first) / QUARTER) * full
-  end
+  if edge < first then return 0 end
+  local full = math.ceil((edge - first) / QUARTER)
+  return ledger.share(bytes, first - from, whole) + full * ledger.share(bytes, QUARTER, whole)
 end
