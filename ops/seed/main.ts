@@ -35,6 +35,8 @@ async function seed(): Promise<void> {
   const { databaseUrl, secretKeys } = storeAddresses(process.env);
   const keyring = createKeyring(secretKeys);
   const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5000, application_name: 'seed' });
+  // The statement that was under way fails with the reason; without a listener it would end us before that.
+  client.on('error', (error) => console.error(`seed: ${messageOf(error)}`));
   await client.connect();
   try {
     const reason = values.force ? null : await refusal(client, BIND_HOST);
