@@ -27,6 +27,7 @@ import { code, decodePacket, type Packet } from '#aaa-server/wire/packet.ts';
 import { hidePassword } from '#aaa-server/wire/user-password.ts';
 import type { Peer, UdpBatch, UdpSocket } from '#ops/runtime/udp.ts';
 import type { AccountingRecord } from '#policy/ledger/types.ts';
+import { runs } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
 import { until } from '#test/support/wait.ts';
@@ -544,7 +545,7 @@ t.test(
     const drops = () => dropReasons.reduce((sum, reason) => sum + worker.counted('drops', reason), 0);
     for (const [port, make] of kinds) {
       const original = make();
-      for (let i = 0; i < 2500; i++) {
+      for (let i = 0; i < runs(2500); i++) {
         const before = drops();
         const records = worker.records.length;
         const replies = worker.receive(mutate(original, random), port).length;
@@ -555,7 +556,7 @@ t.test(
       }
     }
     t.equal(worker.counted('drops', 'handler_error'), 0);
-    t.ok(dropped > 5000, `${dropped} dropped`);
+    t.ok(dropped > runs(5000), `${dropped} dropped`);
     await worker.handler.drain();
   },
 );

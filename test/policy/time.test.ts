@@ -5,6 +5,7 @@ import type { TimeOfWeek } from '#policy/fup/rules.ts';
 import { calendarOf, dayWindow, type Interval, monthWindow, usageWindows, weekWindow, windowOf } from '#policy/time.ts';
 import { isTimeOfWeek, nextTimeOfWeekEdge } from '#policy/time-of-week.ts';
 import { isTimeZone, localTime, quarterMs } from '#policy/zone.ts';
+import { runs } from '#test/support/effort.ts';
 
 const zones = [
   'UTC',
@@ -124,7 +125,7 @@ t.test('windows contain their instant, tile time and have their edges on quarter
       });
       return same && before.toMs === window.fromMs && after.fromMs === window.toMs;
     }),
-    { numRuns: 1500 },
+    { numRuns: runs(1500) },
   );
 });
 
@@ -140,7 +141,7 @@ t.test('a window begins with the first moment of its date', async () => {
       if (kind === 'week') return first.weekday === calendar.weekStart || calendar.timeZone === 'Pacific/Apia';
       return kind === 'day' || first.day <= calendar.anchorDay || calendar.timeZone === 'Pacific/Apia';
     }),
-    { numRuns: 1500 },
+    { numRuns: runs(1500) },
   );
 });
 
@@ -177,7 +178,7 @@ t.test('with an earlier instant the ledger gets every window since, without gaps
         );
       });
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 
@@ -277,6 +278,6 @@ t.test('until the next edge nothing changes, and there it does', async () => {
         return steady && (edge === null || (edge > at && isTimeOfWeek(span, edge, zone) !== active));
       },
     ),
-    { numRuns: 1500 },
+    { numRuns: runs(1500) },
   );
 });

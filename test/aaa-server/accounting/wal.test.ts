@@ -20,6 +20,7 @@ import { createDiskWatch } from '#aaa-server/accounting/disk.ts';
 import { createWalReader } from '#aaa-server/accounting/wal/reader.ts';
 import { openWal, type Wal, WalInUse, type WalOptions } from '#aaa-server/accounting/wal/wal.ts';
 import { codeOf } from '#ops/runtime/errors.ts';
+import { runs } from '#test/support/effort.ts';
 import { metricOf, newMetrics, silent } from './records.ts';
 
 type Test = { teardown(handler: () => unknown): unknown };
@@ -205,7 +206,7 @@ t.test('whatever is damaged in the middle, all other records are still read', as
         );
       },
     ),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 

@@ -11,6 +11,7 @@ import { suspendedSpeed } from '#policy/access/suspended-speed.ts';
 import { isStricter } from '#policy/enforcement/brake-rule.ts';
 import type { FupState } from '#policy/fup/profile.ts';
 import { noUsage } from '#policy/fup/usage.ts';
+import { runs } from '#test/support/effort.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
 const hour = 3_600_000;
@@ -233,7 +234,7 @@ t.test('until that instant the outcome is the same', async () => {
         );
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 

@@ -10,6 +10,7 @@ import { thresholdsOf } from '#policy/fup/thresholds.ts';
 import { noUsage, type Usage } from '#policy/fup/usage.ts';
 import type { Speed } from '#policy/speed.ts';
 import type { Calendar } from '#policy/time.ts';
+import { runs } from '#test/support/effort.ts';
 
 const speed: Speed = { upBps: 20_000_000, downBps: 100_000_000 };
 const calendar: Calendar = { timeZone: 'Europe/Berlin', weekStart: 1, anchorDay: 10 };
@@ -195,7 +196,7 @@ t.test('more usage never gives a faster speed', async () => {
       const after = speedOf(decide(rules, more, at));
       return after.upBps <= before.upBps && after.downBps <= before.downBps;
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -209,7 +210,7 @@ t.test('the order of the rules does not matter', async () => {
       const b = decide(other, usage, at);
       return a.kind === b.kind && a.untilMs === b.untilMs && speedOf(a).upBps === speedOf(b).upBps;
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -228,7 +229,7 @@ t.test('until its end the decision stays, and there it changes', async () => {
       const then = decide(rules, usage, first.untilMs);
       return same && JSON.stringify(speedOf(then)) !== JSON.stringify(speedOf(first));
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -245,7 +246,7 @@ t.test('the published state says the same until it ends', async () => {
         (read.kind !== 'speed' || JSON.stringify(read.speed) === JSON.stringify(speedOf(decided)));
       return same && (later === null || later.kind === 'none');
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -276,7 +277,7 @@ t.test('rules are read back as they were written', async () => {
       const parsed = parseFupRules(JSON.parse(JSON.stringify(rules)));
       return parsed.ok && JSON.stringify(parsed.rules) === JSON.stringify(rules);
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 
