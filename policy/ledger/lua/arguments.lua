@@ -13,49 +13,56 @@ local limits = {
   [9] = TIME, [10] = TIME, [11] = ID, [12] = ID, [13] = ID, [14] = OCTETS, [15] = OCTETS, [16] = OCTETS,
   [17] = OCTETS, [18] = OCTETS, [19] = ID, [20] = TIME,
 }
-local FIRST_NUMBER, LAST_REQUIRED, PEAK, LAST_NUMBER = 9, 13, 19, 20
-
-local function number(args, at)
-  return ledger.whole(args[at] or '', ledger.MOST) or error({ err = 'ERR a list of the call is cut or not of whole numbers' })
-end
+local FIRST_NUMBER, LAST_REQUIRED, PEAK, LAST_NUMBER, LISTS = 9, 13, 19, 20, 32
 
 -- Where the lists lie: `boots`; per kind of window the edges `args[first]` to `args[last]`; thresholds in threes behind `thresholds`.
+-- A list that is cut ends the call with an error before anything was written.
 local function lists(args, call)
-  local at = LAST_NUMBER + 12
-  call.boots, call.windows = {}, {}
-  local count = number(args, at)
-  for i = 1, count do call.boots[i] = number(args, at + i) end
-  at = at + count + 1
+  local at, event = LISTS, call.event
+  for i = 1, tonumber(args[at]) do call.boots[i] = tonumber(args[at + i]) end
+  at = at + #call.boots + 1
   for i = 1, 3 do
-    count = number(args, at)
-    local edges = { first = at + 1, last = at + count, begins = 0 }
+    local count = tonumber(args[at])
+    local edges = { first = at + 1, last = at + count, begins = 0, since = nil }
     if count > 0 or call.sub ~= 0 then
-      edges.begins = number(args, at + count - 1)
-      if count < 2 or call.event < edges.begins or call.event >= number(args, at + count) then
+      if count < 2 or event < tonumber(args[at + count - 1]) or event >= tonumber(args[at + count]) then
         error({ err = 'ERR the last window does not contain the event' })
       end
-      edges.since = number(args, at + 1)
+      edges.begins, edges.since = tonumber(args[at + count - 1]), tonumber(args[at + 1])
     end
     call.windows[i] = edges
     at = at + count + 1
   end
-  call.thresholds, call.thresholds_count = at, number(args, at)
+  call.thresholds, call.thresholds_count = at, tonumber(args[at])
   if #args ~= at + 3 * call.thresholds_count then error({ err = 'ERR a list of the call is cut or too long' }) end
 end
 
+-- The name of the first number that is none, if any.
+local function numbers(args, call)
+  for i = FIRST_NUMBER, LAST_NUMBER do
+    local text = args[i]
+    local value = tonumber(text)
+    if value then
+      if value < 0 or value > limits[i] or value % 1 ~= 0 then return names[i] end
+      call[names[i]] = value
+    elseif text ~= '' or i <= LAST_REQUIRED or i == PEAK then
+      return names[i]
+    end
+  end
+end
+
 function ledger.parse(args)
-  local call = {
-    args = args, wal = args[1], tag = args[4], kind = args[5], inst = args[6], uuid = args[7], print = tonumber(args[8]) or 0, flags = {},
-    previous = ledger.whole(args[2] or '', ledger.MOST), position = ledger.whole(args[3] or '', ledger.MOST),
-  }
-  if not call.previous or not call.position or call.position <= call.previous or call.wal == '' then
+  local previous, position = tonumber(args[2]), tonumber(args[3])
+  if not previous or not position or previous < 0 or position <= previous or position > ledger.MOST or args[1] == '' then
     error({ err = 'ERR a lane position is wrong' })
   end
-  for i = FIRST_NUMBER, LAST_NUMBER do
-    local value = ledger.whole(args[i] or '', limits[i])
-    if value == false or value == nil and (i <= LAST_REQUIRED or i == PEAK) then call.invalid = call.invalid or names[i] end
-    call[names[i]] = value
-  end
+  local call = {
+    args = args, wal = args[1], previous = previous, position = position, tag = args[4], kind = args[5], inst = args[6],
+    uuid = args[7], print = tonumber(args[8]), event = nil, received = nil, tenant = nil, nas = nil, sub = nil, st = nil,
+    upoct = nil, downoct = nil, upgig = nil, downgig = nil, peak = nil, adopted = nil,
+    flags = {}, boots = {}, windows = {}, thresholds = 0, thresholds_count = 0, keys = nil, counted = false,
+  }
+  call.invalid = numbers(args, call)
   if not call.invalid then lists(args, call) end
   return call
 end

@@ -49,8 +49,8 @@ end
 local function note(keys, args)
   local call = { kind = 'on', tag = args[1], inst = args[2], boots = {} }
   call.keys = { boots = keys[1], nas = keys[2], live = keys[3], enforce = keys[4] }
-  local instant = ledger.whole(args[3], ledger.MOST)
-  if not instant then return redis.error_reply('ERR a boot instant is wrong') end
+  local instant = tonumber(args[3])
+  if not instant or instant < 0 or instant % 1 ~= 0 then return redis.error_reply('ERR a boot instant is wrong') end
   ledger.note_boots(call, { instant })
   return ledger.close_booted(call, instant, args[4])
 end

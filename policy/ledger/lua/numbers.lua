@@ -7,14 +7,6 @@ function ledger.text(number)
   return string.format('%.0f', number)
 end
 
--- The argument as a whole number from 0 to `most`, nil when it is empty; false when it is anything else.
-function ledger.whole(text, most)
-  local number = tonumber(text)
-  if number and number >= 0 and number <= most and number % 1 == 0 then return number end
-  if text == '' then return nil end
-  return false
-end
-
 -- floor(bytes * part / whole) without leaving 2^53: bytes < 2^53, part ≤ 2^20, whole ≤ 2^42.
 function ledger.share(bytes, part, whole)
   local rest = math.fmod(bytes, whole)

@@ -14,6 +14,9 @@ local began = { [0] = 'unknown', 'lost', 'start', unknown = 0, lost = 1, start =
 local why = { [0] = nil, 'stop', 'boot', 'silent', 'replaced', stop = 1, boot = 2, silent = 3, replaced = 4 }
 local state = { [0] = 'closed', 'open', closed = 0, open = 1 }
 
+-- Fields of their own that are written only when they change.
+local watched = { 'state', 'started', 'uuid', 'olds', 'flags', 'why', 'stop', 'inc', 'tenant', 'sub' }
+
 local function maybe(number)
   return number > 0 and number - 1 or nil
 end
@@ -28,7 +31,10 @@ function ledger.load(key)
   s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub = struct.unpack(TOTALS, stored[2])
   s.sat, s.stop, s.stime, s.cst = maybe(sat), maybe(stop), maybe(stime), maybe(cst)
   s.began, s.why, s.state = began[by], why[ended], state[is]
-  s.was = { uuid = s.uuid, olds = s.olds, flags = s.flags, started = s.started, state = s.state, why = s.why, stop = s.stop }
+  s.was = {
+    state = s.state, started = s.started, uuid = s.uuid, olds = s.olds, flags = s.flags, why = s.why, stop = s.stop,
+    inc = s.inc, tenant = s.tenant, sub = s.sub,
+  }
   return s
 end
 
@@ -43,26 +49,19 @@ function ledger.save(s, call, newest)
     'totals', struct.pack(TOTALS, s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub),
     'last', s.last, 'up', s.up, 'down', s.down, 'stime', s.stime or '',
   }
-  local function put(name, value)
-    if value ~= was[name] then
-      set[#set + 1] = name
-      set[#set + 1] = value or ''
+  local n = #set
+  for i = 1, #watched do
+    local name = watched[i]
+    if s[name] ~= was[name] then
+      set[n + 1], set[n + 2] = name, s[name] or ''
+      n = n + 2
     end
   end
-  put('state', s.state)
-  put('started', s.started)
-  put('uuid', s.uuid)
-  put('olds', s.olds)
-  put('flags', s.flags)
-  put('why', s.why)
-  put('stop', s.stop)
-  if not s.was then
-    put('inc', s.inc)
-    put('tenant', s.tenant)
-    put('sub', s.sub)
-  end
   if describes then ledger.describe(call.args, set) end
-  if call.kind == 'stop' then put('tcause', call.args[31]) end
+  if call.kind == 'stop' then
+    n = #set
+    set[n + 1], set[n + 2] = 'tcause', call.args[31]
+  end
   redis.call('HSET', s.key, unpack(set))
   if s.state == 'closed' then redis.call('PEXPIRE', s.key, KEEP_MS) end
 end
@@ -103,8 +102,20 @@ function ledger.remember(s, key, list, after, old)
   for _, entry in ipairs(list) do s.olds = s.olds .. entry.inc .. ':' .. entry.uuid .. ';' end
 end
 
+-- `<prefix><tag>:<tenant>:<subscription>`; the arguments have the ids as texts already, unless the session is another's.
+local function key_of(prefix, call, s)
+  if s.tenant == call.tenant and s.sub == call.sub then
+    return prefix .. call.tag .. ':' .. call.args[11] .. ':' .. call.args[13]
+  end
+  return prefix .. call.tag .. ':' .. ledger.text(s.tenant) .. ':' .. ledger.text(s.sub)
+end
+
+function ledger.usage_key(call, s)
+  return key_of('use:', call, s)
+end
+
 local function members(call, s)
-  return 'subses:' .. call.tag .. ':' .. ledger.text(s.tenant) .. ':' .. ledger.text(s.sub)
+  return key_of('subses:', call, s)
 end
 
 -- Tells enforcement. Whatever the bound cuts off unread, its sweep finds.

@@ -29,54 +29,62 @@ local function crosses(call, last, had, has)
   return false
 end
 
+-- Adds the shares of the windows of a kind before the last one; answers what is left for the last.
+local function earlier_windows(call, i, up, down, from, fields, adds)
+  local args, edges, to = call.args, call.windows[i], call.event
+  local edge = tonumber(args[edges.first])
+  local up_before, down_before = ledger.before(edge, up, from, to), ledger.before(edge, down, from, to)
+  for at = edges.first, edges.last - 2 do
+    edge = tonumber(args[at + 1])
+    local ups, downs = ledger.before(edge, up, from, to), ledger.before(edge, down, from, to)
+    if ups > up_before or downs > down_before then
+      local n, name = #fields, windows[i] .. args[at]
+      fields[n + 1], fields[n + 2] = name .. ':up', name .. ':down'
+      adds[n + 1], adds[n + 2] = ups - up_before, downs - down_before
+    end
+    up_before, down_before = ups, downs
+  end
+  return up - up_before, down - down_before
+end
+
 -- What the counters become: reads and computes. nil: a sum is out of range.
 function ledger.count(call, s, up, down, from)
-  local key = 'use:' .. call.tag .. ':' .. ledger.text(s.tenant) .. ':' .. ledger.text(s.sub)
+  local key = ledger.usage_key(call, s)
   local fields, adds, last = { 'all:up', 'all:down' }, { up, down }, {}
-  local args, to, n = call.args, call.event, 2
-  local function add(name, more_up, more_down)
-    fields[n + 1], adds[n + 1] = name .. ':up', more_up
-    fields[n + 2], adds[n + 2] = name .. ':down', more_down
-    n = n + 2
-  end
   for i = 1, 3 do
     local edges = call.windows[i]
-    local up_before, down_before = 0, 0
-    if from < edges.begins then
-      -- Earlier windows too. What lies before the first of them is not wanted any more.
-      local edge = tonumber(args[edges.first])
-      up_before, down_before = ledger.before(edge, up, from, to), ledger.before(edge, down, from, to)
-      for at = edges.first, edges.last - 2 do
-        edge = tonumber(args[at + 1])
-        local ups, downs = ledger.before(edge, up, from, to), ledger.before(edge, down, from, to)
-        if ups > up_before or downs > down_before then add(windows[i] .. args[at], ups - up_before, downs - down_before) end
-        up_before, down_before = ups, downs
-      end
-    end
+    local more_up, more_down = up, down
+    if from < edges.begins then more_up, more_down = earlier_windows(call, i, up, down, from, fields, adds) end
     if edges.since then
+      local n, start = #fields, call.args[edges.last - 1]
+      fields[n + 1], fields[n + 2] = windows[i] .. start .. ':up', windows[i] .. start .. ':down'
+      adds[n + 1], adds[n + 2] = more_up, more_down
       last[i] = n + 1
-      add(windows[i] .. args[edges.last - 1], up - up_before, down - down_before)
     end
   end
   local stored = redis.call('HMGET', key, unpack(fields))
   local set, had, has = {}, {}, {}
-  for i = 1, n do
-    had[i] = tonumber(stored[i] or 0)
-    has[i] = had[i] + adds[i]
-    if has[i] > ledger.MOST then return nil end
-    set[2 * i - 1], set[2 * i] = fields[i], has[i]
+  for i = 1, #fields do
+    local before = stored[i] and tonumber(stored[i]) or 0
+    local after = before + adds[i]
+    if after > ledger.MOST then return nil end
+    had[i], has[i] = before, after
+    set[2 * i - 1], set[2 * i] = fields[i], after
   end
-  local begins = {}
+  local begins
   for i, at in pairs(last) do
-    if not stored[at] then begins[#begins + 1] = i end
+    if not stored[at] then
+      begins = begins or {}
+      begins[#begins + 1] = i
+    end
   end
-  return { key = key, set = set, begins = begins, crossed = crosses(call, last, had, has) }
+  return { key = key, set = set, begins = begins, crossed = call.thresholds_count > 0 and crosses(call, last, had, has) }
 end
 
 -- Writes them; with the first bytes of a window the ones that are too old go.
 function ledger.write_usage(call, counted)
   redis.call('HSET', counted.key, unpack(counted.set))
-  if #counted.begins == 0 then return end
+  if not counted.begins then return end
   local oldest = {}
   for _, i in ipairs(counted.begins) do oldest[windows[i]] = call.windows[i].begins - KEEP[i] end
   for _, field in ipairs(redis.call('HKEYS', counted.key)) do
