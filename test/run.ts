@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { installPeers } from './support/peers.ts';
-import { startSharedPostgres } from './support/stores.ts';
+import { startSharedPostgres } from './support/postgres.ts';
 import { tally } from './support/tally.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
