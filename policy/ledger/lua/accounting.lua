@@ -101,6 +101,8 @@ local function apply(keys, args)
   end
   if not s.uuid and call.uuid ~= '' then s.uuid = call.uuid end
 
+  if call.kind == 'stop' then s.tcause = args[31] end
+
   local is_current = s.key == keys[2]
   if not is_current then
     s.state = 'closed'

@@ -15,7 +15,7 @@ local why = { [0] = nil, 'stop', 'boot', 'silent', 'replaced', stop = 1, boot = 
 local state = { [0] = 'closed', 'open', closed = 0, open = 1 }
 
 -- Fields of their own that are written only when they change.
-local watched = { 'state', 'started', 'uuid', 'olds', 'flags', 'why', 'stop', 'inc', 'tenant', 'sub' }
+local watched = { 'state', 'started', 'uuid', 'olds', 'flags', 'why', 'stop', 'inc', 'tenant', 'sub', 'tcause' }
 
 local function maybe(number)
   return number > 0 and number - 1 or nil
@@ -58,10 +58,6 @@ function ledger.save(s, call, newest)
     end
   end
   if describes then ledger.describe(call.args, set) end
-  if call.kind == 'stop' then
-    n = #set
-    set[n + 1], set[n + 2] = 'tcause', call.args[31]
-  end
   redis.call('HSET', s.key, unpack(set))
   if s.state == 'closed' then redis.call('PEXPIRE', s.key, KEEP_MS) end
 end

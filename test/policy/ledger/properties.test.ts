@@ -7,6 +7,7 @@ import { usageDirections, usageWindows as windowKinds } from '#policy/fup/rules.
 import { createLedger } from '#policy/ledger/ledger.ts';
 import type { AccountingRecord } from '#policy/ledger/types.ts';
 import { usageWindows } from '#policy/time.ts';
+import { isLong, runs } from '#test/support/effort.ts';
 import { until } from '#test/support/wait.ts';
 import { createWal } from './appliers.ts';
 import {
@@ -32,9 +33,8 @@ import {
 } from './ledger-under-test.ts';
 import { shareOf } from './model.ts';
 
-const long = process.env.LASTMILE_TEST_LONG === '1';
-const numRuns = long ? 1000 : 40;
-t.setTimeout(long ? 3_600_000 : 120_000);
+const numRuns = runs(40);
+t.setTimeout(isLong ? 3_600_000 : 120_000);
 const thresholds: Facts = {
   thresholds: windowKinds.flatMap((window) =>
     usageDirections.map((direction) => ({ window, direction, bytes: 10_000_000_000 })),
@@ -43,11 +43,11 @@ const thresholds: Facts = {
 
 for (const cluster of [false, true]) {
   t.test(cluster ? 'in a cluster of three primaries' : 'on a single server', async (t) => {
-    t.setTimeout(long ? 1_800_000 : 60_000);
+    t.setTimeout(isLong ? 1_800_000 : 60_000);
     const store = await storeForTest(t, { cluster });
     const check = <T>(title: string, arbitrary: fc.Arbitrary<T>, holds: (isp: Isp, drawn: T) => Promise<void>) =>
       t.test(title, async (t) => {
-        t.setTimeout(long ? 600_000 : 30_000);
+        t.setTimeout(isLong ? 600_000 : 30_000);
         const quiet = { strictSame: (found: unknown, wanted: unknown, what: string) => same(found, wanted, what) };
         const property = fc.asyncProperty(arbitrary, async (drawn) => holds(await ledgerOn(quiet, store), drawn));
         await fc.assert(property, { numRuns: cluster ? numRuns / 4 : numRuns });

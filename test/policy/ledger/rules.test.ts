@@ -46,7 +46,8 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
     await isp.at(0, { kind: 'start' });
     await isp.at(300, { kind: 'interim', sessionTimeS: 300, ...isp.bytes(100, 1000) });
     t.equal((await isp.sessions()).length, 1);
-    await isp.at(600, { kind: 'stop', sessionTimeS: 600, ...isp.bytes(150, 1700) });
+    await isp.at(600, { kind: 'stop', sessionTimeS: 600, ...isp.bytes(150, 1700), terminateCause: '1' });
+    t.equal(await isp.state('tcause'), '1');
     t.strictSame((await isp.usage(noon)).day, { upBytes: 150, downBytes: 1700 });
     t.strictSame(await isp.sessions(), []);
     t.strictSame(await isp.events(), ['opened', 'closed']);
