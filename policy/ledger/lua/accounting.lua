@@ -1,5 +1,7 @@
 -- One accounting record into the ledger, once. Everything is decided before the first write: there is no rollback.
-local WEEK = 7 * 86400000
+local DAY = 86400000
+local WEEK = 7 * DAY
+local START_MS = 60000 -- so much a Start may differ from the beginning that Session-Time told
 local MOST_QUARANTINED = 10000
 
 local function pass(call)
@@ -34,6 +36,70 @@ local function session_time(call)
   return call.st
 end
 
+-- What the record tells of the incarnation besides counters; answers whether it is its newest.
+local function observe(s, call)
+  local newest = call.event >= s.last
+  if not newest then call.flags[#call.flags + 1] = 'late' end
+  s.last, s.first = math.max(s.last, call.event), math.min(s.first, call.event)
+  if call.st and (not s.stime or call.st > s.stime) then s.stime, s.sat = call.st, call.event end
+  if s.began == 'unknown' then s.started = s.first end
+  if call.kind == 'start' and (s.began == 'unknown' or s.began == 'lost' and math.abs(call.event - s.started) <= START_MS) then
+    s.began, s.started = 'start', call.event
+  end
+  if not s.uuid and call.uuid ~= '' then s.uuid = call.uuid end
+  if call.kind == 'stop' then s.tcause = call.args[31] end
+  return newest
+end
+
+-- A tombstone stays closed; a Stop tells when.
+local function settle_old(s, call)
+  s.state = 'closed'
+  if call.kind == 'stop' then
+    s.why, s.stop = 'stop', call.event
+  elseif not s.why then
+    s.why, s.stop = 'replaced', call.event
+  end
+end
+
+-- Opens, closes or leaves the newest incarnation; answers what it became: 'open', 'closed' or nil.
+local function settle(s, call, first)
+  local closed = s.state == 'closed'
+  if call.kind == 'stop' then
+    if s.why == 'stop' then return nil end
+    if first or closed then
+      s.state, s.why, s.stop = 'closed', 'stop', call.event
+      if first then ledger.event(call, 'closed', s, call.event) end
+    else
+      ledger.close(call, s, 'stop', call.event)
+    end
+    return 'closed'
+  end
+  if first then
+    ledger.open(call, s)
+    ledger.close_silent(call)
+    return 'open'
+  end
+  if not closed then return nil end
+  if lives_on(s, call) then
+    ledger.open(call, s)
+    ledger.flag(s, call, 'reopened')
+    return 'open'
+  end
+  if s.why == 'boot' then s.stop = s.last end
+  if call.event > s.stop then call.flags[#call.flags + 1] = 'after_stop' end
+end
+
+-- A new incarnation, not yet written. `current`: the newest there is, if any.
+local function begin(call, current, where, session_key)
+  local inc = current and current.next or 1
+  local key = where == 'before' and ledger.old_key(session_key, ledger.text(inc)) or session_key
+  local s = ledger.create(call, key, inc, math.max(0, call.event - (call.st or 0) * 1000))
+  if call.kind ~= 'start' then ledger.flag(s, call, 'lost_start') end
+  return s
+end
+
+-- KEYS and ARGV: policy/ledger/arguments.ts. → {'duplicate'}, {'gap', stored}, {'need_windows', since}, {'quarantined', reason} or
+-- {'applied', crossed, what the directory should say or '', incarnation, last event, subscription, new boots, flags...}
 local function apply(keys, args)
   local call = ledger.parse(args)
   call.keys = { lanes = keys[1], live = keys[3], nas = keys[4], enforce = keys[5], quarantine = keys[6], boots = keys[7] }
@@ -41,33 +107,26 @@ local function apply(keys, args)
   if call.position <= stored then return { 'duplicate' } end
   if call.previous ~= stored then return { 'gap', stored } end
   if call.invalid then return quarantine(call, args, 'invalid_' .. call.invalid) end
-  call.st = session_time(call)
   if call.kind == 'on' or call.kind == 'off' then
     ledger.note_boots(call, { call.event })
-    ledger.close_booted(call, call.event, 50)
     pass(call)
     return { 'applied', 0, '', 0, 0, 0, 0 }
   end
 
-  local boots, fresh = ledger.boots(call)
-  call.boots = boots
+  call.st = session_time(call)
+  local fresh
+  call.boots, fresh = ledger.boots(call)
   local current = ledger.load(keys[2])
   local s, where, list, after
   if current then s, where, list, after = ledger.place(current, call) end
   local first = not s
   if first then
     if call.received - call.event > WEEK then return quarantine(call, args, 'too_old') end
-    local started = math.max(0, call.event - (call.st or 0) * 1000)
-    local inc = current and current.next or 1
-    local key = where == 'before' and ledger.old_key(keys[2], ledger.text(inc)) or keys[2]
-    s = ledger.create(call, key, inc, started)
-    if call.kind ~= 'start' then ledger.flag(s, call, 'lost_start') end
+    s = begin(call, current, where, keys[2])
   end
-  local baseline = first and call.adopted and s.started < call.adopted
-  local closed = s.state == 'closed'
   local up, down, from = ledger.deltas(s, call, first)
   if not up then return quarantine(call, args, 'counter_out_of_range') end
-  if baseline then
+  if first and call.adopted and s.started < call.adopted then
     up, down = 0, 0
     ledger.flag(s, call, 'baseline')
   end
@@ -79,9 +138,8 @@ local function apply(keys, args)
     if not counted then return quarantine(call, args, 'counter_out_of_range') end
   end
 
-  -- From here on only writes.
+  -- From here on it is written.
   if fresh then ledger.note_boots(call, {}) end
-  local change = ''
   if where == 'later' then
     ledger.bury(call, current)
     ledger.remember(s, keys[2], list, #list, current)
@@ -90,54 +148,21 @@ local function apply(keys, args)
     ledger.remember(current, keys[2], list, after, s)
     ledger.save(current, call, false)
   end
-  local newest = call.event >= s.last
-  if math.floor(call.event / 86400000) > math.floor(s.last / 86400000) then change = s.state end
-  if not newest then call.flags[#call.flags + 1] = 'late' end
-  s.last, s.first = math.max(s.last, call.event), math.min(s.first, call.event)
-  if call.st and (not s.stime or call.st > s.stime) then s.stime, s.sat = call.st, call.event end
-  if s.began == 'unknown' then s.started = s.first end
-  if call.kind == 'start' and (s.began == 'unknown' or s.began == 'lost' and math.abs(call.event - s.started) <= 60000) then
-    s.began, s.started = 'start', call.event
+  local another_day = math.floor(call.event / DAY) > math.floor(s.last / DAY)
+  local newest = observe(s, call)
+  local change
+  if s.key == keys[2] then
+    change = settle(s, call, first) or another_day and s.state
+    if s.state == 'open' and (newest or change == 'open') then ledger.touch(call, s) end
+  else
+    settle_old(s, call)
   end
-  if not s.uuid and call.uuid ~= '' then s.uuid = call.uuid end
-
-  if call.kind == 'stop' then s.tcause = args[31] end
-
-  local is_current = s.key == keys[2]
-  if not is_current then
-    s.state = 'closed'
-    if not s.why or call.kind == 'stop' then s.why, s.stop = call.kind == 'stop' and 'stop' or 'replaced', call.event end
-  elseif call.kind == 'stop' then
-    if s.why ~= 'stop' then
-      change = 'closed'
-      if first or closed then
-        s.state, s.why, s.stop = 'closed', 'stop', call.event
-        if first then ledger.event(call, 'closed', s, call.event) end
-      else
-        ledger.close(call, s, 'stop', call.event)
-      end
-    end
-  elseif first then
-    ledger.open(call, s)
-    ledger.close_silent(call)
-    change = 'open'
-  elseif closed and lives_on(s, call) then
-    ledger.open(call, s)
-    ledger.flag(s, call, 'reopened')
-    change = 'open'
-  elseif closed then
-    if s.why == 'boot' then s.stop = s.last end
-    if call.event > s.stop then call.flags[#call.flags + 1] = 'after_stop' end
-  end
-  if s.state == 'open' and (newest or change == 'open') then ledger.touch(call, s) end
   ledger.save(s, call, newest)
-  if counted then
-    ledger.write_usage(call, counted)
-    if counted.crossed then ledger.event(call, 'crossed', s, call.event) end
-  end
+  local crossed = counted and counted.crossed
+  if counted then ledger.write_usage(call, counted) end
+  if crossed then ledger.event(call, 'crossed', s, call.event) end
   pass(call)
-  local crossed = counted and counted.crossed and 1 or 0
-  return { 'applied', crossed, is_current and change or '', s.inc, s.last, s.sub, fresh and 1 or 0, unpack(call.flags) }
+  return { 'applied', crossed and 1 or 0, change or '', s.inc, s.last, s.sub, fresh and 1 or 0, unpack(call.flags) }
 end
 
 redis.register_function('accounting_apply', apply)
