@@ -63,7 +63,8 @@ const server = createRadiusServer({
   ...settings,
   handler,
   counters,
-  warn: (message, fields) => log.warn(fields, message),
+  // What the kernel does not grant, it grants no worker: the first one tells.
+  warn: settings.index === 0 ? (message, fields) => log.warn(fields, message) : () => {},
   // Uncaught in this thread: the main thread hears of it and ends the process.
   onFatal: (error) => {
     throw error;

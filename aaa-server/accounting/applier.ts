@@ -47,6 +47,8 @@ export type Applier = Part & {
 
 const checkpointMs = 5000;
 const notReadyMs = 100;
+/** A pause shorter than this (at the start, at a failover) is nothing to tell. */
+const tellAfterMs = 1000;
 /** While catching up this share of the time is left to logins and enforcement. */
 const restShare = 0.25;
 
@@ -64,6 +66,7 @@ export function createApplier(options: ApplierOptions): Applier {
   let checked = false;
   let checkAtMs = 0;
   let checkpointAtMs = 0;
+  let failing: { readonly sinceMs: number; readonly told: boolean } | undefined;
   let stopping = false;
   let running: Promise<void> | undefined;
   let listening = false;
@@ -189,7 +192,7 @@ export function createApplier(options: ApplierOptions): Applier {
     if (stopping) return;
     const limit = breaker.limit(batch);
     const count = await advance(limit);
-    breaker.succeeded();
+    recovered();
     const waiting = sender.waiting();
     metrics.paused.set({ wal: wal.id }, 0);
     metrics.backlog.set({ wal: wal.id }, Math.max(0, wal.durable() - passed()));
@@ -216,11 +219,25 @@ export function createApplier(options: ApplierOptions): Applier {
         const pauseMs = Math.round(breaker.failed());
         metrics.paused.set({ wal: wal.id }, 1);
         checkAtMs = 0;
-        log.warn({ wal: wal.id, pauseMs, reason: messageOf(error) }, 'applying pauses');
+        tellFailing(error);
         await rest(pauseMs);
       }
     }
     if (checked) await checkpoint();
+  }
+
+  /** One line for an outage, however often it was tried. */
+  function tellFailing(error: unknown): void {
+    const { sinceMs, told } = failing ?? { sinceMs: clock.monotonicMs(), told: false };
+    const tell = !told && clock.monotonicMs() - sinceMs >= tellAfterMs;
+    failing = { sinceMs, told: told || tell };
+    if (tell) log.warn({ wal: wal.id, reason: messageOf(error) }, 'applying pauses until the ledger answers');
+  }
+
+  function recovered(): void {
+    breaker.succeeded();
+    if (failing?.told) log.info({ wal: wal.id }, 'applying goes on');
+    failing = undefined;
   }
 
   /** Until the time has passed or the applier is stopped; `listen`: or something more became durable. */

@@ -28,6 +28,12 @@ export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
   const { addresses, udpDriver, receiveBufferBytes, handler, counters, warn, onFatal } = options;
   const listeners: UdpListener[] = [];
 
+  let warned = false;
+  const warnOnce: RadiusDeps['warn'] = (message, fields) => {
+    if (!warned) warn(message, fields);
+    warned = true;
+  };
+
   async function listen(radiusPort: RadiusPort, port: number): Promise<void> {
     const base = listeners.length * addresses.length;
     const listener = await openUdp({
@@ -38,7 +44,7 @@ export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
       receiveBufferBytes,
       onBatch: (batch, socket) => handler.handleBatch(radiusPort, batch, socket, base + socket.index),
       count: (event) => counters.count('udp', event),
-      warn,
+      warn: warnOnce,
       onFatal,
     });
     listeners.push(listener);

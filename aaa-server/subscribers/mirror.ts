@@ -33,7 +33,13 @@ export type Mirror = {
 };
 
 /** What one read of a partition brings: profiles, and the id of the entry up to which they are complete. */
-type Read = { readonly profiles: readonly DecidedProfile[]; readonly position: string; readonly atEnd: boolean };
+type Read = {
+  readonly profiles: readonly DecidedProfile[];
+  readonly position: string;
+  readonly atEnd: boolean;
+  /** Not the stream: the last profiles themselves. */
+  readonly again?: true;
+};
 
 /** Position of a stream that was empty when it was last read. */
 const beginning = '0-0';
@@ -89,6 +95,7 @@ export function createMirror(options: MirrorOptions): Mirror {
     const reads = await Promise.all(
       partitions.map(async (partition) => ({ partition, read: await readPartition(partition) })),
     );
+    tellReadAgain(reads);
     const news = reads.filter(({ partition, read }) => read.position !== storedPosition(partition));
     for (const { partition, read } of reads) read.atEnd ? behind.delete(partition) : behind.add(partition);
     const inStep = isFull && behind.size === 0;
@@ -148,8 +155,15 @@ export function createMirror(options: MirrorOptions): Mirror {
         cursor = next;
       } while (cursor !== '0');
     }
-    log.info({ partition, profiles: profiles.length }, 'profiles of a partition read again');
-    return { profiles, position: last?.[0] ?? beginning, atEnd: true };
+    return { profiles, position: last?.[0] ?? beginning, atEnd: true, again: true };
+  }
+
+  /** One line for a pass; none for a node that starts with nothing. */
+  function tellReadAgain(reads: readonly { readonly partition: number; readonly read: Read }[]): void {
+    const again = reads.filter(({ read }) => read.again);
+    const profiles = again.reduce((sum, { read }) => sum + read.profiles.length, 0);
+    const gaps = again.filter(({ partition }) => storedPosition(partition) !== '').length;
+    if (profiles > 0 || gaps > 0) log.info({ partitions: again.length, gaps, profiles }, 'decided profiles read again');
   }
 
   async function wasTrimmed(stream: string): Promise<boolean> {

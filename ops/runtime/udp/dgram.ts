@@ -37,6 +37,7 @@ export async function openDgram(options: UdpOptions): Promise<UdpListener> {
     await stop();
     throw error;
   }
+  tellReceiveBuffer(opened, options);
   return { driver: 'dgram', sockets: opened.map(({ udp }) => udp), stopReceiving, stop };
 }
 
@@ -62,7 +63,7 @@ async function openSocket(
     });
   });
   socket.on('error', options.onFatal);
-  askReceiveBuffer(socket, address, options);
+  if (options.receiveBufferBytes > 0) socket.setRecvBufferSize(options.receiveBufferBytes);
 
   let queued = 0;
   let drainedNow: (() => void) | undefined;
@@ -123,17 +124,14 @@ async function openSocket(
   return { socket, udp, drained };
 }
 
-function askReceiveBuffer(socket: Socket, address: string, options: UdpOptions): void {
-  const asked = options.receiveBufferBytes;
-  if (asked === 0) return;
-  socket.setRecvBufferSize(asked);
+/** One warning for all sockets: the limit is the kernel's. */
+function tellReceiveBuffer(opened: readonly OpenSocket[], { receiveBufferBytes, warn }: UdpOptions): void {
+  const smallest = Math.min(...opened.map(({ socket }) => socket.getRecvBufferSize()));
   // Linux books twice of what it grants, for its own overhead.
-  const got = process.platform === 'linux' ? socket.getRecvBufferSize() / 2 : socket.getRecvBufferSize();
-  if (got >= asked) return;
-  options.warn('udp receive buffer is smaller than asked: bursts may be lost, raise net.core.rmem_max', {
-    address,
-    port: options.port,
-    askedBytes: asked,
-    gotBytes: got,
-  });
+  const granted = process.platform === 'linux' ? smallest / 2 : smallest;
+  if (granted >= receiveBufferBytes) return;
+  warn(
+    `the kernel grants a receive buffer of ${granted} bytes, bursts of datagrams may be lost: run \`sysctl -w net.core.rmem_max=${receiveBufferBytes}\` and keep it in /etc/sysctl.d`,
+    { granted, asked: receiveBufferBytes },
+  );
 }

@@ -12,6 +12,7 @@ import { createOrphans } from '#aaa-server/accounting/orphans.ts';
 import { createOwnerOf } from '#aaa-server/accounting/owner.ts';
 import { encodeRecord } from '#aaa-server/accounting/record.ts';
 import { openWal } from '#aaa-server/accounting/wal/wal.ts';
+import { createLogger } from '#ops/runtime/log.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import type { AccountingCall } from '#policy/ledger/types.ts';
 import { until } from '#test/support/wait.ts';
@@ -187,7 +188,12 @@ t.test('a quarantined record is counted and passed', async (t) => {
 
 t.test('while the ledger is away records are kept, and enforcement is told when they are counted', async (t) => {
   const ledger = createMemoryLedger();
-  const { accounting, metrics, events } = await accountingOf(path.join(rootOf(t), 'node-0'), ledger);
+  const said: string[] = [];
+  const log = createLogger('test', 'silent');
+  const say: typeof log.info = (_: unknown, ...rest: unknown[]) => void said.push(String(rest[0]));
+  log.info = say;
+  log.warn = say;
+  const { accounting, metrics, events } = await accountingOf(path.join(rootOf(t), 'node-0'), ledger, { log });
   let away = true;
   const loading = Object.assign(new Error('LOADING Redis is loading the dataset in memory'), { name: 'ReplyError' });
   const { lanePositions } = ledger;
@@ -197,9 +203,12 @@ t.test('while the ledger is away records are kept, and enforcement is told when 
   for (let i = 0; i < 20; i++) await accounting.append(recordOf(i, { kind: 'start' }));
   await until(async () => (await metricOf(metrics.paused)) === 1, 'applying pauses');
   t.equal(ledger.applied.length, 0);
+  t.strictSame(said, [], 'a short pause is nothing to tell');
+  await until(() => said.length > 0, 'the outage is told');
   away = false;
   await applied(accounting);
   await accounting.stop();
+  t.strictSame(said, ['applying pauses until the ledger answers', 'applying goes on']);
   t.equal(ledger.applied.length, 20);
   t.strictSame(
     [...new Set(events)].sort(),

@@ -143,6 +143,16 @@ t.test('decided profiles reach the mirror, also those that were trimmed or lie i
     heldOutcome: null,
     decidedAtMs: 1000,
   });
+  const said: object[] = [];
+  const log = createLogger('test', 'silent');
+  log.info = ((fields: object) => said.push(fields)) as typeof log.info;
+  const emptyNode = openNodeForWriting(temporaryFolder(t));
+  t.teardown(() => emptyNode.close());
+  const ofNothing = createMirror({ redis, node: emptyNode, tenants: () => [3], clock: systemClock, log });
+  ofNothing.start();
+  await until(() => ofNothing.ageMs() < 60_000, 'the mirror of nothing is in step');
+  await ofNothing.stop();
+  t.strictSame(said, [], 'a node that starts with nothing says nothing');
   await decide(throttled(1, 100));
 
   const node = openNodeForWriting(folder);
@@ -155,7 +165,7 @@ t.test('decided profiles reach the mirror, also those that were trimmed or lie i
       node,
       tenants: () => [3],
       clock: systemClock,
-      log: createLogger('test', 'silent'),
+      log,
     });
     mirror.start();
     t.teardown(() => mirror.stop());
@@ -184,6 +194,14 @@ t.test('decided profiles reach the mirror, also those that were trimmed or lie i
   const second = start();
   await shows(neighbour, 400);
   await shows(1, 300);
+  t.match(
+    said,
+    [
+      { gaps: 0, profiles: 1 },
+      { partitions: 1, gaps: 1, profiles: 2 },
+    ],
+    'what was read again is told in one line for all partitions',
+  );
 
   // Away: what is known stays, and the age grows.
   await server.kill9();
