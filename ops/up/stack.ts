@@ -29,7 +29,6 @@ export type StackOptions = {
 export type Stack = { start(): Promise<void>; stop(): Promise<void>; abandon(): void };
 
 export function createStack({ settings, given, processes, say, logged }: StackOptions): Stack {
-  const begun = performance.now();
   const stopping = new AbortController();
   const supervisors: Supervisor[] = [];
   let unlock: (() => void) | undefined;
@@ -119,7 +118,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
       passwordTold(folder);
     }
     if (!(await edge)) return;
-    say(`\nLastmile is ready (${seconds(begun)})`);
+    say(`\nLastmile is ready (${seconds(0)})`);
     for (const line of summary(settings, folder)) say(line);
   }
 
@@ -151,6 +150,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
   };
 }
 
+/** Since `from`; 0 is the start of this process. */
 function seconds(from: number): string {
   return `${((performance.now() - from) / 1000).toFixed(1)} s`;
 }

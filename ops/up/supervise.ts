@@ -24,7 +24,7 @@ export type Supervisor = { name: string; start(): Promise<void>; stop(): Promise
 
 /** `start` throws when the first start fails; later failures are retried for ever. */
 export function supervise(supervised: Supervised, options: SuperviseOptions): Supervisor {
-  const { say, firstPauseMs = 1000, longestPauseMs = 30_000, settledMs = 60_000 } = options;
+  const { say, firstPauseMs = 100, longestPauseMs = 30_000, settledMs = 60_000 } = options;
   const stopping = new AbortController();
   let starting: Promise<void> = Promise.resolve();
   let watching: Promise<void> = Promise.resolve();
