@@ -3,7 +3,7 @@ import type { EnforcementMode, NasRecord, ProfileRecord, SnapshotReader } from '
 import { forNas } from '#policy/access/for-nas.ts';
 import { formatOutcome, type Outcome, parseOutcome } from '#policy/access/outcome.ts';
 import { isForecast, isStricter } from '#policy/enforcement/brake-rule.ts';
-import { type NextStep, nextStep } from '#policy/enforcement/next-step.ts';
+import { disconnected, type NextStep, nextStep } from '#policy/enforcement/next-step.ts';
 import type { StricterChange } from '#policy/ledger/brake-gate.ts';
 import type { Subscriber } from '#policy/ledger/enforcement.ts';
 import { keys } from '#policy/ledger/keys.ts';
@@ -22,6 +22,10 @@ export type SessionNeed = {
   /** Text of it. */
   readonly desired: string;
   readonly step: NextStep;
+  /** Its login answered something else, as its Class says: that node's mirror did not know the last profile. */
+  readonly misled: boolean;
+  /** open: it reports. silent: it has not for long. forgotten: and its access server said that it no longer has it. */
+  readonly life: 'open' | 'silent' | 'forgotten';
 };
 
 export type Assessment = {
@@ -35,8 +39,8 @@ export type Assessment = {
   readonly sessions: readonly SessionNeed[];
   /** The change that the brake must let through; null when there is none or an operator could foresee it. */
   readonly stricter: StricterChange | null;
-  /** What the subscriber has now: what a login goes on answering while the brake holds. */
-  readonly applied: Outcome;
+  /** What the subscriber has now: what a login goes on answering while the brake holds. Null: only a Disconnect waits for the brake. */
+  readonly applied: Outcome | null;
 };
 
 export type AssessOptions = {
@@ -48,7 +52,12 @@ export type AssessOptions = {
   profiles: Profiles;
   nas(tenantId: number, nasId: number): NasRecord | undefined;
   fallback: boolean;
+  /** False: nothing that seems due now was foreseen. */
+  clockSteady(): boolean;
 };
+
+const leastSilenceMs = 15 * 60_000;
+const silentIntervals = 3;
 
 /** Null when the snapshot knows no such subscription: nothing is done to its sessions. */
 export async function assess(options: AssessOptions, who: Subscriber, nowMs: number): Promise<Assessment | null> {
@@ -72,20 +81,26 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
       (known) => options.hashOutcome(formatOutcome(known)) === session.loginOutcomeHash,
     );
     const told = { ...session.enforcement, lastEventAtMs: session.lastEventAtMs, login: login ?? null };
+    const step = nextStep(told, given, { fallback: options.fallback });
+    const mode = weaker(tenant.mode, nas?.mode ?? 'observe');
+    const isFirst = mode !== 'off' && session.enforcement.desired === '';
     return {
       key: keys.session(session.partition, session.tenantId, session.nasInstance, session.sessionId),
       session,
-      mode: weaker(tenant.mode, nas?.mode ?? 'observe'),
+      mode,
       outcome: given,
       desired: formatOutcome(given),
-      step: nextStep(told, given, { fallback: options.fallback }),
+      step,
+      misled: isFirst && session.loginOutcomeHash !== '' && step.kind === 'change',
+      life: lifeOf(session, step, plan.interimIntervalS, nowMs),
     };
   });
-  const stricter = sessions.find(
-    ({ mode, step, outcome: given }) =>
-      mode === 'enforce' && step.kind === 'change' && !step.approved && isStricter(step.from ?? full, given),
-  );
-  const foreseen = isForecast(outcome, { ...record, graceMs: plan.graceMs }, nowMs);
+  const fresh = sessions.filter(({ mode, step }) => mode === 'enforce' && step.kind === 'change' && !step.approved);
+  const from = (need: SessionNeed) => (need.step.kind === 'change' ? need.step.from : null) ?? full;
+  const stricter = fresh.find((need) => !interrupts(need) && isStricter(from(need), need.outcome));
+  const foreseen = options.clockSteady() && isForecast(outcome, { ...record, graceMs: plan.graceMs }, nowMs);
+  const unforeseen = stricter && !foreseen ? changeTo(who, outcome) : null;
+  const interruption = fresh.some(interrupts) ? interruptionOf(who) : null;
   return {
     who,
     outcome,
@@ -93,9 +108,22 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
     lastProfile,
     untilMs: decision.untilMs,
     sessions,
-    stricter: stricter && !foreseen ? changeTo(who, outcome) : null,
-    applied: (stricter?.step.kind === 'change' ? stricter.step.from : null) ?? full,
+    stricter: unforeseen ?? interruption,
+    applied: stricter && unforeseen ? from(stricter) : null,
   };
+}
+
+/** The Disconnect that follows a refused change, which the brake let through before. */
+function interrupts({ step, outcome }: SessionNeed): boolean {
+  return step.kind === 'change' && step.by === 'disconnect' && outcome.kind !== 'reject';
+}
+
+function lifeOf(session: LiveSession, step: NextStep, interimIntervalS: number, nowMs: number): SessionNeed['life'] {
+  const silenceMs = Math.max(leastSilenceMs, silentIntervals * interimIntervalS * 1000);
+  if (nowMs - session.lastEventAtMs <= silenceMs) return 'open';
+  const { acked, errorCause } = session.enforcement;
+  const ended = acked === disconnected || parseOutcome(acked)?.kind === 'reject';
+  return (errorCause === '503' || ended) && step.kind !== 'change' ? 'forgotten' : 'silent';
 }
 
 /** The outcome that logins answer while the brake holds. */
@@ -109,7 +137,12 @@ export function changeTo(who: Subscriber, outcome: Outcome): StricterChange {
   return { subscriptionId: who.subscriptionId, reason, desired: formatOutcome(outcome) };
 }
 
-function weaker(a: EnforcementMode, b: EnforcementMode): EnforcementMode {
+/** Counted for itself, whatever the change was. */
+function interruptionOf({ subscriptionId }: Subscriber): StricterChange {
+  return { subscriptionId, reason: 'disconnect:refused', desired: disconnected };
+}
+
+export function weaker(a: EnforcementMode, b: EnforcementMode): EnforcementMode {
   if (a === 'off' || b === 'off') return 'off';
   return a === 'observe' || b === 'observe' ? 'observe' : 'enforce';
 }

@@ -7,9 +7,12 @@ import type { Registry } from '#ops/runtime/metrics.ts';
 import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
 import { createEnforcementLedger, type Subscriber } from '#policy/ledger/enforcement.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
-import type { AssessOptions } from './assess.ts';
+import { type AssessOptions, weaker } from './assess.ts';
+import { createClockWatch } from './clock-watch.ts';
 import { createCoaClient } from './coa/client.ts';
 import { coaRequestFor } from './coa/request.ts';
+import { createDisconnects } from './disconnects.ts';
+import { createFailures } from './failures.ts';
 import { createEnforcementLoop, type EnforcementLoop } from './loop.ts';
 import { createEnforcementMetrics } from './metrics.ts';
 import { createPartitions } from './partitions.ts';
@@ -57,6 +60,8 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
   const fallback = config.COA_FALLBACK === 'disconnect';
   const metrics = createEnforcementMetrics(deps.registry);
   const alarms = createAlarms({ log, metrics, timer, onAlarm: deps.onAlarm });
+  const failed = createFailures({ log, metrics, timer });
+  const clock = createClockWatch(timer, (byMs) => alarms.raise('clock_jumped', 'wall clock', { byMs }));
   const ledger = createEnforcementLedger(redis, deps.node);
   const gate = createBrakeGate(redis);
   const nas = nasById(snapshot);
@@ -74,23 +79,26 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     ledger,
     build: (session, outcome, by) =>
       coaRequestFor(session, nas(session.tenantId, session.nasId), outcome, by, deps.keyring),
-    fallback,
+    enforced: ({ tenantId, nasId }) =>
+      weaker(snapshot.tenant(tenantId)?.mode ?? 'observe', nas(tenantId, nasId)?.mode ?? 'observe') === 'enforce',
+    disconnects: createDisconnects(timer),
     timer,
     random,
     metrics,
     alarms,
-    log,
+    failed,
     onRetry({ owned, session }, delayMs) {
       // The sweep finds it too; the wheel is only sooner.
       ledger
         .schedule(owned.lease, session, timer.nowMs() + delayMs)
-        .catch(() => metrics.failures.inc({ step: 'wheel' }));
+        .catch((error) => failed('wheel', error, 'a retry was not scheduled, the sweep finds it'));
     },
   });
   const reconciler = createReconciler({
     ...deps,
     nas,
     fallback,
+    clockSteady: clock.steady,
     profiles: createProfiles(ledger, deps.onPublished ?? (() => {})),
     ledger,
     gate,
@@ -99,12 +107,13 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     random,
     metrics,
     alarms,
-    log,
+    failed,
   });
   const sweep = createSweep({
     reconciler,
     gate,
     liveSubscribers: ledger.liveSubscribers,
+    ownedPartitions: () => new Set(partitions.all().map(({ lease }) => lease.partition)),
     metrics,
   });
   const loop = createEnforcementLoop({
@@ -116,7 +125,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     planOf: (who: Subscriber) => snapshot.subscription(who.tenantId, who.subscriptionId)?.planId,
     timer,
     random,
-    metrics,
+    failed,
     log,
     tickMs: pace.tickMs,
     sweepMs: config.ENFORCEMENT_SWEEP_S * 1000,

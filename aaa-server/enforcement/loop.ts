@@ -4,7 +4,7 @@ import type { Logger } from '#ops/runtime/log.ts';
 import { type EnforceEntry, type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import { partitionCount } from '#policy/ledger/types.ts';
-import type { EnforcementMetrics } from './metrics.ts';
+import type { Failures } from './failures.ts';
 import type { ClaimedWork, Owned, Partitions } from './partitions.ts';
 import type { Reconciler, Work } from './reconciler.ts';
 import type { Sweep } from './sweep.ts';
@@ -34,7 +34,7 @@ export type EnforcementLoopOptions = {
   planOf(who: Subscriber): number | undefined;
   timer: Timer;
   random: () => number;
-  metrics: EnforcementMetrics;
+  failed: Failures;
   log: Logger;
   tickMs: number;
   sweepMs: number;
@@ -51,7 +51,7 @@ const longestGatherMs = 1000;
 const wide = ['tenant', 'plan', 'nas', 'reload'];
 
 export function createEnforcementLoop(options: EnforcementLoopOptions): EnforcementLoop {
-  const { ledger, partitions, reconciler, timer, metrics, log } = options;
+  const { ledger, partitions, reconciler, timer, log } = options;
   const everyPartition = Array.from({ length: partitionCount }, (_, partition) => partition);
   const nudged = new Set<number>();
   const changedSubscribers = new Map<string, Subscriber>();
@@ -74,8 +74,7 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
         if (step === 'claim') away = false;
       })
       .catch((error) => {
-        metrics.failures.inc({ step });
-        if (!away) log.warn({ err: error, step }, 'enforcement pauses');
+        options.failed(step, error, 'enforcement pauses');
         if (step === 'claim') away = true;
       });
     jobs.add(running);
@@ -153,24 +152,32 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
 
   /** One pass after the other: partitions just taken over, changes that concern many, and the regular one. */
   async function sweepLoop(): Promise<void> {
-    const pass = (which: readonly Owned[], paceMs: number, concerns?: (who: Subscriber) => boolean) =>
+    const pass = (which: readonly Owned[], overMs: number, concerns?: (who: Subscriber) => boolean) =>
       start('sweep', () =>
-        options.sweep.pass(which, { concerns, pause: () => pause('pace', paceMs), stopped: () => stopped }),
+        options.sweep.pass(which, {
+          concerns,
+          // What an operator changed does not wait for a pass that takes its time.
+          pause: (chunks) => (overMs === 0 || scopes.length > 0 ? Promise.resolve() : pause('pace', overMs / chunks)),
+          stopped: () => stopped,
+        }),
       );
     while (!stopped) {
       if (!away && options.ready()) {
         const owned = partitions.all();
         const fresh = owned.filter(({ lease }) => freshPartitions.has(lease.partition));
-        freshPartitions.clear();
-        const concerned = scopes;
-        scopes = [];
+        const hurried = fresh.length > 0 || scopes.length > 0;
         if (timer.monotonicMs() >= sweepDueMs) {
           sweepDueMs = timer.monotonicMs() + options.sweepMs;
-          // The first pass over what was just taken over does not dawdle.
-          await pass(owned, fresh.length > 0 ? 0 : options.sweepMs / 2 / (owned.length + 1));
+          freshPartitions.clear();
+          scopes = [];
+          // A pass over what was just taken over, or changed for many, does not dawdle.
+          await pass(owned, hurried ? 0 : options.sweepMs / 2);
         } else if (fresh.length > 0) {
+          freshPartitions.clear();
           await pass(fresh, 0);
-        } else if (concerned.length > 0) {
+        } else if (scopes.length > 0) {
+          const concerned = scopes;
+          scopes = [];
           await pass(owned, 0, (who) => concerned.some((scope) => concerns(scope, who)));
         }
       }

@@ -26,6 +26,11 @@ export function createEnforcementMetrics(registry: Registry) {
     alarms: counter('enforcement_alarms_total', 'Things an operator must look at, by reason', ['reason']),
     partitions: gauge('enforcement_partitions_owned', 'Partitions this node enforces'),
     online: gauge('online_subscribers', 'Subscribers with an open session in the partitions of this node', ['tenant']),
+    silent: gauge('silent_sessions', 'Open sessions that have not reported for three interim intervals or 15 minutes'),
+    closed: counter(
+      'sessions_closed_silent_total',
+      'Silent sessions closed because their access server no longer had them',
+    ),
     held: counter('brake_held_changes_total', 'Changes the brake held back', ['tenant']),
     braking: gauge('brake_holding', '1 while the brake of the tenant holds', ['tenant']),
   };

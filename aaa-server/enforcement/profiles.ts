@@ -5,16 +5,16 @@ import { partitionOf } from '#policy/ledger/keys.ts';
 
 export type Profiles = {
   last(who: Subscriber): Promise<ProfileRecord | null>;
-  /** Does nothing when `profile` says the same as `last`. */
-  publish(lease: Lease, profile: ProfileRecord, last: ProfileRecord | null): Promise<void>;
+  /** Does nothing when `profile` says the same as `last`, unless a login has shown that not every mirror has it. */
+  publish(lease: Lease, profile: ProfileRecord, last: ProfileRecord | null, again: boolean): Promise<void>;
 };
 
 /** `onPublished` hears the partition, so that this node's logins need not wait for the mirror's next look. */
 export function createProfiles(ledger: EnforcementLedger, onPublished: (partition: number) => void): Profiles {
   return {
     last: (who) => ledger.lastProfile(partitionOf(who.tenantId, who.subscriptionId), who),
-    async publish(lease, profile, last) {
-      if (saysTheSame(profile, last ?? { ...profile, ...nothing })) return;
+    async publish(lease, profile, last, again) {
+      if (!again && saysTheSame(profile, last ?? { ...profile, ...nothing })) return;
       await ledger.publishProfile(lease, profile);
       onPublished(lease.partition);
     },

@@ -1,11 +1,11 @@
 // Evaluates subscriptions and brings what differs on its way: profiles published, wheel set, sessions told, all past the brake.
-import type { Logger } from '#ops/runtime/log.ts';
 import { formatOutcome } from '#policy/access/outcome.ts';
 import { isStricter } from '#policy/enforcement/brake-rule.ts';
 import type { BrakeGate, Verdict } from '#policy/ledger/brake-gate.ts';
 import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
 import type { Alarms } from './alarms.ts';
 import { type Assessment, type AssessOptions, assess, changeTo, heldOf, type SessionNeed } from './assess.ts';
+import type { Failures } from './failures.ts';
 import { mapLimited } from './map-limited.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
@@ -30,6 +30,8 @@ export type Evaluated = {
   readonly failed: readonly Work[];
   /** With `postpone`: what would make a subscriber stricter and was left for one later question to the brake. */
   readonly postponed: readonly Work[];
+  /** Open sessions that have not reported for long. */
+  readonly silent: number;
 };
 
 export type Reconciler = {
@@ -46,7 +48,7 @@ export type ReconcilerOptions = AssessOptions & {
   random: () => number;
   metrics: EnforcementMetrics;
   alarms: Alarms;
-  log: Logger;
+  failed: Failures;
 };
 
 type Assessed = {
@@ -69,10 +71,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** Released subscriptions that were handed out already. */
   let releasedBefore = new Set<string>();
 
-  const failure = (step: string, error: unknown) => {
-    metrics.failures.inc({ step });
-    options.log.warn({ err: error, step }, 'evaluation failed, it comes again');
-  };
+  const failure = (step: string, error: unknown) => options.failed(step, error, 'evaluation failed, it comes again');
 
   async function evaluate(works: readonly Work[], { postpone = false } = {}): Promise<Evaluated> {
     const failed: Work[] = [];
@@ -84,7 +83,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       turns.set(memberOf(work.who), turn);
       try {
         const assessment = await assess(options, work.who, timer.nowMs());
-        return assessment && { work, assessment, turn, seenMs };
+        if (assessment) return { work, assessment, turn, seenMs };
+        // Of a subscription that the snapshot does not know nothing is due.
+        await ledger.schedule(work.owned.lease, work.who, null, work.claimedMs);
+        return null;
       } catch (error) {
         failure('assess', error);
         failed.push(work);
@@ -95,7 +97,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const item of assessed) {
       if (!item) continue;
       if (postpone && item.assessment.stricter) postponed.push(item.work);
-      else byTenant.set(item.work.who.tenantId, [...(byTenant.get(item.work.who.tenantId) ?? []), item]);
+      else if (!byTenant.get(item.work.who.tenantId)?.push(item)) byTenant.set(item.work.who.tenantId, [item]);
     }
     for (const [tenantId, items] of byTenant) {
       try {
@@ -117,8 +119,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const item of assessed) {
       if (item && turns.get(memberOf(item.work.who)) === item.turn) turns.delete(memberOf(item.work.who));
     }
-    return { failed, postponed };
+    return { failed, postponed, silent: assessed.reduce((sum, item) => sum + (item ? silentOf(item) : 0), 0) };
   }
+
+  const silentOf = ({ assessment }: Assessed) => assessment.sessions.filter(({ life }) => life === 'silent').length;
 
   const changes = ({ mode, step }: SessionNeed) => mode === 'enforce' && step.kind === 'change';
 
@@ -149,12 +153,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const heldOutcome = await heldOutcomeOf(assessment, stopped);
     const scheduleAtMs = assessment.sessions.length > 0 ? assessment.untilMs : null;
     await Promise.all([
-      options.profiles.publish(owned.lease, { ...assessment.profile, heldOutcome }, assessment.lastProfile),
+      options.profiles.publish(
+        owned.lease,
+        { ...assessment.profile, heldOutcome },
+        assessment.lastProfile,
+        assessment.sessions.some(({ misled }) => misled),
+      ),
       ledger.schedule(owned.lease, who, scheduleAtMs, work.claimedMs),
       ...assessment.sessions.map((need) => note(owned, need)),
     ]);
     if (!newest()) return;
     for (const need of assessment.sessions) {
+      if (need.life === 'forgotten' && (await ledger.closeForgotten(owned.lease, need.session))) {
+        metrics.closed.inc();
+        continue;
+      }
       const change = stopped ? null : changeOf(work, need, seenMs, delayMs);
       if (change) sender.push(change);
     }
@@ -162,7 +175,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   /** What logins answer while the brake holds this subscription; also takes the subscription off the brake when it needs none. */
   async function heldOutcomeOf(assessment: Assessment, stopped: boolean): Promise<string | null> {
-    if (stopped) return formatOutcome(assessment.applied);
+    if (stopped) return assessment.applied && formatOutcome(assessment.applied);
     const { who, lastProfile } = assessment;
     // A change that was let through keeps its permission until it is on its way.
     if (assessment.stricter || !tenants.get(who.tenantId)?.touched) return null;
@@ -197,7 +210,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (step.kind === 'settled' && sender.newest(key) === null) return null;
     const by = step.kind === 'change' ? step.by : outcome.kind === 'reject' ? 'disconnect' : 'coa';
     const crossedAtMs = work.crossedAtMs ?? null;
-    return { sessionKey: key, session, owned: work.owned, desired: outcome, by, crossedAtMs, delayMs };
+    // A session nothing is known of most likely has what its login was answered by the same table.
+    const urgent =
+      outcome.kind !== 'accept' || (step.kind === 'change' && step.from !== null && isStricter(step.from, outcome));
+    return { sessionKey: key, session, owned: work.owned, desired: outcome, by, crossedAtMs, delayMs, urgent };
   }
 
   return {

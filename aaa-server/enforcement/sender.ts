@@ -1,5 +1,4 @@
 // Brings sessions to their desired outcome: one change at a time each, a newer wish waits for the running one (the ladder of ARCHITECTURE §Enforcement).
-import type { Logger } from '#ops/runtime/log.ts';
 import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
 import { reactionTo } from '#policy/enforcement/nak.ts';
 import { disconnected } from '#policy/enforcement/next-step.ts';
@@ -7,6 +6,8 @@ import type { EnforcementLedger, RecordResult, SessionRecord } from '#policy/led
 import type { LiveSession } from '#policy/ledger/types.ts';
 import type { Alarms } from './alarms.ts';
 import type { CoaAnswer, CoaClient, CoaRequest } from './coa/client.ts';
+import type { Disconnects } from './disconnects.ts';
+import type { Failures } from './failures.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
 import type { Timer } from './timer.ts';
@@ -20,6 +21,8 @@ export type Change = {
   /** Wall clock of the crossing that caused it; null when something else did. */
   readonly crossedAtMs: number | null;
   readonly delayMs: number;
+  /** It takes something away: until it is made the subscriber has too much. */
+  readonly urgent: boolean;
 };
 
 /** null: there is no way to tell this access server (no such record, no address); the reason is counted. */
@@ -47,17 +50,19 @@ export type SenderOptions = {
   coa: CoaClient;
   ledger: EnforcementLedger;
   build: RequestBuilder;
-  /** Whether a refused CoA is followed by a Disconnect. */
-  fallback: boolean;
+  /** Whether the session's access server is told anything, at this moment. */
+  enforced(session: LiveSession): boolean;
+  disconnects: Disconnects;
   timer: Timer;
   random: () => number;
   metrics: EnforcementMetrics;
   alarms: Alarms;
-  log: Logger;
-  /** A change failed and is worth another try after `delayMs`. */
+  failed: Failures;
+  /** A change failed and is worth another look after `delayMs`. */
   onRetry(change: Change, delayMs: number): void;
 };
 
+type Running = { current: Change; next: Change | null };
 type Failing = { readonly desired: string; readonly attempts: number; readonly notBeforeMs: number };
 
 const firstRetryMs = 30_000;
@@ -67,8 +72,8 @@ const stateReadMs = 60_000;
 const rememberLimit = 100_000;
 
 export function createSender(options: SenderOptions): Sender {
-  const { coa, ledger, timer, random, metrics, log } = options;
-  const running = new Map<string, { current: Change; next: Change | null }>();
+  const { coa, ledger, timer, random, metrics } = options;
+  const running = new Map<string, Running>();
   const failing = new Map<string, Failing>();
   const ended = new Map<string, { readonly desired: string; readonly atMs: number }>();
   const whenIdle: (() => void)[] = [];
@@ -94,59 +99,61 @@ export function createSender(options: SenderOptions): Sender {
     for (const [key, { atMs }] of ended) if (atMs < nowMs - stateReadMs) ended.delete(key);
   }
 
-  /** One rung of the ladder; true when the next one, Disconnect, is due. */
-  async function tell(change: Change, by: 'coa' | 'disconnect'): Promise<boolean> {
+  /** One rung of the ladder; the next one is another evaluation's, past the brake. */
+  async function tell(entry: Running): Promise<void> {
+    const { current: change } = entry;
+    const { by, session } = change;
     const desired = formatOutcome(change.desired);
     const sent = by === 'disconnect' && change.desired.kind !== 'reject' ? disconnected : desired;
     const request = options.build(change.session, change.desired, by);
-    if ('reason' in request) {
-      alarm(change, request.reason);
+    const looping =
+      by === 'disconnect' && !options.disconnects.take(session, `${change.sessionKey} ${session.incarnation}`);
+    if ('reason' in request || looping) {
+      alarm(change, 'reason' in request ? request.reason : 'disconnect_loop');
       await record(change, { cause: 'unsent' });
       backOff(change);
-      return false;
+      return;
     }
     // Recording also proves that the partition is still ours, right before acting.
-    if ((await record(change, { sent, cause: '' })) !== 'ok') return false;
-    const answer = await coa.send({ ...request, kind: by }, change.owned.signal);
-    if (change.owned.signal.aborted) return false;
+    if ((await record(change, { sent, cause: '' })) !== 'ok') return;
+    const wanted = () => !entry.next && options.enforced(session);
+    const answer = await coa.send({ ...request, kind: by, urgent: change.urgent, wanted }, change.owned.signal);
+    if (change.owned.signal.aborted) return;
     switch (answer.kind) {
       case 'ack':
         failing.delete(change.sessionKey);
         await record(change, { acked: sent, cause: '' });
         if (change.crossedAtMs !== null) metrics.lag.observe(Math.max(0, timer.nowMs() - change.crossedAtMs) / 1000);
-        return false;
+        return;
       case 'timeout':
       case 'unsent':
         await record(change, { cause: answer.kind });
-        backOff(change);
-        return false;
+        if (!('reason' in answer && answer.reason === 'withdrawn')) backOff(change);
+        return;
       case 'nak':
-        return refused(change, by, answer);
+        return refused(change, answer);
     }
     answer satisfies never;
-    return false;
   }
 
-  async function refused(
-    change: Change,
-    by: 'coa' | 'disconnect',
-    answer: CoaAnswer & { kind: 'nak' },
-  ): Promise<boolean> {
+  async function refused(change: Change, answer: CoaAnswer & { kind: 'nak' }): Promise<void> {
     const cause = answer.errorCause === null ? 'nak' : String(answer.errorCause);
     await record(change, { cause });
     const reaction = reactionTo(cause);
     switch (reaction) {
       case 'stale':
-        return false;
+        // Asked once more because the session reports: what names it here and there does not agree.
+        if (change.session.enforcement.errorCause === cause) alarm(change, `nak_${cause}`);
+        return;
       case 'retry':
         backOff(change);
-        return false;
+        return;
       case 'refused':
         alarm(change, `nak_${cause}`);
-        return by === 'coa' && options.fallback;
+        options.onRetry(change, 0);
+        return;
     }
     reaction satisfies never;
-    return false;
   }
 
   function alarm(change: Change, reason: string): void {
@@ -154,18 +161,15 @@ export function createSender(options: SenderOptions): Sender {
     options.alarms.raise(reason, `nas ${nasId}`, { tenantId, subscriptionId, nasId, sessionId });
   }
 
-  async function run(sessionKey: string, entry: { current: Change; next: Change | null }): Promise<void> {
+  async function run(sessionKey: string, entry: Running): Promise<void> {
     for (;;) {
       const change = entry.current;
       try {
         await wait(timer, change.delayMs, change.owned.signal);
         // A newer wish that came during the wait replaces this one before anything was sent.
-        if (!entry.next && !change.owned.signal.aborted && (await tell(change, change.by))) {
-          if (!entry.next) await tell(change, 'disconnect');
-        }
+        if (!entry.next && !change.owned.signal.aborted) await tell(entry);
       } catch (error) {
-        metrics.failures.inc({ step: 'send' });
-        log.warn({ err: error, sessionId: change.session.sessionId }, 'change was not recorded, it comes again');
+        options.failed('send', error, 'change was not recorded, it comes again');
         backOff(change);
       }
       if (!entry.next) break;

@@ -6,14 +6,14 @@ import type { Owned } from './partitions.ts';
 import type { Reconciler, Work } from './reconciler.ts';
 
 export type Sweep = {
-  /** One pass over the live subscribers of these partitions that `concerns` picks; `paceMs` is waited between chunks. */
+  /** One pass over the live subscribers of these partitions that `concerns` picks. */
   pass(partitions: readonly Owned[], options: PassOptions): Promise<void>;
 };
 
 export type PassOptions = {
   concerns?: ((who: Subscriber) => boolean) | undefined;
-  /** Waits between two chunks; resolves early when enforcement stops. */
-  pause(): Promise<void>;
+  /** Waits between two of so many chunks; resolves early when enforcement stops. */
+  pause(chunks: number): Promise<void>;
   stopped(): boolean;
 };
 
@@ -23,11 +23,14 @@ export function createSweep(deps: {
   reconciler: Reconciler;
   gate: BrakeGate;
   liveSubscribers(partition: number): Promise<Subscriber[]>;
+  ownedPartitions(): ReadonlySet<number>;
   metrics: EnforcementMetrics;
 }): Sweep {
   const { reconciler, gate, metrics } = deps;
   /** Tenant → partition → subscribers online. */
   const online = new Map<number, Map<number, number>>();
+  /** Silent sessions, of every partition counted here. */
+  const silent = new Map<Owned, number>();
 
   async function count(partition: number, live: readonly Subscriber[]): Promise<void> {
     const counts = new Map<number, number>([...online.keys()].map((tenantId) => [tenantId, 0]));
@@ -40,6 +43,8 @@ export function createSweep(deps: {
   }
 
   function show(owned: ReadonlySet<number>): void {
+    for (const counted of silent.keys()) if (counted.signal.aborted) silent.delete(counted);
+    metrics.silent.set([...silent.values()].reduce((total, sessions) => total + sessions, 0));
     for (const [tenantId, partitions] of online) {
       for (const partition of partitions.keys()) if (!owned.has(partition)) partitions.delete(partition);
       const sum = [...partitions.values()].reduce((total, present) => total + present, 0);
@@ -48,25 +53,30 @@ export function createSweep(deps: {
   }
 
   return {
-    async pass(partitions, { concerns = () => true, pause, stopped }) {
+    async pass(partitions, { concerns, pause, stopped }) {
       const lives = new Map<Owned, Subscriber[]>();
       for (const owned of partitions) {
         if (stopped() || owned.signal.aborted) continue;
         const live = await deps.liveSubscribers(owned.lease.partition);
         await count(owned.lease.partition, live);
-        lives.set(owned, live.filter(concerns));
+        lives.set(owned, concerns ? live.filter(concerns) : live);
       }
-      show(new Set([...partitions].map(({ lease }) => lease.partition)));
+      const chunks = [...lives.values()].reduce((sum, live) => sum + Math.ceil(live.length / chunk), 0);
       // Whatever makes subscribers stricter is collected first, so that the brake judges the whole pass at once.
       const postponed: Work[] = [];
       for (const [owned, live] of lives) {
+        let quiet = 0;
         for (let from = 0; from < live.length; from += chunk) {
           if (stopped() || owned.signal.aborted) break;
           const works = live.slice(from, from + chunk).map((who): Work => ({ who, owned, cause: 'sweep' }));
-          postponed.push(...(await reconciler.evaluate(works, { postpone: true })).postponed);
-          await pause();
+          const evaluated = await reconciler.evaluate(works, { postpone: true });
+          for (const work of evaluated.postponed) postponed.push(work);
+          quiet += evaluated.silent;
+          await pause(chunks);
         }
+        if (!concerns) silent.set(owned, quiet);
       }
+      show(deps.ownedPartitions());
       if (!stopped()) await reconciler.evaluate(postponed);
     },
   };

@@ -28,12 +28,14 @@ export type NextStep =
       readonly by: 'coa' | 'disconnect';
       /** What the session has now; null when unknown. */
       readonly from: Outcome | null;
-      /** This change was let through before and only has to be repeated. */
+      /** This change was let through before and only has to be repeated. The Disconnect after a refusal is another one. */
       readonly approved: boolean;
     };
 
-/** A session that still reports this long after its Disconnect was confirmed is alive. */
+/** A session that still reports this long after its Disconnect was confirmed, or after it was not found, is alive. */
 const aliveAfterMs = 60_000;
+/** What was refused is tried again when the session still reports so much later: the access server may have been mended. */
+const triedAgainAfterMs = 3600_000;
 
 export function nextStep(told: Told, desired: Outcome, options: { readonly fallback: boolean }): NextStep {
   const text = formatOutcome(desired);
@@ -52,11 +54,14 @@ export function nextStep(told: Told, desired: Outcome, options: { readonly fallb
   const unchanged = told.desired === text;
   if (unchanged && told.errorCause !== '') {
     const reaction = reactionTo(told.errorCause);
-    if (reaction === 'stale') return { kind: 'wait', why: 'stale' };
-    if (reaction === 'refused') {
-      const exhausted = by === 'disconnect' || told.sent === disconnected || !options.fallback;
-      return exhausted ? { kind: 'wait', why: 'refused' } : { kind: 'change', by: 'disconnect', from, approved: true };
+    const reportedMs = told.lastEventAtMs - told.updatedAtMs;
+    if (reaction === 'stale' && reportedMs <= aliveAfterMs) return { kind: 'wait', why: 'stale' };
+    if (reaction === 'refused' && reportedMs <= triedAgainAfterMs) {
+      // Of a session nothing is known of, the full speed is no reason to end it: it may well have it.
+      const needless = !from && desired.kind === 'accept';
+      const exhausted = by === 'disconnect' || told.sent === disconnected || !options.fallback || needless;
+      return exhausted ? { kind: 'wait', why: 'refused' } : { kind: 'change', by: 'disconnect', from, approved: false };
     }
   }
-  return { kind: 'change', by, from, approved: unchanged && told.sent !== '' && told.sent === text };
+  return { kind: 'change', by, from, approved: unchanged && (told.sent === text || told.sent === disconnected) };
 }

@@ -2,7 +2,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import { createFunctionCaller } from './call.ts';
 import { keys, tag } from './keys.ts';
+
 import { type DecidedProfile, decodeProfile, encodeProfile, profileFields } from './profile.ts';
+import type { LiveSession } from './types.ts';
 
 /** Standing ownership of a partition; every write names it and is refused once another owner has taken over. */
 export type Lease = { readonly partition: number; readonly node: string; readonly token: string };
@@ -105,6 +107,24 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
         [textOf(lease), incarnation, ...pairs.flat()],
       );
       return answer as RecordResult;
+    },
+
+    /** Closes a session that its access server no longer knows, as of its last event; false when anything happened to it since it was read. */
+    async closeForgotten(lease: Lease, session: LiveSession): Promise<boolean> {
+      const { tenantId, nasInstance, sessionId, incarnation, lastEventAtMs, enforcement } = session;
+      const { partition } = lease;
+      const answer = await call(
+        'enforcement_close_forgotten',
+        [
+          leaseKey(partition),
+          keys.session(partition, tenantId, nasInstance, sessionId),
+          keys.live(partition),
+          keys.liveOfNas(partition, nasInstance),
+          keys.enforce(partition),
+        ],
+        [textOf(lease), tag(partition), incarnation, lastEventAtMs, enforcement.updatedAtMs],
+      );
+      return answer === 1;
     },
 
     /** Subscribers with an open session in the partition, each once, read in pages. */

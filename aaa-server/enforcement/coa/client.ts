@@ -19,6 +19,10 @@ export type CoaRequest = {
   /** The current secret. A NAS that already has the next one drops what we send until the rotation is finished here. */
   readonly secret: Secret;
   readonly attributes: readonly NasAttribute[];
+  /** Goes before what is not, when many wait for the same access server. */
+  readonly urgent?: boolean;
+  /** Asked when its turn has come: false withdraws it. */
+  readonly wanted?: () => boolean;
 };
 
 export type CoaAnswer =
@@ -26,7 +30,10 @@ export type CoaAnswer =
   | { readonly kind: 'nak'; readonly errorCause: number | null }
   | { readonly kind: 'timeout' }
   /** Not sent, or given up because the ownership or the process ended. */
-  | { readonly kind: 'unsent'; readonly reason: 'queue_full' | 'no_identifier' | 'too_long' | 'socket' | 'aborted' };
+  | {
+      readonly kind: 'unsent';
+      readonly reason: 'queue_full' | 'no_identifier' | 'too_long' | 'socket' | 'aborted' | 'withdrawn';
+    };
 
 export type CoaClient = {
   send(request: CoaRequest, signal: AbortSignal): Promise<CoaAnswer>;
@@ -58,9 +65,18 @@ export function createCoaClient(options: CoaClientOptions): CoaClient {
   };
 
   async function exchange(request: CoaRequest, signal: AbortSignal): Promise<CoaAnswer> {
-    if (!(await pacer.turn(request.nas, request.ratePerS, signal))) {
+    if (!(await pacer.turn(request.nas, request.ratePerS, signal, request.urgent))) {
       return { kind: 'unsent', reason: signal.aborted ? 'aborted' : 'queue_full' };
     }
+    try {
+      if (request.wanted && !request.wanted()) return { kind: 'unsent', reason: 'withdrawn' };
+      return await converse(request, signal);
+    } finally {
+      pacer.done(request.nas);
+    }
+  }
+
+  function converse(request: CoaRequest, signal: AbortSignal): Promise<CoaAnswer> {
     const from = sameAddress(request.address);
     return new Promise((resolve) => {
       let settled = false;

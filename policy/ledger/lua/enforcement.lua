@@ -81,6 +81,19 @@ local function session(keys, args)
   return 'ok'
 end
 
+-- KEYS lease session live livenas enforce; ARGV lease-text tag incarnation last-event updated
+-- Closes a session that its access server no longer knows, as of its last event, unless anything happened to it meanwhile.
+local function close_forgotten(keys, args)
+  if not standing(keys[1], args[1]) then return 0 end
+  local stored = redis.call('HMGET', keys[2], 'state', 'inc', 'last', 'eupd')
+  if stored[1] ~= 'open' or stored[2] ~= args[3] or stored[3] ~= args[4] or stored[4] ~= args[5] then return 0 end
+  local call = { tag = args[2], keys = { live = keys[3], nas = keys[4], enforce = keys[5] } }
+  local s = ledger.load(keys[2])
+  ledger.close(call, s, 'silent', s.last)
+  ledger.save(s, call, false)
+  return 1
+end
+
 -- KEYS lease last-profiles profile-stream; ARGV lease-text subscription text stream-length field value ...
 local function profile(keys, args)
   if not standing(keys[1], args[1]) then return 0 end
@@ -110,6 +123,7 @@ redis.register_function('enforcement_release', release)
 redis.register_function('enforcement_done', done)
 redis.register_function('enforcement_schedule', schedule)
 redis.register_function('enforcement_session', session)
+redis.register_function('enforcement_close_forgotten', close_forgotten)
 redis.register_function('enforcement_profile', profile)
 
 -- The brake. KEYS always: brake pending recent released dropped finished, all of one tenant.

@@ -195,3 +195,25 @@ t.test('an access server gets no more than its rate; a full queue refuses', asyn
   t.equal(granted, 40);
   t.ok((await Promise.all(turns)).every(Boolean));
 });
+
+t.test('what is urgent goes first; a silent access server holds 256 turns and no more', async (t) => {
+  const timer = fakeTimer();
+  const pacer = createPacer({ timer, queueLimit: 1000 });
+  const order: string[] = [];
+  const turn = (name: string, ratePerS: number, urgent = false) =>
+    pacer.turn('nas', ratePerS, never, urgent).then(() => order.push(name));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  for (const name of ['first', 'second', 'third']) void turn(name, 1);
+  void turn('urgent', 1, true);
+  timer.advance(1000);
+  await settle();
+  t.strictSame(order, ['first', 'urgent']);
+  for (let count = 0; count < 300; count++) void turn('more', 10_000);
+  timer.advance(1000);
+  await settle();
+  t.equal(order.length, 256);
+  t.equal(await pacer.turn('another', 100, never), true, 'others are not held up');
+  pacer.done('nas');
+  await settle();
+  t.equal(order.length, 257);
+});

@@ -15,8 +15,11 @@ import type {
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { noUsage, type Usage } from '#policy/fup/usage.ts';
+import { createEnforcementLedger } from '#policy/ledger/enforcement.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
+import { usageWindows } from '#policy/time.ts';
+import { recordOf } from '#test/aaa-server/accounting/records.ts';
 import { redisForTest, type TestRedis } from '#test/support/redis.ts';
 
 export const tenantId = 1;
@@ -139,6 +142,24 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     return entry(id, 'opened');
   }
 
+  /** The session reports at `atMs`, through the ledger itself. */
+  async function report(id: number, atMs: number): Promise<void> {
+    if (!subscriptions.has(id)) subscribe(id);
+    const record = recordOf(id, {
+      receivedAtMs: timer.nowMs(),
+      eventAtMs: atMs,
+      loginOutcomeHash: outcomeHash(fullSpeed),
+    });
+    await ledger.apply({
+      ...{
+        lane: { walId: `${id}-${atMs}`, previous: 0, position: 1 },
+        record,
+        windows: usageWindows(atMs, 'UTC', 1, 1),
+      },
+      ...{ thresholds: [], planPeakBps: 20_000_000, adoptedAtMs: null },
+    });
+  }
+
   /** Counts so much that the rule is in force until the day ends. */
   async function cross(id: number): Promise<number> {
     const bytes = { upBytes: 0, downBytes: 11e9 };
@@ -191,12 +212,22 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     timer,
     subscribe,
     open,
+    report,
     cross,
     entry,
     node,
     sessionKey,
+    sessionsOf: (id: number) => ledger.sessionsOf(tenantId, id),
+    /** Takes the ownership of a partition, as a node does. */
+    async owner(partition: number) {
+      const ledger = createEnforcementLedger(redis, 'owner');
+      const claim = await ledger.claim(partition, '', { leaseMs: 60_000, count: 0, visibilityMs: 1, nowMs: 0 });
+      if (!claim) throw new Error('another node owns the partition');
+      return { ledger, lease: claim.lease };
+    },
     forget: (id: number) => usages.delete(id),
     session: (id: number) => redis.hgetall(sessionKey(id)),
+    mark: (id: number, fields: SessionFields) => redis.hset(sessionKey(id), fields),
     close: (id: number) => redis.hset(sessionKey(id), 'state', 'closed'),
   };
 }
