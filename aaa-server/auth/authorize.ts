@@ -81,7 +81,7 @@ export function authorize(
 
   const profile = snapshot.profile(login.tenantId, subscriptionId);
   const feed = { silentSinceMs: snapshot.feedAliveAtMs() || null, ...options.feedSilence };
-  const known = { profile: profile ?? unknownFup(plan, options.mirrorSilentSinceMs, nowMs) };
+  const known = { profile: lastFup(profile, plan, options.mirrorSilentSinceMs, nowMs) };
   const decided = evaluateOutcome({ tenant, plan, subscription }, known, feed, nowMs).outcome;
   const outcome = forNas(heldBack(decided, profile), options.nas);
   return {
@@ -94,9 +94,19 @@ export function authorize(
   };
 }
 
-/** Never towards unlimited: when what was decided may have been missed for longer than an interim interval, the lowest FUP speed. */
-function unknownFup(plan: PlanRecord, silentSinceMs: number | null, nowMs: number): FupProfile | undefined {
-  if (silentSinceMs === null || nowMs - silentSinceMs <= plan.interimIntervalS * 1000) return undefined;
+/**
+ * Never towards unlimited: when what was decided may have been missed for longer than an interim interval, only a restriction
+ * that is still in force is known; everybody else gets the lowest FUP speed.
+ */
+function lastFup(
+  profile: FupProfile | undefined,
+  plan: PlanRecord,
+  silentSinceMs: number | null,
+  nowMs: number,
+): FupProfile | undefined {
+  if (silentSinceMs === null || nowMs - silentSinceMs <= plan.interimIntervalS * 1000) return profile;
+  const stands = profile && (profile.fupUntilMs === null || nowMs < profile.fupUntilMs);
+  if (stands && (profile.fupBlocked || profile.fupSpeed)) return profile;
   return { fupSpeed: lowestFupSpeed(plan), fupBlocked: false, fupUntilMs: null };
 }
 

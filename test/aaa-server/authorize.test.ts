@@ -178,7 +178,15 @@ t.test('an unknown state gets the lowest FUP speed once the mirror is older than
   const silent = (sinceMs: number, world: World = {}) => text(world, { mirrorSilentSinceMs: sinceMs });
   t.equal(silent(now - interval), 'accept:5000000/20000000');
   t.equal(silent(now - interval - 1), 'throttle:2000000/2000000:fup');
-  t.equal(silent(now - interval - 1, { profile: free }), 'accept:5000000/20000000', 'a known state stands');
+  t.equal(silent(now - interval - 1, { profile: free }), 'throttle:2000000/2000000:fup', 'it may have ended since');
+  t.equal(silent(now - interval, { profile: free }), 'accept:5000000/20000000');
+  const slower = { ...throttled, fupSpeed: { upBps: 1_000_000, downBps: 1_000_000 } };
+  t.equal(silent(now - interval - 1, { profile: slower }), 'throttle:1000000/1000000:fup', 'what is in force stands');
+  t.equal(
+    silent(now - interval - 1, { profile: { ...slower, fupUntilMs: now } }),
+    'throttle:2000000/2000000:fup',
+    'until its window ends: the next one is unknown',
+  );
   t.equal(silent(now - interval - 1, { plan: { fupRules: [] } }), 'accept:5000000/20000000', 'nothing to fear');
 });
 
