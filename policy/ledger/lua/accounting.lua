@@ -149,6 +149,7 @@ local function apply(keys, args)
     ledger.save(current, call, false)
   end
   local another_day = math.floor(call.event / DAY) > math.floor(s.last / DAY)
+  local class = s.uuid
   local newest = observe(s, call)
   local change
   if s.key == keys[2] then
@@ -156,6 +157,10 @@ local function apply(keys, args)
     if s.state == 'open' and (newest or change == 'open') then ledger.touch(call, s) end
   else
     settle_old(s, call)
+    if s.uuid ~= class then
+      ledger.name_old(current, s)
+      ledger.save(current, call, false)
+    end
   end
   ledger.save(s, call, newest)
   local crossed = counted and counted.crossed

@@ -98,6 +98,12 @@ function ledger.remember(s, key, list, after, old)
   for _, entry in ipairs(list) do s.olds = s.olds .. entry.inc .. ':' .. entry.uuid .. ';' end
 end
 
+-- A tombstone has learned the Class it was without.
+function ledger.name_old(s, old)
+  local inc = ledger.text(old.inc)
+  s.olds = string.sub(string.gsub(';' .. s.olds, ';' .. inc .. ':;', ';' .. inc .. ':' .. old.uuid .. ';', 1), 2)
+end
+
 -- `<prefix><tag>:<tenant>:<subscription>`; the arguments have the ids as texts already, unless the session is another's.
 local function key_of(prefix, call, s)
   if s.tenant == call.tenant and s.sub == call.sub then

@@ -360,6 +360,25 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
     t.equal((await isp.sessions())[0]?.downBytes, 10);
   },
 
+  'a late record from before the boot counts and does not reopen': async (t, isp) => {
+    await isp.at(0, { kind: 'start' });
+    await isp.at(300, { kind: 'interim', sessionTimeS: 300, ...isp.bytes(3, 30) });
+    await isp.at(1000, { kind: 'on', sessionId: '' });
+    await isp.at(900, { kind: 'interim', sessionTimeS: 900, ...isp.bytes(9, 90) });
+    t.strictSame((await isp.usage(noon)).day, { upBytes: 9, downBytes: 90 });
+    t.strictSame(await isp.sessions(), []);
+    t.equal(await isp.state('stop'), String(noon + 900 * s));
+  },
+
+  'a tombstone that learns its Class is found by it': async (t, isp) => {
+    await isp.at(0, { kind: 'interim', sessionTimeS: 600, ...isp.bytes(6, 60) });
+    await isp.at(2000, { kind: 'start', classUuid: uuidB });
+    await isp.at(100, { kind: 'interim', classUuid: uuidA, sessionTimeS: 700, ...isp.bytes(7, 70) });
+    await isp.at(2100, { kind: 'stop', classUuid: uuidA, ...isp.bytes(8, 80) });
+    t.strictSame((await isp.usage(noon)).day, { upBytes: 8, downBytes: 80 });
+    t.equal((await isp.sessions())[0]?.downBytes, 0);
+  },
+
   'a boot that is heard of late still parts what came before and after it': async (t, isp) => {
     await isp.at(300, { kind: 'interim', ...isp.bytes(3, 30) });
     await isp.at(1000, { kind: 'on', sessionId: '' });
@@ -409,9 +428,9 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
 
   'an event exactly at midnight gives the day before its bytes': async (t, isp) => {
     const midnight = Date.UTC(2026, 2, 4, 23);
-    await isp.apply(recordAt(midnight - 10 * minute, { kind: 'start' }));
-    await isp.apply(recordAt(midnight, { kind: 'interim', sessionTimeS: 600, ...isp.bytes(0, 77) }));
-    t.equal((await isp.usage(midnight - 1)).day.downBytes, 77);
+    await isp.apply(recordAt(midnight - 25 * minute, { kind: 'start' }));
+    await isp.apply(recordAt(midnight, { kind: 'interim', sessionTimeS: 1500, ...isp.bytes(0, 1001) }));
+    t.equal((await isp.usage(midnight - 1)).day.downBytes, 1001);
     t.equal((await isp.usage(midnight)).day.downBytes, 0);
   },
 
