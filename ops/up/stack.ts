@@ -28,6 +28,9 @@ export type StackOptions = {
 
 export type Stack = { start(): Promise<void>; stop(): Promise<void>; abandon(): void };
 
+/** Preparing the database takes less when nobody else holds it and it answers. */
+const edgePatienceMs = 3000;
+
 export function createStack({ settings, given, processes, say, logged }: StackOptions): Stack {
   const stopping = new AbortController();
   const supervisors: Supervisor[] = [];
@@ -95,15 +98,18 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     };
 
     // The edge serves from what it knows while PostgreSQL is away; only the control plane waits for it.
-    try {
-      await prepareDatabase();
-      await startProcess('aaa-server');
-    } catch (error) {
-      if (stopping.signal.aborted || !(error instanceof DatabaseAway)) throw error;
-      say(`${messageOf(error)}; logins are served meanwhile, trying again every 5 s`);
-      await startProcess('aaa-server');
-      await untilPrepared(prepareDatabase);
-    }
+    const firstTry = prepareDatabase().then(
+      () => 'prepared' as const,
+      (error: unknown) => {
+        if (stopping.signal.aborted || !(error instanceof DatabaseAway)) throw error;
+        say(`${messageOf(error)}; logins are served meanwhile, trying again every 5 s`);
+        return 'away' as const;
+      },
+    );
+    const state = await Promise.race([firstTry, delay(edgePatienceMs, 'slow' as const, { signal: stopping.signal })]);
+    if (state === 'slow') say('preparing the database takes long; logins are served meanwhile');
+    await startProcess('aaa-server');
+    if ((await firstTry) === 'away') await untilPrepared(prepareDatabase);
     await startProcess('control-api');
 
     const host = reachableHost(settings.BIND_HOST[0]);

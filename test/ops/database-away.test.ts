@@ -33,3 +33,24 @@ t.test('logins are served at once, migrations and the API come when the database
   up.child.kill('SIGTERM');
   t.equal(await up.ended, 0);
 });
+
+t.test('logins are served while another node has the database to itself', async (t) => {
+  const postgres = await startPostgres(t);
+  const other = new Client({ connectionString: postgres.url });
+  await other.connect();
+  // The lock under which migrations run.
+  await other.query('SELECT pg_advisory_lock(4915110512)');
+  const settings: Record<string, string> = {
+    ...(await settingsFor(path.join(temporaryFolder(t), 'data'))),
+    DATABASE_URL: postgres.url,
+    LASTMILE_SECRET_KEY: testSecretKey,
+  };
+  const up = launch(t, settings);
+  await up.printed('preparing the database takes long; logins are served meanwhile');
+  const edge = `http://127.0.0.1:${settings.AAA_ADMIN_PORT}/readyz`;
+  await until(async () => (await fetch(edge)).ok, 'the edge serves', 10_000);
+  await other.end();
+  await up.printed('Ctrl-C stops everything');
+  up.child.kill('SIGTERM');
+  t.equal(await up.ended, 0);
+});
