@@ -126,6 +126,14 @@ t.test('a login that did not know the last profile gets it published again', asy
   t.match(entry![1].slice(12, 14), ['held', '']);
 });
 
+t.test('a subscription that the snapshot does not know leaves the wheel', async (t) => {
+  const { isp } = await setup(t);
+  const wheel = keys.wheel(partitionOf(tenantId, 9));
+  await isp.redis.zadd(wheel, 1, `${tenantId}:9`);
+  await isp.node('a').start();
+  await until(async () => (await isp.redis.zcard(wheel)) === 0, 'it is not handed out for ever');
+});
+
 t.test('changes that wait for their turn are withdrawn when enforcement is switched to observe', async (t) => {
   const { nas, isp } = await setup(t);
   isp.state.nas = { ...isp.state.nas, coaRatePerS: 10 };
