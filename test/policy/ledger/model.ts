@@ -49,7 +49,9 @@ export function createModel() {
   }
 
   function boot(instance: string, at: number): void {
-    boots.set(instance, [...(boots.get(instance) ?? []), at]);
+    // Of a NAS that restarts often only the newest are remembered.
+    const all = new Set([...(boots.get(instance) ?? []), at]);
+    boots.set(instance, [...all].sort((a, b) => a - b).slice(-4));
     for (const [key, { incarnations }] of sessions) {
       const current = incarnations.at(-1);
       if (key.split('\n')[1] !== instance || !current || current.closed || current.lastAt > at) continue;
