@@ -1,4 +1,4 @@
-// What control-api asks of aaa-server over its admin port: the feed guard and the unknown sources. Bearer token from the key ring.
+// What control-api asks of aaa-server over its admin port: the feed guard, the unknown sources, and who is known. Bearer token from the key ring.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Type from 'typebox';
@@ -6,11 +6,13 @@ import { Value } from 'typebox/value';
 import { type AdminHandler, reply } from '#ops/runtime/admin.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Guard } from './subscribers/guard.ts';
+import type { SnapshotReader } from './subscribers/records.ts';
 import type { Workers } from './workers.ts';
 
 export type AdminCallDeps = {
   keyring: Keyring;
   guard: Guard;
+  snapshot: Pick<SnapshotReader, 'credential'>;
   workers: Pick<Workers, 'unknownClients'>;
 };
 
@@ -20,7 +22,7 @@ const Confirmation = Type.Object(
 );
 const largestBody = 4096;
 
-export function adminCalls({ keyring, guard, workers }: AdminCallDeps): Record<string, AdminHandler> {
+export function adminCalls({ keyring, guard, snapshot, workers }: AdminCallDeps): Record<string, AdminHandler> {
   const expected = digest(`Bearer ${keyring.derive('admin-token').toString('hex')}`);
   const authorized =
     (method: string, handler: AdminHandler): AdminHandler =>
@@ -47,6 +49,13 @@ export function adminCalls({ keyring, guard, workers }: AdminCallDeps): Record<s
       if (!Value.Check(Confirmation, body)) return json(response, 400, { error: 'send {"tenant_id", "count"}' });
       const answer = await guard.confirm(body.tenant_id, body.count);
       json(response, answer.ok ? 200 : 409, answer);
+    }),
+    '/credential': authorized('GET', (request, response) => {
+      const query = new URL(request.url ?? '/', 'http://aaa').searchParams;
+      const realm = query.get('realm') ?? '';
+      const known = snapshot.credential(Number(query.get('tenant_id')), realm, query.get('user_name') ?? '');
+      if (!known) return json(response, 404, { error: 'no such user name in the snapshot' });
+      json(response, 200, { subscription_id: known.subscriptionId });
     }),
     '/unknown-clients': authorized('GET', async (_, response) => {
       json(response, 200, { data: await workers.unknownClients() });

@@ -127,7 +127,7 @@ function build(config: Settings) {
     port: config.AAA_ADMIN_PORT,
     registry,
     ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }],
-    routes: adminCalls({ keyring, guard: subscribers.guard, workers }),
+    routes: adminCalls({ keyring, guard: subscribers.guard, snapshot: subscribers.reader, workers }),
   });
   return { log, parts: [admin, disk, redis, subscribers, adoptedLogs, workers, enforcement] };
 }

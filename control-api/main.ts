@@ -16,6 +16,7 @@ import { buildApp } from './app.ts';
 import { createFirstAdmin } from './auth/first-admin.ts';
 import { type Settings, settings } from './config.ts';
 import { createDb } from './database/connect.ts';
+import { createFeedPruning } from './database/feed-pruning.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHttpPart } from './http-part.ts';
 import { createBrakeDesk, createLedgerReader } from './ledger-reader.ts';
@@ -56,7 +57,7 @@ async function build(config: Settings) {
   );
   const pool = { name: 'postgresql', start: async () => {}, stop: () => db.$client.end() };
   const http = createHttpPart(app, config.BIND_HOST, config.HTTP_PORT);
-  return { log, app, parts: [pool, redis, firstAdmin, http] };
+  return { log, app, parts: [pool, redis, firstAdmin, createFeedPruning(db, log), http] };
 }
 
 try {

@@ -1,6 +1,7 @@
 // Turns every error into problem+json with a registered code (RFC 9457); what is not registered is a bug and says nothing.
+import { DrizzleQueryError } from 'drizzle-orm';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { codeOf } from '#ops/runtime/errors.ts';
+import { codeOf, messageOf } from '#ops/runtime/errors.ts';
 import type { Api } from '../api.ts';
 import { problemOfDatabase } from '../database/failure.ts';
 import { type ErrorCode, errors } from '../errors.ts';
@@ -17,7 +18,7 @@ export function problemReplies(app: Api): void {
 export function answer(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error);
   const { status, title } = errors[problem.code];
-  if (status >= 500) request.log.error({ err: error, code: problem.code }, 'request failed');
+  if (status >= 500) report(request, error, problem.code);
   if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   return reply
     .code(status)
@@ -31,6 +32,18 @@ export function answer(error: unknown, request: FastifyRequest, reply: FastifyRe
       request_id: request.id,
       ...(problem.problems.length > 0 ? { problems: problem.problems } : {}),
     });
+}
+
+/** A store that is away is told in one line; a bug with its stack, but never with the parameters of a query: they hold secrets. */
+function report(request: FastifyRequest, error: unknown, code: ErrorCode): void {
+  if (code !== 'internal_error') request.log.warn({ code, reason: messageOf(rootOf(error)) }, 'request failed');
+  else if (error instanceof DrizzleQueryError)
+    request.log.error({ err: error.cause ?? new Error('query failed'), query: error.query, code }, 'request failed');
+  else request.log.error({ err: error, code }, 'request failed');
+}
+
+function rootOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error;
 }
 
 const fastifyCodes: Readonly<Record<string, ErrorCode>> = {

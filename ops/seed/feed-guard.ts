@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import Type from 'typebox';
 import { Value } from 'typebox/value';
 import { messageOf } from '#ops/runtime/errors.ts';
-import type { Keyring } from '#ops/runtime/keyring.ts';
+import type { AaaAdmin } from './aaa-admin.ts';
 
 const HeldList = Type.Object({
   data: Type.Array(Type.Object({ tenant_id: Type.Integer(), kind: Type.String(), count: Type.Integer() })),
@@ -13,14 +13,7 @@ const deadlineMs = 20_000;
 const quietMs = 3000;
 
 /** Confirms what is held as long as it can all be ours: at most `removed` records. Gives a sentence about what happened. */
-export async function confirmRemovals(
-  /** The admin port of aaa-server. */
-  url: string,
-  keyring: Keyring,
-  tenantId: number,
-  removed: number,
-): Promise<string> {
-  const call = caller(url, keyring);
+export async function confirmRemovals(call: AaaAdmin, tenantId: number, removed: number): Promise<string> {
   let confirmed = 0;
   const endAt = performance.now() + deadlineMs;
   for (let quietSince = performance.now(); performance.now() < endAt; await delay(250)) {
@@ -37,7 +30,7 @@ export async function confirmRemovals(
   return `aaa-server still holds removals back (${confirmed} confirmed): look at GET /api/v1/aaa/feed-guard`;
 }
 
-async function heldOf(call: ReturnType<typeof caller>, tenantId: number): Promise<number | string> {
+async function heldOf(call: AaaAdmin, tenantId: number): Promise<number | string> {
   try {
     const response = await call('GET', '/feed-guard');
     if (!response.ok) return `aaa-server answered ${response.status}: it will hold the removals back until confirmed`;
@@ -46,15 +39,4 @@ async function heldOf(call: ReturnType<typeof caller>, tenantId: number): Promis
   } catch (error) {
     return `aaa-server is away (${messageOf(error)}): it may hold the removals back until confirmed`;
   }
-}
-
-function caller(url: string, keyring: Keyring) {
-  const authorization = `Bearer ${keyring.derive('admin-token').toString('hex')}`;
-  return (method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> =>
-    fetch(`${url}${path}`, {
-      method,
-      headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      signal: AbortSignal.timeout(3000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
 }

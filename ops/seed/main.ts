@@ -7,7 +7,9 @@ import { messageOf } from '#ops/runtime/errors.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { addresses, port, readSettings } from '#ops/runtime/settings.ts';
 import { storeAddresses } from '#ops/stores/addresses.ts';
+import { aaaAdmin } from './aaa-admin.ts';
 import { ensureDemo } from './demo.ts';
+import { waitForEdge } from './edge.ts';
 import { confirmRemovals } from './feed-guard.ts';
 import { createProgress } from './progress.ts';
 import { purge } from './purge.ts';
@@ -34,6 +36,7 @@ async function seed(): Promise<void> {
   const { BIND_HOST, AAA_ADMIN_PORT } = readSettings(settings, process.env);
   const { databaseUrl, secretKeys } = storeAddresses(process.env);
   const keyring = createKeyring(secretKeys);
+  const call = aaaAdmin(adminUrl(BIND_HOST, AAA_ADMIN_PORT), keyring);
   const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5000, application_name: 'seed' });
   // The statement that was under way fails with the reason; without a listener it would end us before that.
   client.on('error', (error) => console.error(`seed: ${messageOf(error)}`));
@@ -44,14 +47,14 @@ async function seed(): Promise<void> {
     const startedAt = performance.now();
     if (values.purge) {
       const { tenantId, subscribers, records } = await purge(client, createProgress('removed'));
-      if (records > 0)
-        console.log(await confirmRemovals(adminUrl(BIND_HOST, AAA_ADMIN_PORT), keyring, tenantId, records));
+      if (records > 0) console.log(await confirmRemovals(call, tenantId, records));
       console.log(`${subscribers} subscribers are removed`);
     } else {
       const demo = await ensureDemo(client, keyring);
       const added = await addSubscribers(client, keyring, demo, count, createProgress('added'));
       const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
       console.log(`user0 … user${count - 1} are there, ${added} of them new, after ${seconds} s`);
+      console.log(await waitForEdge(call, demo.tenantId, `user${count - 1}`));
     }
   } finally {
     await client.end();

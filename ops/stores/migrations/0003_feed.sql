@@ -30,6 +30,7 @@ BEGIN
   UPDATE feed_horizon SET pruned_below = (highest::text::numeric + 1)::text::xid8;
   RETURN pruned;
 END $$;
+REVOKE EXECUTE ON FUNCTION feed_prune(interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION feed_prune(interval) TO lastmile_app;
 
 CREATE FUNCTION feed_note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

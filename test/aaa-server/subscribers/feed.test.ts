@@ -12,7 +12,7 @@ import { roleUrl } from '#ops/stores/urls.ts';
 import { databaseForTest, startPostgres, testKeyring } from '#test/support/stores.ts';
 import { until } from '#test/support/wait.ts';
 import { createHarness, temporaryFolder } from './harness.ts';
-import { createIsp } from './isp.ts';
+import { createIsp, pruneFeed } from './isp.ts';
 import { startWorkerReader } from './worker.ts';
 
 t.setTimeout(120_000);
@@ -135,7 +135,7 @@ t.test(
     await first.subscribers.stop();
 
     await isp.db.query(`UPDATE subscription SET status = 'paused' WHERE id = $1`, [id]);
-    await isp.db.query(`SELECT feed_prune(interval '-1 second')`);
+    await pruneFeed(isp);
     t.equal((await isp.db.query('SELECT count(*)::int AS n FROM feed_change')).rows[0].n, 0, 'the change is gone');
     const second = createHarness(t, database.feedUrl, folder);
     await second.ready();
@@ -207,6 +207,24 @@ t.test('a row that makes no sense is passed over: the record stays as it was, an
   t.equal(reader.plan(isp.tenantId, isp.planId)?.fupRules.length, 1);
 });
 
+t.test('the role of the feed can read the feed and change nothing', async (t) => {
+  const database = await databaseForTest(t);
+  await createIsp(t, database.ownerUrl);
+  const feed = new Client({ connectionString: database.feedUrl });
+  await feed.connect();
+  t.teardown(() => feed.end());
+  t.ok(Number((await feed.query('SELECT count(*) AS n FROM feed_change')).rows[0].n) > 0);
+  for (const statement of [
+    `SELECT feed_prune(interval '-1 second')`,
+    'DELETE FROM feed_change',
+    `UPDATE tenant SET name = 'mine'`,
+    'SELECT * FROM credential',
+    'SELECT * FROM app_user',
+  ]) {
+    await t.rejects(feed.query(statement), /permission denied/, statement);
+  }
+});
+
 t.test('TRUNCATE of a table that feeds the edge is refused', async (t) => {
   const database = await databaseForTest(t);
   const isp = await createIsp(t, database.ownerUrl);
@@ -224,7 +242,7 @@ t.test('a process killed in the middle of a full copy leaves the snapshot it had
   await first.ready();
   await first.subscribers.stop();
   await isp.db.query(`UPDATE subscription SET status = 'paused'`);
-  await isp.db.query(`SELECT feed_prune(interval '-1 second')`);
+  await pruneFeed(isp);
 
   const child = spawn(
     process.execPath,

@@ -3,7 +3,7 @@ import t from 'tap';
 import { databaseForTest } from '#test/support/stores.ts';
 import { until } from '#test/support/wait.ts';
 import { createHarness, temporaryFolder } from './harness.ts';
-import { createIsp } from './isp.ts';
+import { createIsp, pruneFeed } from './isp.ts';
 
 t.setTimeout(120_000);
 
@@ -114,7 +114,7 @@ t.test('removals that are held survive a full copy', async (t) => {
   await until(() => before.subscribers.guard.list()[0]?.count === 60, 'beyond it');
   await before.subscribers.stop();
   await isp.db.query(`UPDATE subscription SET status = 'paused' WHERE id = $1`, [ids[500]]);
-  await isp.db.query(`SELECT feed_prune(interval '-1 second')`);
+  await pruneFeed(isp);
 
   const after = createHarness(t, database.feedUrl, folder);
   await after.ready();

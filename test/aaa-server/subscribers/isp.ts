@@ -1,6 +1,7 @@
 // A small ISP in the database of a test, written as the owner.
 import { Client } from 'pg';
 import { testKeyring } from '#test/support/stores.ts';
+import { until } from '#test/support/wait.ts';
 
 export type Isp = {
   readonly db: Client;
@@ -12,6 +13,18 @@ export type Isp = {
   /** Deletes them with everything that hangs on them, in one transaction. */
   deleteSubscriptions(ids: readonly number[]): Promise<void>;
 };
+
+/** Prunes the whole feed. A transaction of any other test on the same server may hold rows back for a while. */
+export async function pruneFeed(isp: Isp): Promise<void> {
+  await until(
+    async () => {
+      await isp.db.query(`SELECT feed_prune(interval '-1 second')`);
+      return Number((await isp.db.query('SELECT count(*) AS n FROM feed_change')).rows[0].n) === 0;
+    },
+    'the whole feed is pruned',
+    60_000,
+  );
+}
 
 type Teardown = { teardown(handler: () => unknown): unknown };
 
