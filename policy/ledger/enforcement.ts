@@ -141,13 +141,13 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
 
     /** The profile last published for the subscription; null when none was. */
     async lastProfile(partition: number, who: Subscriber): Promise<DecidedProfile | null> {
-      const text = await redis.hget(lastProfilesKey(partition, who.tenantId), String(who.subscriptionId));
+      const text = await redis.hget(keys.lastProfiles(partition, who.tenantId), String(who.subscriptionId));
       return text === null ? null : (decodeProfile(text) ?? null);
     },
 
     /** Publishes a decided profile to every node, unless it is the last one anyway. */
     async publishProfile(lease: Lease, profile: DecidedProfile): Promise<void> {
-      const lastProfiles = lastProfilesKey(lease.partition, profile.tenantId);
+      const lastProfiles = keys.lastProfiles(lease.partition, profile.tenantId);
       const text = encodeProfile(profile);
       await call(
         'enforcement_profile',
@@ -160,8 +160,6 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
 
 /** A stream of this length lets a node that was away for a while catch up without reading everything anew. */
 const profilesKept = 4096;
-
-const lastProfilesKey = (partition: number, tenantId: number) => `prof:${tag(partition)}:${tenantId}`;
 
 const livePage = 500;
 

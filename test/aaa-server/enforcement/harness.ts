@@ -227,6 +227,10 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     },
     forget: (id: number) => usages.delete(id),
     session: (id: number) => redis.hgetall(sessionKey(id)),
+    /** Text of the profile that was last published, as logins see it; '' when none was. */
+    async lastProfile(id: number) {
+      return (await redis.hget(keys.lastProfiles(partitionOf(tenantId, id), tenantId), String(id))) ?? '';
+    },
     mark: (id: number, fields: SessionFields) => redis.hset(sessionKey(id), fields),
     close: (id: number) => redis.hset(sessionKey(id), 'state', 'closed'),
   };
