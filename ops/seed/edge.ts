@@ -7,11 +7,10 @@ const deadlineMs = 60_000;
 
 /** A sentence for the terminal: that logins work, or why they may not yet. */
 export async function waitForEdge(call: AaaAdmin, tenantId: number, userName: string): Promise<string> {
-  const path = `/credential?${new URLSearchParams({ tenant_id: String(tenantId), user_name: userName })}`;
   const endAt = performance.now() + deadlineMs;
   try {
     for (;;) {
-      const response = await call('GET', path);
+      const response = await askFor(call, tenantId, userName);
       if (response.ok) return 'aaa-server knows them: they can log in';
       if (response.status !== 404) return `aaa-server answered ${response.status}: look at its /readyz`;
       if (performance.now() > endAt) return 'aaa-server does not know them yet: look at its /readyz';
@@ -20,4 +19,9 @@ export async function waitForEdge(call: AaaAdmin, tenantId: number, userName: st
   } catch (error) {
     return `aaa-server is away (${messageOf(error)}): it copies them when it starts`;
   }
+}
+
+/** 200 when aaa-server knows the user name, 404 when it does not. */
+export function askFor(call: AaaAdmin, tenantId: number, userName: string): Promise<Response> {
+  return call('GET', `/credential?${new URLSearchParams({ tenant_id: String(tenantId), user_name: userName })}`);
 }

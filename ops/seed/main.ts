@@ -46,9 +46,9 @@ async function seed(): Promise<void> {
     if (reason) throw new Error(`${reason}; --force does it anyway`);
     const startedAt = performance.now();
     if (values.purge) {
-      const { tenantId, subscribers, records } = await purge(client, createProgress('removed'));
-      if (records > 0) console.log(await confirmRemovals(call, tenantId, records));
-      console.log(`${subscribers} subscribers are removed`);
+      const purged = await purge(client, createProgress('removed'));
+      if (purged.records > 0) console.log(await confirmRemovals(call, purged.tenantId, purged));
+      console.log(`${purged.subscribers} subscribers are removed`);
     } else {
       const demo = await ensureDemo(client, keyring);
       const added = await addSubscribers(client, keyring, demo, count, createProgress('added'));

@@ -10,6 +10,8 @@ export type Purged = {
   subscribers: number;
   /** Subscriptions, credentials, access servers and tariffs: at most so many removals may the guard of aaa-server count. */
   records: number;
+  /** A user name of those removed last: when the edge no longer knows it, it has followed; '' when there was none. */
+  lastUserName: string;
 };
 
 export async function purge(client: Client, progress: Progress): Promise<Purged> {
@@ -23,6 +25,7 @@ export async function purge(client: Client, progress: Progress): Promise<Purged>
                    WHERE s.tenant_id = $1 AND s.customer_id = customer.id AND (k.user_name IS NULL OR k.user_name !~ '^user[0-9]+$'))`,
     [tenantId],
   );
+  const lastUserName = await userNameOf(client, tenantId, rows.at(-1)?.id);
   let records = 0;
   for (let first = 0; first < rows.length; first += batchSize) {
     const batch = rows.slice(first, first + batchSize).map(({ id }) => id);
@@ -31,7 +34,17 @@ export async function purge(client: Client, progress: Progress): Promise<Purged>
   }
   progress.end();
   records += await removeCatalog(client, tenantId);
-  return { tenantId, subscribers: rows.length, records };
+  return { tenantId, subscribers: rows.length, records, lastUserName };
+}
+
+async function userNameOf(client: Client, tenantId: number, customerId: string | undefined): Promise<string> {
+  if (customerId === undefined) return '';
+  const { rows } = await client.query<{ user_name: string }>(
+    `SELECT k.user_name FROM credential k JOIN subscription s ON s.tenant_id = k.tenant_id AND s.id = k.subscription_id
+     WHERE s.tenant_id = $1 AND s.customer_id = $2 LIMIT 1`,
+    [tenantId, customerId],
+  );
+  return rows[0]?.user_name ?? '';
 }
 
 async function removeCustomers(client: Client, tenantId: number, ids: readonly string[]): Promise<number> {
