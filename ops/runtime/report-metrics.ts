@@ -1,18 +1,37 @@
 // The metrics that workers keep in registries of their own, shown by the main thread as one.
-import type { Registry } from '#ops/runtime/metrics.ts';
-import { registerMetric } from './counter-metrics.ts';
-import type { MetricSample, WorkerReport } from './protocol.ts';
+import { Gauge, type Registry } from './metrics.ts';
+
+export type MetricSample = {
+  readonly value: number;
+  readonly labels: Readonly<Partial<Record<string, string | number>>>;
+  readonly metricName?: string;
+};
+
+/** A metric as `Registry.getMetricsAsJSON` gives it. */
+export type MetricReport = {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly values: readonly MetricSample[];
+};
+
+export type HasMetrics = { readonly metrics: readonly MetricReport[] };
 
 /** How long the reports of one scrape serve its further metrics. */
 const sameScrapeMs = 200;
 
+/** Everything a worker keeps in its registry, for its report. */
+export async function metricsOf(registry: Registry): Promise<readonly MetricReport[]> {
+  return (await registry.getMetricsAsJSON()) as unknown as MetricReport[];
+}
+
 /** Registers every metric of `known` that the main thread does not have itself; its values come from `read`, summed over the workers. */
 export function registerReportMetrics(
   registry: Registry,
-  known: readonly WorkerReport[],
-  read: () => Promise<readonly WorkerReport[]>,
+  known: readonly HasMetrics[],
+  read: () => Promise<readonly HasMetrics[]>,
 ): void {
-  let latest: Promise<readonly WorkerReport[]> = Promise.resolve([]);
+  let latest: Promise<readonly HasMetrics[]> = Promise.resolve([]);
   let askedAtMs = Number.NEGATIVE_INFINITY;
   const reports = () => {
     if (performance.now() - askedAtMs > sameScrapeMs) {
@@ -30,6 +49,17 @@ export function registerReportMetrics(
       return { type, values: summed([...ofMain, ...ofWorkers.flatMap(({ values }) => values)]) };
     });
   }
+}
+
+/** A metric of any type whose values `read` makes; prom-client's own classes cannot take finished histograms. */
+export function registerMetric(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => Promise<Pick<MetricReport, 'type' | 'values'>>,
+): void {
+  const metric = new Gauge({ name, help, registers: [registry] });
+  Object.assign(metric, { get: async () => ({ name, help, aggregator: 'sum', ...(await read()) }) });
 }
 
 /** One value for each name and label set. */
