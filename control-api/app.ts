@@ -10,6 +10,7 @@ import { authRoutes } from './auth/routes.ts';
 import { customerRoutes } from './customers/routes.ts';
 import type { Deps } from './deps.ts';
 import { enforcementRoutes } from './enforcement/routes.ts';
+import { exporterRoutes } from './exporters/routes.ts';
 import { feedGuardRoutes } from './feed-guard/routes.ts';
 import { nasRoutes } from './nas/routes.ts';
 import { access } from './plugins/access.ts';
@@ -75,6 +76,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       usageRoutes(api, deps);
       enforcementRoutes(api, deps);
       feedGuardRoutes(api, deps);
+      exporterRoutes(api, deps);
     },
     { prefix: '/api/v1' },
   );

@@ -17,9 +17,10 @@ import { createFirstAdmin } from './auth/first-admin.ts';
 import { type Settings, settings } from './config.ts';
 import { createDb } from './database/connect.ts';
 import { createFeedPruning } from './database/feed-pruning.ts';
+import { createDiscovery } from './exporters/discovery.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHttpPart } from './http-part.ts';
-import { createBrakeDesk, createLedgerReader } from './ledger-reader.ts';
+import { createBrakeDesk, createExporterTraffic, createLedgerReader } from './ledger-reader.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -34,6 +35,7 @@ async function build(config: Settings) {
     password: config.ADMIN_PASSWORD,
     announce: (email, password) => process.stdout.write(`first super admin: ${email} / ${password}\n`),
   });
+  const exporterTraffic = createExporterTraffic(redis.current);
   const app = await buildApp(
     {
       db,
@@ -42,6 +44,7 @@ async function build(config: Settings) {
       ledger: createLedgerReader(redis.current),
       brake: createBrakeDesk(redis.current),
       feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
+      exporterTraffic,
     },
     {
       log,
@@ -57,7 +60,11 @@ async function build(config: Settings) {
   );
   const pool = { name: 'postgresql', start: async () => {}, stop: () => db.$client.end() };
   const http = createHttpPart(app, config.BIND_HOST, config.HTTP_PORT);
-  return { log, app, parts: [pool, redis, firstAdmin, createFeedPruning(db, log), http] };
+  return {
+    log,
+    app,
+    parts: [pool, redis, firstAdmin, createFeedPruning(db, log), createDiscovery({ db, exporterTraffic, log }), http],
+  };
 }
 
 try {

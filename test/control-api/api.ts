@@ -9,6 +9,7 @@ import type { Deps } from '#control-api/deps.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
+import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { Brake, BrakeAnswer } from '#policy/ledger/brake.ts';
 import type { LiveSession, Usage } from '#policy/ledger/types.ts';
 import { databaseForTest, type Teardown } from '#test/support/stores.ts';
@@ -28,6 +29,8 @@ export type TestApi = {
   readonly ledger: MemoryLedger;
   readonly brakes: Brake[];
   readonly held: Map<number, number>;
+  readonly traffic: Map<string, ExporterTraffic>;
+  readonly exporterTraffic: Deps['exporterTraffic'];
   /** Calls as nobody. */
   call: Call;
   /** Calls as a user; `email` of `as` must exist with the password of the tests. */
@@ -51,6 +54,11 @@ export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<Tes
   const ledger: MemoryLedger = { sessions: [], usage: new Map(), away: false };
   const brakes: Brake[] = [];
   const held = new Map<number, number>();
+  const traffic = new Map<string, ExporterTraffic>();
+  const exporterTraffic = async () => {
+    refuseWhenAway(ledger);
+    return traffic;
+  };
   const clock = { nowMs: Date.now() };
   const app = await buildApp(
     {
@@ -87,6 +95,7 @@ export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<Tes
           })),
         confirm: async (tenantId, count) => held.get(tenantId) === count && held.delete(tenantId),
       },
+      exporterTraffic,
     },
     { log, registry: createRegistry('test'), ready: [], version: '0', trustProxy: ['127.0.0.1'] },
   );
@@ -124,6 +133,8 @@ export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<Tes
     ledger,
     brakes,
     held,
+    traffic,
+    exporterTraffic,
     clock,
     call: callWith(undefined),
     async signIn(email, tenant) {
