@@ -24,6 +24,7 @@ import { adminCalls } from './admin-calls.ts';
 import { type Settings, settings } from './config.ts';
 import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
+import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
 
@@ -120,6 +121,8 @@ function build(config: Settings) {
     onEvents: nudge,
     onFatal,
   });
+
+  registerKernelDropMetrics(registry, workers.ports);
 
   const disk = createDiskWatch({ folder: folder.path, metrics: accountingMetrics, log: accountingLog });
   const admin = createAdminServer({
