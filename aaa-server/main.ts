@@ -2,6 +2,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { createAdminServer } from '#ops/runtime/admin.ts';
+import { systemClock } from '#ops/runtime/clock.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
@@ -25,6 +26,7 @@ import { type Settings, settings } from './config.ts';
 import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
+import { registerNasMetrics } from './nas-metrics.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
 
@@ -123,6 +125,11 @@ function build(config: Settings) {
   });
 
   registerKernelDropMetrics(registry, workers.ports);
+  registerNasMetrics(registry, {
+    snapshot: subscribers.reader,
+    activities: workers.nasActivities,
+    startedAtMs: systemClock.nowMs(),
+  });
 
   const disk = createDiskWatch({ folder: folder.path, metrics: accountingMetrics, log: accountingLog });
   const admin = createAdminServer({
