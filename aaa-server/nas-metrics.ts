@@ -1,11 +1,9 @@
 // What each access server sends, as metrics of the main thread; made when they are asked for.
 import { Counter, Gauge, type Registry } from '#ops/runtime/metrics.ts';
+import { labelsOfNas, nasLabels, shownNases } from './nas-labels.ts';
 import { oncePerScrape } from './once-per-scrape.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
-import type { NasRecord, SnapshotReader } from './subscribers/records.ts';
-
-/** So many access servers, by lowest id, have series of their own. */
-export const shownNases = 1024;
+import type { SnapshotReader } from './subscribers/records.ts';
 
 export type NasMetricsDeps = {
   readonly snapshot: Pick<SnapshotReader, 'nasList'>;
@@ -15,24 +13,15 @@ export type NasMetricsDeps = {
   readonly startedAtMs: number;
 };
 
-export const nasLabels = ['tenant', 'nas', 'name'] as const;
-
-export const labelsOfNas = ({ tenantId, id, name }: Pick<NasRecord, 'tenantId' | 'id' | 'name'>) => ({
-  tenant: String(tenantId),
-  nas: String(id),
-  name,
-});
-
 export function registerNasMetrics(registry: Registry, deps: NasMetricsDeps): void {
   const registers = [registry];
 
   const shown = oncePerScrape(async () => {
     const activities = await deps.activities();
-    return deps.snapshot
-      .nasList()
-      .toSorted((a, b) => a.id - b.id)
-      .slice(0, shownNases)
-      .map((nas) => ({ labels: labelsOfNas(nas), activity: activities.get(nas.id) }));
+    return shownNases(deps.snapshot.nasList()).map((nas) => ({
+      labels: labelsOfNas(nas),
+      activity: activities.get(nas.id),
+    }));
   });
 
   new Gauge({

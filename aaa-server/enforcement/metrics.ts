@@ -1,4 +1,5 @@
 // What enforcement counts: CoA exchanges, the lag from a crossing to its ACK, evaluations, ownership and the brake.
+import { nasLabels } from '#aaa-server/nas-labels.ts';
 import { Counter, Gauge, Histogram, type Registry } from '#ops/runtime/metrics.ts';
 
 export type EnforcementMetrics = ReturnType<typeof createEnforcementMetrics>;
@@ -27,6 +28,11 @@ export function createEnforcementMetrics(registry: Registry) {
     partitions: gauge('enforcement_partitions_owned', 'Partitions this node enforces'),
     online: gauge('online_subscribers', 'Subscribers with an open session in the partitions of this node', ['tenant']),
     silent: gauge('silent_sessions', 'Open sessions that have not reported for three interim intervals or 15 minutes'),
+    nasSessions: gauge(
+      'nas_open_sessions',
+      'Open sessions of an access server in the partitions of this node',
+      nasLabels,
+    ),
     closed: counter(
       'sessions_closed_silent_total',
       'Silent sessions closed because their access server no longer had them',
