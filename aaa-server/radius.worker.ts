@@ -1,6 +1,7 @@
 // One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
 import { randomUUID } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
+import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
@@ -9,7 +10,6 @@ import { Registry } from '#ops/runtime/metrics.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
 import { createCallMaker } from './accounting/call.ts';
-import { createAccountingMetrics } from './accounting/metrics.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { createCounters } from './counters.ts';
 import type { FromWorker, MetricReport, ToWorker, WorkerSettings } from './protocol.ts';
@@ -36,7 +36,7 @@ const accounting = await openAccounting({
   folder: settings.walFolder,
   ledger: ledgerOver(redis, log),
   calls: createCallMaker(snapshot),
-  metrics: createAccountingMetrics(registry),
+  metrics: createLogMetrics(registry, 'accounting'),
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });

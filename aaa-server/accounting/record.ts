@@ -1,6 +1,7 @@
 // The stored form of an accounting record: version, kind, a bit per optional field, numbers as LEB128, texts with their length.
+
+import { type ByteReader, createByteReader, createByteWriter, DamagedBytes } from '#ops/wal/bytes.ts';
 import { type AccountingRecord, accountingKinds, partitionCount } from '#policy/ledger/types.ts';
-import { type ByteReader, createByteReader, createByteWriter, DamagedBytes } from './bytes.ts';
 
 const version = 1;
 

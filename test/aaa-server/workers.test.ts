@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
-import { walFolder } from '#aaa-server/accounting/accounting.ts';
+import { walRoot } from '#aaa-server/accounting/accounting.ts';
 import { registerNasMetrics } from '#aaa-server/nas-metrics.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
@@ -16,6 +16,7 @@ import { createSecret } from '#aaa-server/wire/md5.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { hidePassword } from '#aaa-server/wire/user-password.ts';
 import { createWorkers } from '#aaa-server/workers.ts';
+import { walFolder } from '#ops/lanes/ledger-log.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { missing } from '#test/support/peers.ts';
@@ -59,7 +60,7 @@ async function startWorkers(
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       logLevel: 'silent',
     },
-    walFolder: (index) => walFolder(folder, 'node', index),
+    walFolder: (index) => walFolder(walRoot(folder), 'node', index),
     registry,
     log: createLogger('test', 'silent'),
     onEvents: (partitions) => events.push(...partitions),

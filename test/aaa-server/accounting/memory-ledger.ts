@@ -1,5 +1,6 @@
 // A ledger in memory that follows the lane rule and adds up totals, with faults on demand: unanswered calls, calls that ran, older states.
-import type { LedgerCalls } from '#aaa-server/accounting/applier.ts';
+
+import type { LedgerCalls } from '#aaa-server/accounting/apply.ts';
 import type { SessionOwner } from '#aaa-server/accounting/owner.ts';
 import { type AccountingCall, type ApplyResult, partitionCount } from '#policy/ledger/types.ts';
 

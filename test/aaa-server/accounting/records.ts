@@ -1,7 +1,7 @@
 // Makes accounting records and the parts around the applier for tests.
 import fc from 'fast-check';
 import type { CallMaker } from '#aaa-server/accounting/call.ts';
-import { createAccountingMetrics } from '#aaa-server/accounting/metrics.ts';
+import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
@@ -91,7 +91,7 @@ export const plainCalls: CallMaker = {
 };
 
 export const silent = createLogger('test', 'silent');
-export const newMetrics = () => createAccountingMetrics(createRegistry('test'));
+export const newMetrics = () => createLogMetrics(createRegistry('test'), 'accounting');
 
 /** The value of a counter or gauge with these labels, summed over the others. */
 export async function metricOf(
