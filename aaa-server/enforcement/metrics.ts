@@ -14,8 +14,16 @@ export function createEnforcementMetrics(registry: Registry) {
   const histogram = (name: string, help: string) =>
     new Histogram({ name: `lastmile_${name}`, help, buckets: seconds, registers });
 
+  const coaRequests = counter('coa_requests_total', 'CoA and Disconnect requests by how they ended', [
+    'kind',
+    'result',
+  ]);
+  // A series that begins with its first event hides it from a rate.
+  for (const kind of ['coa', 'disconnect'])
+    for (const result of ['ack', 'timeout']) coaRequests.inc({ kind, result }, 0);
+
   return {
-    coaRequests: counter('coa_requests_total', 'CoA and Disconnect requests by how they ended', ['kind', 'result']),
+    coaRequests,
     coaTransmissions: counter('coa_transmissions_total', 'Datagrams sent to access servers, retransmissions included'),
     coaDropped: counter('coa_dropped_total', 'Datagrams of access servers that were not taken, by reason', ['reason']),
     coaOutstanding: gauge('coa_outstanding', 'Requests waiting for the answer of an access server'),

@@ -69,11 +69,14 @@ t.test('an Error-Cause that no RFC defines makes no series of its own', async (t
   const causes = [503, 4_000_000_000, 777];
   nas.answer = () => causes.shift() ?? null;
   for (let i = 0; i < 3; i++) await client.send(request(nas.port), never);
-  const results = (await metrics.coaRequests.get()).values.map(({ labels, value }) => [labels.result, value]);
-  t.strictSame(results, [
-    ['nak_503', 1],
-    ['nak_other', 2],
-  ]);
+  const results = (await metrics.coaRequests.get()).values.filter(({ value }) => value > 0);
+  t.strictSame(
+    results.map(({ labels, value }) => [labels.result, value]),
+    [
+      ['nak_503', 1],
+      ['nak_other', 2],
+    ],
+  );
 });
 
 t.test('silence is met with the same bytes after 2, 4 and 8 seconds, and given up after 30', async (t) => {
