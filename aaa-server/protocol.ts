@@ -1,5 +1,6 @@
 // Every message between the main thread of aaa-server and its RADIUS workers, both ways.
 import type { UdpDriver } from '#ops/runtime/udp.ts';
+import type { NasActivity } from './radius/nas-activity.ts';
 import type { UnknownClient } from './radius/unknown-clients.ts';
 
 /** What a worker is given when it is created. */
@@ -38,6 +39,7 @@ export type FromWorker =
 
 export type WorkerReport = {
   readonly unknownClients: readonly UnknownClient[];
+  readonly nasActivities: readonly NasActivity[];
   /** The worker's own Prometheus metrics, as `Registry.getMetricsAsJSON` gives them. */
   readonly metrics: readonly MetricReport[];
 };

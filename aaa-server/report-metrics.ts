@@ -3,29 +3,17 @@ import type { Registry } from '#ops/runtime/metrics.ts';
 import { registerMetric } from './counter-metrics.ts';
 import type { MetricSample, WorkerReport } from './protocol.ts';
 
-/** How long the reports of one scrape serve its further metrics. */
-const sameScrapeMs = 200;
-
 /** Registers every metric of `known` that the main thread does not have itself; its values come from `read`, summed over the workers. */
 export function registerReportMetrics(
   registry: Registry,
   known: readonly WorkerReport[],
   read: () => Promise<readonly WorkerReport[]>,
 ): void {
-  let latest: Promise<readonly WorkerReport[]> = Promise.resolve([]);
-  let askedAtMs = Number.NEGATIVE_INFINITY;
-  const reports = () => {
-    if (performance.now() - askedAtMs > sameScrapeMs) {
-      askedAtMs = performance.now();
-      latest = read();
-    }
-    return latest;
-  };
   for (const { name, help, type } of known[0]?.metrics ?? []) {
     const own = registry.getSingleMetric(name);
     if (own) registry.removeSingleMetric(name);
     registerMetric(registry, name, help, async () => {
-      const ofWorkers = (await reports()).flatMap(({ metrics }) => metrics.filter((metric) => metric.name === name));
+      const ofWorkers = (await read()).flatMap(({ metrics }) => metrics.filter((metric) => metric.name === name));
       const ofMain = own ? (await own.get()).values : [];
       return { type, values: summed([...ofMain, ...ofWorkers.flatMap(({ values }) => values)]) };
     });

@@ -6,7 +6,9 @@ import type { Registry } from '#ops/runtime/metrics.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
 import { createCounterBuffer } from './counters.ts';
+import { oncePerScrape } from './once-per-scrape.ts';
 import type { FromWorker, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
+import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
 import { mergeUnknownClients, type UnknownClient } from './radius/unknown-clients.ts';
 import { registerReportMetrics } from './report-metrics.ts';
 
@@ -30,6 +32,8 @@ export type Workers = Part & {
   ports(): { readonly authPort: number; readonly acctPort: number };
   /** Sources that are no NAS of ours, most packets first. */
   unknownClients(): Promise<UnknownClient[]>;
+  /** What each access server sends, by NAS id. */
+  nasActivities(): Promise<ReadonlyMap<number, NasActivity>>;
 };
 
 type Running = {
@@ -52,6 +56,7 @@ export function createWorkers(options: WorkersOptions): Workers {
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
   const reports = async () =>
     (await Promise.all(running.map(({ report }) => report()))).filter((report) => report !== undefined);
+  const reportsOfScrape = oncePerScrape(reports);
 
   async function startWorker(index: number): Promise<void> {
     const buffer = createCounterBuffer();
@@ -141,11 +146,12 @@ export function createWorkers(options: WorkersOptions): Workers {
         await stop();
         throw error;
       }
-      registerReportMetrics(registry, await reports(), reports);
+      registerReportMetrics(registry, await reports(), reportsOfScrape);
     },
     stop,
     ports: () => bound,
     unknownClients: async () => mergeUnknownClients((await reports()).map(({ unknownClients }) => unknownClients)),
+    nasActivities: async () => mergeNasActivities((await reportsOfScrape()).map(({ nasActivities }) => nasActivities)),
   };
 }
 

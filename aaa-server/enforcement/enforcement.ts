@@ -119,6 +119,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     reconciler,
     gate,
     liveSubscribers: ledger.liveSubscribers,
+    nases: snapshot.nasList,
     ownedPartitions: () => new Set(partitions.all().map(({ lease }) => lease.partition)),
     metrics,
   });

@@ -1,6 +1,6 @@
 // Brings sessions to their desired outcome: one change at a time each, a newer wish waits for the running one (the ladder of ARCHITECTURE §Enforcement).
 import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
-import { reactionTo } from '#policy/enforcement/nak.ts';
+import { causeLabel, reactionTo } from '#policy/enforcement/nak.ts';
 import { disconnected } from '#policy/enforcement/next-step.ts';
 import type { EnforcementAction } from '#policy/ledger/actions.ts';
 import type { EnforcementLedger, RecordResult, SessionRecord } from '#policy/ledger/enforcement.ts';
@@ -167,13 +167,13 @@ export function createSender(options: SenderOptions): Sender {
     switch (reaction) {
       case 'stale':
         // Asked once more because the session reports: what names it here and there does not agree.
-        if (change.session.enforcement.errorCause === cause) alarm(change, `nak_${cause}`);
+        if (change.session.enforcement.errorCause === cause) alarm(change, `nak_${causeLabel(answer.errorCause)}`);
         return;
       case 'retry':
         backOff(change);
         return;
       case 'refused':
-        alarm(change, `nak_${cause}`);
+        alarm(change, `nak_${causeLabel(answer.errorCause)}`);
         options.onRetry(change, 0);
         return;
     }
