@@ -2,6 +2,7 @@
 import type { MetricReport } from '#ops/runtime/report-metrics.ts';
 import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
+import type { NasActivity } from './radius/nas-activity.ts';
 import type { UnknownClient } from './radius/unknown-clients.ts';
 
 /** What a worker is given when it is created. */
@@ -39,6 +40,7 @@ export type FromWorker = OwnWords | GroupAnswer<WorkerReport>;
 
 export type WorkerReport = {
   readonly unknownClients: readonly UnknownClient[];
+  readonly nasActivities: readonly NasActivity[];
   /** The worker's own Prometheus metrics. */
   readonly metrics: readonly MetricReport[];
 };

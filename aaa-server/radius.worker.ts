@@ -79,7 +79,12 @@ main.on('message', async (message: ToWorker) => {
   switch (message.type) {
     case 'report': {
       const metrics = await metricsOf(registry);
-      return tell({ type: 'report', id: message.id, report: { unknownClients: handler.unknownClients(), metrics } });
+      const report = {
+        unknownClients: handler.unknownClients(),
+        nasActivities: handler.nasActivities(),
+        metrics,
+      };
+      return tell({ type: 'report', id: message.id, report });
     }
     case 'stop':
       await running.stop();

@@ -2,12 +2,14 @@
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
+import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
 import { registerReportMetrics } from '#ops/runtime/report-metrics.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { createWorkerGroup } from '#ops/runtime/worker-group.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
 import { createRadiusCounterBuffer } from './counters.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
+import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
 import { mergeUnknownClients, type UnknownClient } from './radius/unknown-clients.ts';
 
 export type WorkersOptions = {
@@ -30,6 +32,8 @@ export type Workers = Part & {
   ports(): { readonly authPort: number; readonly acctPort: number };
   /** Sources that are no NAS of ours, most packets first. */
   unknownClients(): Promise<UnknownClient[]>;
+  /** What each access server sends, by NAS id. */
+  nasActivities(): Promise<ReadonlyMap<number, NasActivity>>;
 };
 
 export function createWorkers(options: WorkersOptions): Workers {
@@ -64,6 +68,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     },
     onFatal,
   });
+  const reportsOfScrape = oncePerScrape(group.reports);
 
   return {
     ...group,
@@ -71,10 +76,11 @@ export function createWorkers(options: WorkersOptions): Workers {
       if (settings.authPort !== 0) await assertPortFree(settings.addresses, settings.authPort);
       if (settings.acctPort !== 0) await assertPortFree(settings.addresses, settings.acctPort);
       await group.start();
-      registerReportMetrics(registry, await group.reports(), group.reports);
+      registerReportMetrics(registry, await group.reports(), reportsOfScrape);
     },
     ports: () => bound,
     unknownClients: async () =>
       mergeUnknownClients((await group.reports()).map(({ unknownClients }) => unknownClients)),
+    nasActivities: async () => mergeNasActivities((await reportsOfScrape()).map(({ nasActivities }) => nasActivities)),
   };
 }

@@ -23,8 +23,10 @@ import { Problem } from './problem.ts';
 import { serviceRoutes } from './services/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { subscriptionRoutes } from './subscriptions/routes.ts';
+import { systemRoutes } from './system/routes.ts';
 import { tenantRoutes } from './tenants/routes.ts';
 import { usageRoutes } from './usage/routes.ts';
+import { webRoutes } from './web/routes.ts';
 
 export type AppOptions = {
   readonly log: Logger;
@@ -64,6 +66,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
   health(app, registry, ready);
   await openapi(app, version);
 
+  webRoutes(app);
   await app.register(
     async (api: Api) => {
       authRoutes(api, deps);
@@ -77,6 +80,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       enforcementRoutes(api, deps);
       feedGuardRoutes(api, deps);
       exporterRoutes(api, deps);
+      systemRoutes(api, deps, options);
     },
     { prefix: '/api/v1' },
   );

@@ -5,6 +5,7 @@ import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
 import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
+import type { Neighbour } from './system/queries.ts';
 
 export type Deps = {
   readonly db: Db;
@@ -15,4 +16,6 @@ export type Deps = {
   readonly feedGuard: FeedGuard;
   /** What flow-collector has received, by sender. */
   readonly exporterTraffic: () => Promise<ReadonlyMap<string, ExporterTraffic>>;
+  /** The other processes of this node. */
+  readonly neighbours: readonly Neighbour[];
 };

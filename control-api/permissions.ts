@@ -12,6 +12,7 @@ const reading = [
   'usage:read',
   'enforcement:read',
   'exporters:read',
+  'system:read',
 ] as const;
 const operating = ['customers:write', 'subscriptions:write'] as const;
 const administering = [

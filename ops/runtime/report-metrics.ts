@@ -17,9 +17,6 @@ export type MetricReport = {
 
 export type HasMetrics = { readonly metrics: readonly MetricReport[] };
 
-/** How long the reports of one scrape serve its further metrics. */
-const sameScrapeMs = 200;
-
 /** Everything a worker keeps in its registry, for its report. */
 export async function metricsOf(registry: Registry): Promise<readonly MetricReport[]> {
   return (await registry.getMetricsAsJSON()) as unknown as MetricReport[];
@@ -31,20 +28,11 @@ export function registerReportMetrics(
   known: readonly HasMetrics[],
   read: () => Promise<readonly HasMetrics[]>,
 ): void {
-  let latest: Promise<readonly HasMetrics[]> = Promise.resolve([]);
-  let askedAtMs = Number.NEGATIVE_INFINITY;
-  const reports = () => {
-    if (performance.now() - askedAtMs > sameScrapeMs) {
-      askedAtMs = performance.now();
-      latest = read();
-    }
-    return latest;
-  };
   for (const { name, help, type } of known[0]?.metrics ?? []) {
     const own = registry.getSingleMetric(name);
     if (own) registry.removeSingleMetric(name);
     registerMetric(registry, name, help, async () => {
-      const ofWorkers = (await reports()).flatMap(({ metrics }) => metrics.filter((metric) => metric.name === name));
+      const ofWorkers = (await read()).flatMap(({ metrics }) => metrics.filter((metric) => metric.name === name));
       const ofMain = own ? (await own.get()).values : [];
       return { type, values: summed([...ofMain, ...ofWorkers.flatMap(({ values }) => values)]) };
     });
