@@ -1,7 +1,7 @@
 // What each access server sends, as metrics of the main thread; made when they are asked for.
 import { Counter, Gauge, type Registry } from '#ops/runtime/metrics.ts';
+import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
 import { labelsOfNas, nasLabels, shownNases } from './nas-labels.ts';
-import { oncePerScrape } from './once-per-scrape.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
 import type { SnapshotReader } from './subscribers/records.ts';
 
