@@ -22,7 +22,7 @@ export const alertRules: readonly AlertRule[] = ruleFiles.flatMap((file) =>
     .map((text) => {
       const value = (key: string) => {
         const written = new RegExp(`^ +${key}: (.*)$`, 'm').exec(text)?.[1] ?? '';
-        return /^'.*'$/.test(written) ? written.slice(1, -1).replaceAll("''", "'") : written;
+        return /^(['"]).*\1$/.test(written) ? written.slice(1, -1) : written;
       };
       return {
         name: text.slice(0, text.indexOf('\n')),
