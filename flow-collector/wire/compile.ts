@@ -18,8 +18,8 @@ export type Program = {
   readonly minLength: number;
   /** Rows a record may give: the columns need room for them. */
   readonly rowsPerRecord: 1 | 2;
-  /** Its rows name samplers or rates that are still to be resolved: `samplingRate` is the rate told or 0. */
-  readonly namesSampler: boolean;
+  /** What its rows name; the rates of those that name something are still to be assigned: `samplingRate` is the rate told or 0. */
+  readonly names: 'sampler' | 'rate' | 'nothing';
 };
 
 /** A flow further than this from the time of receipt has a wrong clock: ms. */
@@ -51,11 +51,12 @@ export function compileTemplate(
   const hasAddress = (['src4', 'dst4', 'src6', 'dst6'] as const).some((name) => layout.address(name));
   const isFlow = hasCounter && hasAddress;
   const rowsPerRecord = isFlow && back.bytes.length + back.packets.length > 0 ? 2 : 1;
-  const namesSampler = layout.numbers('sampler').length + layout.numbers('samplingRate').length > 0;
+  const namesRate = layout.numbers('samplingRate').length > 0 ? 'rate' : 'nothing';
+  const names = layout.numbers('sampler').length > 0 ? 'sampler' : namesRate;
 
   const written = new Set<BlankColumn>(['flags']);
   const body = isFlow
-    ? flowStatements(layout, forward, back, namesSampler, written)
+    ? flowStatements(layout, forward, back, names, written)
     : `${hasAddress && hasTotal ? 'totalsIgnored' : 'notAFlow'}++;`;
   const mask = [...written].reduce((bits, name) => bits | (1 << blankColumns.indexOf(name)), 0);
   const source = `'use strict';
@@ -91,7 +92,7 @@ return function readRecords(view, at, end, frame) {
     updates,
     appendReverse,
   ) as ReadRecords;
-  return { read, minLength: layout.minLength, rowsPerRecord, namesSampler };
+  return { read, minLength: layout.minLength, rowsPerRecord, names };
 }
 
 const rowColumns = [
@@ -134,7 +135,7 @@ function flowStatements(
   layout: Layout,
   forward: Counters,
   back: Counters,
-  namesSampler: boolean,
+  names: Program['names'],
   written: Set<BlankColumn>,
 ): string {
   const store = (column: BlankColumn, candidates: readonly string[], map = (value: string) => value) => {
@@ -160,7 +161,7 @@ function flowStatements(
       .numbers('direction')
       .slice(0, 1)
       .map((value) => store('direction', [value], (v) => `(h = ${v}) < 2 ? h + 1 : 0`)),
-    namesSampler
+    names !== 'nothing'
       ? `samplingRate[n] = ${firstNotZero(layout.numbers('samplingRate')) ?? '0'}; ${store('sampler', layout.numbers('sampler'))}`
       : 'samplingRate[n] = rate;',
     forwarding && `if (${forwarding} >= 128) rowFlags |= ${flag.notForwarded};`,

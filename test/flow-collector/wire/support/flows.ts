@@ -1,7 +1,7 @@
 // Decodes datagrams with a decoder of its own and gives the flows as plain objects, so that tests compare values.
 import { clearColumns, createColumns, type FlowColumns } from '#flow-collector/wire/columns.ts';
 import { type CountName, countNames } from '#flow-collector/wire/counts.ts';
-import { createDecoder, type DecodeResult } from '#flow-collector/wire/decoder.ts';
+import { createDecoder, type DecodeResult, type Decoder, type DecoderOptions } from '#flow-collector/wire/decoder.ts';
 import { createExporter, type Exporter } from '#flow-collector/wire/exporter.ts';
 
 const plain = [
@@ -55,21 +55,30 @@ export function flowAt(columns: FlowColumns, row: number): Flow {
 }
 
 export type FlowReader = {
+  readonly decoder: Decoder;
   readonly exporter: Exporter;
   /** Every flow so far. */
   readonly flows: Flow[];
   /** The datagram lies in the middle of other octets, as in a receive buffer. */
   read(datagram: Buffer, receivedAtMs: number, exporter?: Exporter): DecodeResult;
+  /** Moves rows that came without a `read` to `flows`. */
+  take(): void;
   /** The counts of `exporter` that are not 0. */
   counts(exporter?: Exporter): Partial<Record<CountName, number>>;
 };
 
-export type ReaderOptions = { capacity?: number; exporter?: Exporter; surroundings?: number };
+export type ReaderOptions = Pick<DecoderOptions, 'limits' | 'onLearned'> & {
+  capacity?: number;
+  exporter?: Exporter;
+  /** Value of the octets around the datagram. */
+  surroundings?: number;
+};
 
 export function createFlowReader({
   capacity = 7,
   exporter = createExporter('192.0.2.1', 3),
   surroundings = 0xa5,
+  ...options
 }: ReaderOptions = {}): FlowReader {
   const columns = createColumns(capacity);
   const flows: Flow[] = [];
@@ -77,10 +86,12 @@ export function createFlowReader({
     for (let row = 0; row < columns.count; row++) flows.push(flowAt(columns, row));
     clearColumns(columns);
   };
-  const decoder = createDecoder({ columns, onFull: take });
+  const decoder = createDecoder({ columns, onFull: take, ...options });
   return {
+    decoder,
     exporter,
     flows,
+    take,
     read(datagram, receivedAtMs, from = exporter) {
       const around = Buffer.alloc(64, surroundings);
       const data = Buffer.concat([around, datagram, around]);
