@@ -61,8 +61,8 @@ export function createFlowRows(deps: FlowRowsDeps): (columns: FlowColumns) => vo
     let nobodys = 0;
     for (let i = 0; i < columns.count; i++) {
       const sender = senders.byIndex(columns.exporter[i] as number);
-      if (columns.samplingRate[i] !== 1) sender.sampled++;
-      if (sender.tenantId === 0) {
+      if (sender && columns.samplingRate[i] !== 1) sender.sampled++;
+      if (!sender || sender.tenantId === 0) {
         unknown++;
         continue;
       }

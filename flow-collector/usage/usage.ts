@@ -9,7 +9,8 @@ import { encodeUsage, mostEntries } from './record.ts';
 import { createTally, quarterMs, type Tally, type UsageEntry } from './tally.ts';
 
 export type UsageOptions = Omit<LedgerLogOptions<FlowUsageRecord>, 'work' | 'clock'> & {
-  ledger: UsageLedger;
+  /** Throws while there is none. */
+  ledger(): UsageLedger;
   counters: Counters;
   nowMs(): number;
   cutMs?: number;
