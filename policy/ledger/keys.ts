@@ -18,7 +18,7 @@ export function tag(partition: number): string {
 }
 
 export const keys = {
-  /** hash: WAL id → applied position */
+  /** hash: WAL id → applied position; `:written` → bytes ever written to the outbox (outbox.ts) */
   lanes: (partition: number) => `lane:${tag(partition)}`,
   /** hash: current incarnation of a session */
   session: (partition: number, tenantId: number, nasInstance: string, sessionId: string) =>
@@ -35,6 +35,8 @@ export const keys = {
   liveOfNas: (partition: number, nasInstance: string) => `livenas:${tag(partition)}:${nasInstance}`,
   /** hash: NAS instance → its newest boot instants */
   boots: (partition: number) => `boot:${tag(partition)}`,
+  /** stream: the outbox, one entry of every record that was applied */
+  accounted: (partition: number) => `acct:${tag(partition)}`,
   /** stream: records that were not counted, whole, with the reason */
   quarantine: (partition: number) => `quarantine:${tag(partition)}`,
   /** zset: `<tenant>:<subscription>` by the instant its outcome may change */

@@ -43,11 +43,11 @@ function ledger.save(s, call, newest)
   local was = s.was or {}
   local describes = (newest or not s.was) and call.print ~= s.print
   if describes then s.print = call.print end
+  s.times = struct.pack(TIMES, s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, (s.sat or -1) + 1, (s.stop or -1) + 1,
+      (s.stime or -1) + 1, (s.cst or -1) + 1, s.upgig, s.downgig, began[s.began], why[s.why] or 0, state[s.state])
+  s.totals = struct.pack(TOTALS, s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub)
   local set = {
-    'times', struct.pack(TIMES, s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, (s.sat or -1) + 1, (s.stop or -1) + 1,
-      (s.stime or -1) + 1, (s.cst or -1) + 1, s.upgig, s.downgig, began[s.began], why[s.why] or 0, state[s.state]),
-    'totals', struct.pack(TOTALS, s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub),
-    'last', s.last, 'up', s.up, 'down', s.down, 'stime', s.stime or '',
+    'times', s.times, 'totals', s.totals, 'last', s.last, 'up', s.up, 'down', s.down, 'stime', s.stime or '',
   }
   local n = #set
   for i = 1, #watched do
@@ -107,7 +107,7 @@ end
 -- `<prefix><tag>:<tenant>:<subscription>`; the arguments have the ids as texts already, unless the session is another's.
 local function key_of(prefix, call, s)
   if s.tenant == call.tenant and s.sub == call.sub then
-    return prefix .. call.tag .. ':' .. call.args[11] .. ':' .. call.args[13]
+    return prefix .. call.tag .. ':' .. call.args[12] .. ':' .. call.args[14]
   end
   return prefix .. call.tag .. ':' .. ledger.text(s.tenant) .. ':' .. ledger.text(s.sub)
 end
