@@ -57,7 +57,7 @@ function ledger.save(s, call, newest)
       n = n + 2
     end
   end
-  if describes then ledger.describe(call.args, set) end
+  if describes then ledger.addresses_told(call, s, ledger.describe(call.args, set), set) end
   redis.call('HSET', s.key, unpack(set))
   if s.state == 'closed' then redis.call('PEXPIRE', s.key, KEEP_MS) end
 end
@@ -127,11 +127,18 @@ function ledger.event(call, type, s, at)
     'ses', s.key, 'at', at)
 end
 
+-- How many sessions of a tenant are open, counted where they open and close.
+local function count_open(call, s, by)
+  redis.call('HINCRBY', 'online:' .. call.tag, ledger.text(s.tenant), by)
+end
+
 -- Into the indexes of open sessions.
 function ledger.open(call, s)
+  if s.stop then ledger.addresses_again(call, s, s.stop) end
   s.state, s.why, s.stop = 'open', nil, nil
   if s.sub ~= 0 then redis.call('SADD', members(call, s), s.key) end
   redis.call('PERSIST', s.key)
+  count_open(call, s, 1)
   ledger.event(call, 'opened', s, call.event)
 end
 
@@ -143,10 +150,12 @@ end
 -- Out of them. `why`: stop, boot, silent or replaced; only a Stop is the NAS's own word.
 function ledger.close(call, s, reason, stop)
   s.state, s.why, s.stop = 'closed', reason, stop
+  count_open(call, s, -1)
   redis.call('ZREM', call.keys.live, s.key)
   redis.call('ZREM', call.keys.nas, s.key)
   if s.sub ~= 0 then redis.call('SREM', members(call, s), s.key) end
   ledger.event(call, 'closed', s, stop)
+  ledger.addresses_end(call, s, stop)
 end
 
 -- A session that said nothing for a month is over. Each that opens may close two: lost Stops do not pile up.
