@@ -22,7 +22,7 @@ export const decodeDrops = [
 export const ownDrops = ['too_many_exporters', 'unknown_exporter'] as const;
 
 /** Why a row does not get into ClickHouse: its queue is full, its spool is full, it cannot be written to disk, ClickHouse refuses it. */
-export const rowDrops = ['queue_full', 'spool_full', 'disk_refuses', 'refused'] as const;
+export const rowDrops = ['queue_full', 'no_clickhouse', 'spool_full', 'disk_refuses', 'refused'] as const;
 export type RowDrop = (typeof rowDrops)[number];
 
 export const versions = ['5', '9', '10', 'other'] as const;
