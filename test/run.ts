@@ -10,7 +10,17 @@ import { createTapReader } from './support/tap-reader.ts';
 const root = path.resolve(import.meta.dirname, '..');
 const bin = path.join(root, 'node_modules', '.bin');
 const long = process.argv.includes('--long');
-const peers = ['redis-server', 'freeradius', 'freeradius-utils', 'prometheus', 'softflowd', 'chromium'];
+const peers = [
+  'redis-server',
+  'freeradius',
+  'freeradius-utils',
+  'freeradius-postgresql',
+  'prometheus',
+  'softflowd',
+  'nfdump',
+  'pmacct',
+  'chromium',
+];
 
 function check(title: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((resolve) => {
