@@ -19,11 +19,11 @@ export type ReadFlows = (
 export function createReadFlows(columns: FlowColumns, onFull: (columns: FlowColumns) => void): ReadFlows {
   return (program, view, at, end, frame, sampling, templateId) => {
     const { exporter } = frame;
-    const announced = generalRate(sampling, templateId);
-    const rate = announced || (exporter.samplingRate ?? 1);
-    const isUnknown = announced === 0 && sampling.isAmbiguous;
+    const fallback = exporter.samplingRate ?? 1;
+    const general = generalRate(sampling, templateId) || (sampling.isAmbiguous ? undefined : fallback);
+    const isUnknown = general === undefined;
     const byRow = program.names !== 'nothing' || sampling.rates.interface.size > 0;
-    frame.samplingRate = rate;
+    frame.samplingRate = general ?? fallback;
     frame.flags = isUnknown && !byRow ? flag.samplingUnknown : 0;
 
     const limit = columns.capacity - program.rowsPerRecord + 1;
@@ -33,7 +33,7 @@ export function createReadFlows(columns: FlowColumns, onFull: (columns: FlowColu
       from = program.read(view, from, end, frame);
       const added = columns.count - before;
       let unknown = isUnknown ? added : 0;
-      if (byRow) unknown = assignRates(columns, before, columns.count, sampling, rate, isUnknown, program.names);
+      if (byRow) unknown = assignRates(columns, before, columns.count, sampling, general, fallback, program.names);
       if (unknown > 0) count(exporter.counts, 'sampling_unknown', unknown);
       if (columns.count < limit) return;
       onFull(columns);

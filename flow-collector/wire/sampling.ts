@@ -45,15 +45,16 @@ export function generalRate(sampling: Sampling, templateId: number): number {
 
 /**
  * Sets the rate of rows [from, to) that name a sampler or a rate, or whose domain has rates by interface; returns how many stay unknown.
- * `names` says what the rows told: a sampler (column `sampler`) or a rate (column `samplingRate`, 0 = none).
+ * `names` says what the rows told: a sampler (column `sampler`) or a rate (column `samplingRate`, 0 = none). `general` is the rate of rows
+ * that name nothing, undefined when it may be one of several; `fallback` is the rate of unknown ones.
  */
 export function assignRates(
   columns: FlowColumns,
   from: number,
   to: number,
   sampling: Sampling,
-  general: number,
-  isUnknown: boolean,
+  general: number | undefined,
+  fallback: number,
   names: 'sampler' | 'rate' | 'nothing',
 ): number {
   let unknown = 0;
@@ -61,9 +62,9 @@ export function assignRates(
     if (names !== 'nothing' && columns.samplingRate[row] !== 0) continue;
     const known =
       names === 'sampler'
-        ? rateBySampler(columns, row, sampling, general)
-        : (rateByInterface(columns, row, sampling) ?? (isUnknown ? undefined : general));
-    columns.samplingRate[row] = known ?? general;
+        ? rateBySampler(columns, row, sampling, general ?? fallback)
+        : (rateByInterface(columns, row, sampling) ?? general);
+    columns.samplingRate[row] = known ?? fallback;
     if (known === undefined) {
       columns.flags[row] = (columns.flags[row] as number) | flag.samplingUnknown;
       unknown++;
