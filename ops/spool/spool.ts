@@ -41,6 +41,7 @@ export async function openSpool(folder: string, onUnreadable: (error: unknown) =
   let bytes = 0;
   let rejected = 0;
   let last = 0;
+  let closed = false;
 
   async function putAside(file: string): Promise<void> {
     await rename(file, path.join(aside, path.basename(file)));
@@ -98,6 +99,9 @@ export async function openSpool(folder: string, onUnreadable: (error: unknown) =
     oldestMs: () =>
       waiting.reduce<number | undefined>((oldest, { oldestMs }) => Math.min(oldest ?? oldestMs, oldestMs), undefined),
     rejected: () => rejected,
-    close: unlock,
+    close() {
+      if (!closed) unlock();
+      closed = true;
+    },
   };
 }
