@@ -4,6 +4,7 @@ import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
+import type { History } from './history.ts';
 import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
 import type { Neighbour } from './system/queries.ts';
 
@@ -12,6 +13,7 @@ export type Deps = {
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly ledger: LedgerReader;
+  readonly history: History;
   readonly brake: BrakeDesk;
   readonly feedGuard: FeedGuard;
   /** What flow-collector has received, by sender. */

@@ -34,8 +34,8 @@ export type Drain = {
   stop(): Promise<void>;
   /** The batch may go: whoever gave its rows knows that they are kept. */
   offer(batch: StoredBatch): void;
-  /** The store has not answered lately. */
-  away(): boolean;
+  /** Why the store does not take rows at present; null while it does. */
+  trouble(): string | null;
 };
 
 const attemptsBeforeAside = 3;
@@ -48,7 +48,7 @@ export function createDrain(options: DrainOptions): Drain {
   const ending = new AbortController();
   const offered: StoredBatch[] = [];
   let attempts = 0;
-  let failing: { readonly sinceMs: number; readonly told: boolean } | undefined;
+  let failing: { readonly sinceMs: number; readonly told: boolean; readonly reason: string } | undefined;
   let running: Promise<void> | undefined;
   let idle = false;
   let interrupt = () => {};
@@ -89,8 +89,8 @@ export function createDrain(options: DrainOptions): Drain {
   function failed(error: unknown): number {
     const { sinceMs, told } = failing ?? { sinceMs: clock.monotonicMs(), told: false };
     const tell = !told && clock.monotonicMs() - sinceMs >= tellAfterMs;
-    failing = { sinceMs, told: told || tell };
-    if (tell) log.warn({ reason: messageOf(error) }, 'the store of history is away: rows wait on disk');
+    failing = { sinceMs, told: told || tell, reason: messageOf(error) };
+    if (tell) log.warn({ reason: failing.reason }, 'the store of history is away: rows wait on disk');
     return breaker.failed();
   }
 
@@ -139,6 +139,6 @@ export function createDrain(options: DrainOptions): Drain {
       offered.push(batch);
       if (idle) interrupt();
     },
-    away: () => failing !== undefined,
+    trouble: () => failing?.reason ?? null,
   };
 }

@@ -53,6 +53,7 @@ export async function openSpool(
   let bytes = 0;
   let rejected = 0;
   let last = 0;
+  let closed = false;
 
   async function putAside(file: string): Promise<void> {
     await rename(file, path.join(aside, path.basename(file)));
@@ -112,6 +113,9 @@ export async function openSpool(
       return oldest;
     },
     rejected: () => rejected,
-    close: unlock,
+    close() {
+      if (!closed) unlock();
+      closed = true;
+    },
   };
 }
