@@ -51,7 +51,10 @@ async function build(config: Settings) {
       brake: createBrakeDesk(redis.current),
       feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
       exporterTraffic,
-      neighbours: [{ name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) }],
+      neighbours: [
+        { name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) },
+        { name: 'flow-collector', url: adminUrl(config.BIND_HOST, config.FLOW_ADMIN_PORT) },
+      ],
     },
     {
       log,

@@ -12,6 +12,7 @@ import { historyMs } from './keeper.ts';
 
 export type FollowerOptions = {
   redis: Redis | Cluster;
+  /** Closed when the follower stops. */
   store: AddressStore;
   log: Logger;
   /** Intervals that are on disk, for the workers. */
@@ -125,6 +126,7 @@ export function createFollower(options: FollowerOptions): Follower {
       stopping = true;
       wake();
       await running;
+      await store.close();
     },
   };
 }
