@@ -31,7 +31,9 @@ export const keys = {
     `subses:${tag(partition)}:${tenantId}:${subscriptionId}`,
   /** zset: open session keys by last event */
   live: (partition: number) => `live:${tag(partition)}`,
-  /** the same, of one NAS instance */
+  /** hash: tenant → how many sessions are open */
+  online: (partition: number) => `online:${tag(partition)}`,
+  /** open session keys of one NAS instance by last event */
   liveOfNas: (partition: number, nasInstance: string) => `livenas:${tag(partition)}:${nasInstance}`,
   /** hash: NAS instance → its newest boot instants */
   boots: (partition: number) => `boot:${tag(partition)}`,
@@ -53,6 +55,8 @@ export const keys = {
   directory: (nasInstance: string, sessionId: string) => `{sid:${sessionHash(nasInstance, sessionId)}}`,
   /** zset: newest boot instants of a NAS instance */
   nas: (nasInstance: string) => `{nas:${escaped(nasInstance)}}`,
+  /** stream: the newest enforcement actions, to be looked at */
+  actions: (tenantId: number) => `{actions:${tenantId}}`,
   brake: (tenantId: number) => `{brake:${tenantId}}`,
 } as const;
 

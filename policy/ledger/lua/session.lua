@@ -129,12 +129,18 @@ function ledger.event(call, type, s, at)
   if s.sub ~= 0 then ledger.tell(call.keys.enforce, type, s.tenant, s.sub, s.key, at) end
 end
 
+-- How many sessions of a tenant are open, counted where they open and close.
+local function count_open(call, s, by)
+  redis.call('HINCRBY', 'online:' .. call.tag, ledger.text(s.tenant), by)
+end
+
 -- Into the indexes of open sessions.
 function ledger.open(call, s)
   if s.stop then ledger.addresses_again(call, s, s.stop) end
   s.state, s.why, s.stop = 'open', nil, nil
   if s.sub ~= 0 then redis.call('SADD', members(call, s), s.key) end
   redis.call('PERSIST', s.key)
+  count_open(call, s, 1)
   ledger.event(call, 'opened', s, call.event)
 end
 
@@ -146,6 +152,7 @@ end
 -- Out of them. `why`: stop, boot, silent or replaced; only a Stop is the NAS's own word.
 function ledger.close(call, s, reason, stop)
   s.state, s.why, s.stop = 'closed', reason, stop
+  count_open(call, s, -1)
   redis.call('ZREM', call.keys.live, s.key)
   redis.call('ZREM', call.keys.nas, s.key)
   if s.sub ~= 0 then redis.call('SREM', members(call, s), s.key) end

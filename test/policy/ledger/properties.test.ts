@@ -190,6 +190,8 @@ t.test('a second process and a second library load do not disturb the first', as
 type Isp = Awaited<ReturnType<typeof ledgerOn>>;
 
 async function totalsAre(isp: Isp, sent: Totals, t?: Test): Promise<void> {
+  const listed = (await isp.ledger.listSessions(tenantId, { limit: 10_000 })).sessions.length;
+  same(await isp.ledger.countSessions(tenantId), listed, 'as many are counted as are open');
   for (const [id, { up, down }] of sent) {
     const { all } = await isp.ledger.usage(tenantId, id, usageWindows(eve, zone, 1, 1));
     const wanted = { upBytes: Number(up), downBytes: Number(down) };
