@@ -45,6 +45,8 @@ export const keys = {
   wheel: (partition: number) => `wheel:${tag(partition)}`,
   /** stream: crossings, openings, passed boundaries */
   enforce: (partition: number) => `enforce:${tag(partition)}`,
+  /** stream: who held which addresses when (addresses.ts) */
+  addresses: (partition: number) => `address:${tag(partition)}`,
   /** stream: every decided profile */
   profile: (partition: number) => `profile:${tag(partition)}`,
   /** hash: subscription → text of its last decided profile (profile.ts) */

@@ -47,6 +47,10 @@ export type AccountingRecord = {
   readonly nasPort: string;
   readonly nasPortId: string;
   readonly framedIp: string;
+  /** Framed-IPv6-Prefix (RFC 3162), else Framed-IPv6-Address (RFC 6911) as /128: `2001:db8::/64`, '' without one. */
+  readonly framedIpv6Prefix: string;
+  /** Delegated-IPv6-Prefix (RFC 4818). */
+  readonly delegatedIpv6Prefix: string;
   readonly callingStationId: string;
   readonly calledStationId: string;
   readonly terminateCause: string;
@@ -113,6 +117,8 @@ export type LiveSession = {
   readonly nasPort: string;
   readonly nasPortId: string;
   readonly framedIp: string;
+  readonly framedIpv6Prefix: string;
+  readonly delegatedIpv6Prefix: string;
   readonly callingStationId: string;
   readonly calledStationId: string;
   readonly loginOutcomeHash: string;

@@ -12,7 +12,7 @@ local names = {
   false, 'tcause',
 }
 -- The texts that describe a session, one behind the other as `<octets>:<text>`.
-local describing = { 'sid', 'loh', 'user', 'src', 'nasip', 'port', 'portid', 'fip', 'calling', 'called' }
+local describing = { 'sid', 'loh', 'user', 'src', 'nasip', 'port', 'portid', 'fip', 'v6', 'pd', 'calling', 'called' }
 local limits = {
   [10] = TIME, [11] = TIME, [12] = ID, [13] = ID, [14] = ID, [15] = OCTETS, [16] = OCTETS, [17] = OCTETS,
   [18] = OCTETS, [19] = OCTETS, [20] = ID, [21] = TIME,
@@ -66,17 +66,19 @@ function ledger.parse(args)
   return call
 end
 
--- Adds field and value of what describes the session. Empty values say nothing.
+-- Adds field and value of what describes the session, and answers them by name. Empty values say nothing.
 local function unpack_described(described, fields)
-  local at = 1
+  local at, told = 1, {}
   for _, name in ipairs(describing) do
     local _, colon, length = string.find(described, '^(%d+):', at)
-    if not colon then return end
+    if not colon then break end
     at = colon + 1 + tonumber(length)
     if length ~= '0' then
-      fields[#fields + 1], fields[#fields + 2] = name, string.sub(described, colon + 1, at - 1)
+      told[name] = string.sub(described, colon + 1, at - 1)
+      fields[#fields + 1], fields[#fields + 2] = name, told[name]
     end
   end
+  return told
 end
 
 -- Field and value of everything the record says, for the quarantine.
@@ -90,7 +92,7 @@ function ledger.told(args)
 end
 
 function ledger.describe(args, set)
-  unpack_described(args[DESCRIBED], set)
   set[#set + 1], set[#set + 2] = 'nas', args[NAS]
   set[#set + 1], set[#set + 2] = 'inst', args[INSTANCE]
+  return unpack_described(args[DESCRIBED], set)
 end

@@ -32,6 +32,8 @@ export function recordAt(atMs: number, change: Change): AccountingRecord {
       nasPort: '1',
       nasPortId: 'ether1',
       framedIp: '100.64.0.7',
+      framedIpv6Prefix: '',
+      delegatedIpv6Prefix: '',
     },
     ...{ callingStationId: 'aa:bb:cc:dd:ee:ff', calledStationId: 'internet', terminateCause: '' },
     ...change,
