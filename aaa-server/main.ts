@@ -5,6 +5,7 @@ import { walFolder } from '#ops/lanes/ledger-log.ts';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createAdminServer } from '#ops/runtime/admin.ts';
+import { systemClock } from '#ops/runtime/clock.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
@@ -26,6 +27,8 @@ import { adminCalls } from './admin-calls.ts';
 import { type Settings, settings } from './config.ts';
 import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
+import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
+import { registerNasMetrics } from './nas-metrics.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
 
@@ -125,6 +128,13 @@ function build(config: Settings) {
     log: log.child({ component: 'radius' }),
     onEvents: nudge,
     onFatal,
+  });
+
+  registerKernelDropMetrics(registry, workers.ports);
+  registerNasMetrics(registry, {
+    snapshot: subscribers.reader,
+    activities: workers.nasActivities,
+    startedAtMs: systemClock.nowMs(),
   });
 
   const disk = createDiskWatch({ folder: folder.path, metrics: accountingMetrics, log: accountingLog });

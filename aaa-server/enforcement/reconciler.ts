@@ -32,6 +32,8 @@ export type Evaluated = {
   readonly postponed: readonly Work[];
   /** Open sessions that have not reported for long. */
   readonly silent: number;
+  /** NAS id → its open sessions, silent ones included. */
+  readonly open: ReadonlyMap<number, number>;
 };
 
 export type Reconciler = {
@@ -119,10 +121,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const item of assessed) {
       if (item && turns.get(memberOf(item.work.who)) === item.turn) turns.delete(memberOf(item.work.who));
     }
-    return { failed, postponed, silent: assessed.reduce((sum, item) => sum + (item ? silentOf(item) : 0), 0) };
+    const sessions = assessed.flatMap((item) => item?.assessment.sessions ?? []);
+    const open = new Map<number, number>();
+    for (const { session } of sessions) open.set(session.nasId, (open.get(session.nasId) ?? 0) + 1);
+    return { failed, postponed, silent: sessions.filter(({ life }) => life === 'silent').length, open };
   }
-
-  const silentOf = ({ assessment }: Assessed) => assessment.sessions.filter(({ life }) => life === 'silent').length;
 
   const changes = ({ mode, step }: SessionNeed) => mode === 'enforce' && step.kind === 'change';
 

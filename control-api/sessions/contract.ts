@@ -28,6 +28,8 @@ export const SessionReply = Type.Object({
 });
 export type SessionReply = Static<typeof SessionReply>;
 
+export const SessionCountReply = Type.Object({ online: Type.Integer({ minimum: 0 }) });
+
 export const SessionsReply = Type.Object({
   data: Type.Array(SessionReply),
   pagination: Type.Object({

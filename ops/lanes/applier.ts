@@ -44,8 +44,11 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   const { wal, work, metrics, log, clock = systemClock, batch = 256, checkMs = 30_000 } = options;
   const reader = createWalReader(wal);
   const breaker = createBreaker();
-  const sender = createLaneSender({ ...options, walId: wal.id, clock });
+  const sender = createLaneSender({ ...options, walId: wal.id, clock, generation: () => generation });
   const { lanes } = sender;
+  let generation = 0;
+  /** What is sent next may have been applied before. */
+  let again = true;
   /** Where reading goes on. Lanes behind it wait at their head. */
   let cursor = 0;
   /** Where the calls that are under way begin. */
@@ -61,6 +64,13 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
 
   const passed = () =>
     checked ? Math.min(cursor, underWay, ...sender.waiting().map(({ head }) => head?.position ?? cursor)) : 0;
+
+  /** The next generation is on disk before it is used. */
+  async function nextGeneration(): Promise<void> {
+    generation = Math.max(generation + 1, clock.nowMs());
+    await checkpoint();
+    again = false;
+  }
 
   /** Compares every lane with what the ledger has; where the ledger is behind, the lane goes back. */
   async function check(): Promise<void> {
@@ -81,6 +91,7 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
     }
     if (behind.length > 0) {
       work.forget();
+      again = true;
       metrics.rewinds.inc({ reason: 'ledger_behind' }, behind.length);
       log.warn({ wal: wal.id, lanes: behind.length, from: cursor }, 'the ledger lacks what it had: applying again');
     }
@@ -110,10 +121,12 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   /** @throws when the ledger answered nothing at all. */
   async function send(sent: readonly Sent<R>[]): Promise<void> {
     if (sent.length === 0) return;
-    const { rewindTo, away, recovered } = await sender.send(sent);
-    cursor = Math.min(cursor, rewindTo);
-    if (recovered) checkAtMs = 0;
-    if (away) throw away.error;
+    if (again) await nextGeneration();
+    const result = await sender.send(sent);
+    cursor = Math.min(cursor, result.rewindTo);
+    again = result.again;
+    if (result.recovered) checkAtMs = 0;
+    if (result.away) throw result.away.error;
   }
 
   /** Applies the next records; answers how many there were. */
@@ -162,7 +175,8 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   async function checkpoint(): Promise<void> {
     checkpointAtMs = clock.monotonicMs() + checkpointMs;
     try {
-      await writeCheckpoint(wal.folder, { cursor: passed(), applied: lanes.map(({ applied }) => applied) });
+      const applied = lanes.map((lane) => lane.applied);
+      await writeCheckpoint(wal.folder, { cursor: passed(), applied, generation });
     } catch (error) {
       log.warn({ wal: wal.id, err: error }, 'how far the log was applied could not be remembered');
     }
@@ -198,6 +212,7 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
       cursor = saved.cursor;
       for (const lane of lanes) lane.applied = saved.applied[lane.partition] ?? 0;
     }
+    generation = saved?.generation ?? 0;
     while (!stopping) {
       try {
         await round();

@@ -14,11 +14,15 @@ export type LaneSenderOptions<R extends LaneRecord> = {
   log: Logger;
   onEvents(partitions: ReadonlySet<number>): void;
   clock: Clock;
+  /** Of {@link LanePosition}. */
+  generation(): number;
 };
 
 export type SendResult = {
   /** Read again from here: a lane was set back, or goes on behind the record it waited at. */
   readonly rewindTo: number;
+  /** Something may be applied again: a lane was set back, or a call was not answered. */
+  readonly again: boolean;
   /** The error, when the ledger answered not one call. */
   readonly away: { readonly error: unknown } | undefined;
   /** A lane goes on that had waited for an answer. */
@@ -39,7 +43,7 @@ const longestRetryMs = 2000;
 const alarmAttempts = 5;
 
 export function createLaneSender<R extends LaneRecord>(options: LaneSenderOptions<R>): LaneSender<R> {
-  const { walId, work, metrics, log, onEvents, clock } = options;
+  const { walId, work, metrics, log, onEvents, clock, generation } = options;
   const lanes: Lane<R>[] = Array.from({ length: partitionCount }, (_, partition) => ({
     partition,
     applied: 0,
@@ -48,7 +52,7 @@ export function createLaneSender<R extends LaneRecord>(options: LaneSenderOption
 
   async function answerOf({ record, previous, position, sinceMs }: Sent<R>): Promise<Answer> {
     try {
-      const answer = await work.apply({ walId, previous, position }, record, sinceMs);
+      const answer = await work.apply({ walId, previous, position, generation: generation() }, record, sinceMs);
       if (answer.kind === 'applied') for (const flag of answer.flags) metrics.flags.inc({ flag });
       metrics.results.inc({ result: answer.kind });
       return answer;
@@ -121,7 +125,8 @@ export function createLaneSender<R extends LaneRecord>(options: LaneSenderOption
       }
       if (events.size > 0) onEvents(events);
       const errors = answers.flatMap((answer) => (answer.kind === 'failed' && isAway(answer.error) ? [answer] : []));
-      return { rewindTo, away: errors.length === sent.length ? errors[0] : undefined, recovered };
+      const again = answers.some(({ kind }) => kind === 'failed' || kind === 'gap');
+      return { rewindTo, again, away: errors.length === sent.length ? errors[0] : undefined, recovered };
     },
   };
 }

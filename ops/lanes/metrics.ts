@@ -1,5 +1,8 @@
 // What a log and its lanes count: records kept and refused, groups on disk, what the ledger answered, the backlog.
 import { Counter, Gauge, Histogram, type Registry } from '#ops/runtime/metrics.ts';
+import type { ApplyResult } from '#policy/ledger/types.ts';
+
+const answers = ['applied', 'duplicate', 'gap', 'need_windows', 'quarantined'] as const satisfies ApplyResult['kind'][];
 
 export type LogMetrics = ReturnType<typeof createLogMetrics>;
 
@@ -14,11 +17,15 @@ export function createLogMetrics(registry: Registry, subject: string) {
   const histogram = (name: string, help: string) =>
     new Histogram({ name: `lastmile_${subject}_${name}`, help, buckets: seconds, registers });
 
+  const results = counter('results_total', 'What the ledger answered to a record', ['result']);
+  // A series that begins with its first event hides it from a rate.
+  for (const result of answers) results.inc({ result }, 0);
+
   return {
     appended: counter('appended_total', 'Records on disk, and acknowledged where their sender waits for it'),
     refused: counter('refused_total', 'Records not kept and not acknowledged, by reason', ['reason']),
     commit: histogram('commit_seconds', 'From the append of a record to the end of its fdatasync'),
-    results: counter('results_total', 'What the ledger answered to a record', ['result']),
+    results,
     flags: counter('flags_total', 'Peculiarities the ledger noted on a record', ['flag']),
     failures: counter('failures_total', 'Calls of the ledger that failed and are repeated, by error', ['error']),
     rewinds: counter('rewinds_total', 'Lanes set back to what the ledger has, by reason', ['reason']),

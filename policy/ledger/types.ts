@@ -7,6 +7,10 @@ export type { Interval, UsageWindows } from '../time.ts';
 
 export const partitionCount = 64;
 
+/** What counts a subscription's bytes. */
+export const meters = ['radius', 'flow'] as const;
+export type Meter = (typeof meters)[number];
+
 export const accountingKinds = ['start', 'interim', 'stop', 'on', 'off'] as const;
 export type AccountingKind = (typeof accountingKinds)[number];
 
@@ -49,7 +53,13 @@ export type AccountingRecord = {
 };
 
 /** Where a record stands in its WAL: positions of one WAL only grow; `previous` is the last one before it in the same partition. */
-export type LanePosition = { readonly walId: string; readonly previous: number; readonly position: number };
+export type LanePosition = {
+  readonly walId: string;
+  readonly previous: number;
+  readonly position: number;
+  /** Grows whenever the applier begins or goes back: of two outbox entries of one record the one with the greater is right. */
+  readonly generation: number;
+};
 
 export type AccountingCall = {
   readonly lane: LanePosition;

@@ -100,6 +100,7 @@ t.test('every record is applied once, in the order of its lane, whatever the led
         );
         await accounting.stop();
         t.strictSame(perPartition(ledger.applied), perPartition(records));
+        t.equal(ledger.sameGeneration, 0, 'what was applied again had a greater generation');
       },
     ),
     { numRuns: 30 },
@@ -132,6 +133,27 @@ t.test('a start goes on from where it stopped and reads nothing twice', async (t
   await applied(third.accounting);
   await third.accounting.stop();
   t.equal(calls, 1, 'also without the file: the ledger says what it has');
+});
+
+t.test('the generation grows with every start, also when the clock went back', async (t) => {
+  const folder = path.join(rootOf(t), 'node-0');
+  const ledger = createMemoryLedger();
+  const seen: number[] = [];
+  ledger.fault = ({ lane }) => {
+    seen.push(lane.generation);
+    return undefined;
+  };
+  for (const nowMs of [noonMs, noonMs - 60_000, noonMs + 60_000]) {
+    const clock = { nowMs: () => nowMs, monotonicMs: () => performance.now() };
+    const { accounting } = await accountingOf(folder, ledger, { clock });
+    await accounting.append(recordOf(1));
+    await accounting.start();
+    await applied(accounting);
+    await accounting.append(recordOf(1));
+    await applied(accounting);
+    await accounting.stop();
+  }
+  t.strictSame(seen, [noonMs, noonMs, noonMs + 1, noonMs + 1, noonMs + 60_000, noonMs + 60_000]);
 });
 
 t.test('the ledger gets the windows it asks for, and the lane goes on behind the record', async (t) => {
