@@ -18,6 +18,8 @@ export type Mishaps = { lost: number; doubled: number; late: number };
 export type Network = {
   /** Passes a datagram on: `deliver` is called never, once or twice, now or later. */
   pass(deliver: () => void): void;
+  /** Late datagrams that are still on their way. */
+  underWay(): number;
 };
 
 export type NetworkDeps = {
@@ -28,7 +30,9 @@ export type NetworkDeps = {
 };
 
 export function createNetwork(weather: Weather, { random, mishaps, later }: NetworkDeps): Network {
+  let underWay = 0;
   return {
+    underWay: () => underWay,
     pass(deliver) {
       const dice = random();
       if (dice < weather.lost) {
@@ -39,7 +43,14 @@ export function createNetwork(weather: Weather, { random, mishaps, later }: Netw
         deliver();
       } else if (dice < weather.lost + weather.doubled + weather.late) {
         mishaps.late++;
-        later(deliver, between(random, weather.lateMs.from, weather.lateMs.to));
+        underWay++;
+        later(
+          () => {
+            underWay--;
+            deliver();
+          },
+          between(random, weather.lateMs.from, weather.lateMs.to),
+        );
       } else deliver();
     },
   };
