@@ -16,7 +16,7 @@ export function summary(settings: Settings, folder: DataFolder): string[] {
     `  RADIUS   ${settings.BIND_HOST.join(', ')}: authentication ${settings.RADIUS_AUTH_PORT}, accounting ${settings.RADIUS_ACCT_PORT}`,
     `  Metrics  ${api}/metrics and http://${host}:${settings.AAA_ADMIN_PORT}/metrics`,
     ...(clickhouse
-      ? [`  History  ClickHouse at http://127.0.0.1:${clickhouse.port}, its password in ${folder.path}/clickhouse.json`]
+      ? [`  History  ClickHouse at http://127.0.0.1:${clickhouse.port}, its key in ${folder.path}/clickhouse.json`]
       : []),
     `  Data     ${folder.path}${elsewhere}`,
     'Ctrl-C stops everything.',
