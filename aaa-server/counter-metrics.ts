@@ -1,38 +1,17 @@
 // The workers' counters as Prometheus metrics of the main thread: summed when they are asked for.
-import { Counter, Gauge, type Registry } from '#ops/runtime/metrics.ts';
-import { counterFamilies, durationBuckets, durationKinds, durationsOf, sumOf } from './counters.ts';
-import type { MetricReport } from './protocol.ts';
+import type { Registry } from '#ops/runtime/metrics.ts';
+import { type MetricReport, registerMetric } from '#ops/runtime/report-metrics.ts';
+import { registerSharedCounters } from '#ops/runtime/shared-counters.ts';
+import { counterFamilies, counterPlaces, durationBuckets, durationKinds, durationsOf } from './counters.ts';
 
 export function registerCounterMetrics(registry: Registry, arrays: () => readonly Float64Array[]): void {
-  for (const [family, { name, help, label, values }] of Object.entries(counterFamilies)) {
-    new Counter({
-      name,
-      help,
-      labelNames: [label],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const value of values) this.inc({ [label]: value }, sumOf(arrays(), family as never, value as never));
-      },
-    });
-  }
+  registerSharedCounters(registry, counterFamilies, counterPlaces, arrays);
   registerMetric(
     registry,
     'lastmile_radius_handling_seconds',
     'From the receipt of a request to its decision (access) or its answer (accounting)',
     async () => durations(arrays()),
   );
-}
-
-/** A metric of any type whose values `read` makes; prom-client's own classes cannot take finished histograms. */
-export function registerMetric(
-  registry: Registry,
-  name: string,
-  help: string,
-  read: () => Promise<Pick<MetricReport, 'type' | 'values'>>,
-): void {
-  const metric = new Gauge({ name, help, registers: [registry] });
-  Object.assign(metric, { get: async () => ({ name, help, aggregator: 'sum', ...(await read()) }) });
 }
 
 function durations(arrays: readonly Float64Array[]): Pick<MetricReport, 'type' | 'values'> {

@@ -1,5 +1,5 @@
 // What a worker counts: names and the layout of one shared array per worker, which the main thread sums for /metrics.
-
+import { type CounterFamilies, counterLayout, createCounterBuffer, sumAt } from '#ops/runtime/shared-counters.ts';
 import { udpEvents } from '#ops/runtime/udp.ts';
 import { rejectReasons } from '#policy/access/outcome.ts';
 import { malformedReasons } from './wire/packet.ts';
@@ -36,7 +36,7 @@ export const dropReasons = [
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
-const families = {
+export const counterFamilies = {
   requests: {
     name: 'lastmile_radius_requests_total',
     help: 'Requests of known access servers, by kind, duplicates included',
@@ -79,14 +79,10 @@ const families = {
     label: 'event',
     values: udpEvents,
   },
-} as const;
+} as const satisfies CounterFamilies;
 
-export type CounterFamily = keyof typeof families;
-export type CounterValue<F extends CounterFamily> = (typeof families)[F]['values'][number];
-export const counterFamilies: Readonly<
-  Record<CounterFamily, { name: string; help: string; label: string; values: readonly string[] }>
-> = families;
-
+export type CounterFamily = keyof typeof counterFamilies;
+export type CounterValue<F extends CounterFamily> = (typeof counterFamilies)[F]['values'][number];
 /** Upper bounds in seconds; one more bucket holds what is slower. */
 export const durationBuckets = [
   0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5,
@@ -96,13 +92,9 @@ export type DurationKind = (typeof durationKinds)[number];
 /** Per kind: the buckets, one for what is slower, the sum in seconds. */
 const durationSlots = durationBuckets.length + 2;
 
-const offsets = new Map<string, number>();
-let total = 0;
-for (const [family, { values }] of Object.entries(families)) {
-  for (const value of values) offsets.set(`${family}.${value}`, total++);
-}
-const durationStart = total;
-total += durationKinds.length * durationSlots;
+export const counterPlaces = counterLayout(counterFamilies);
+const durationStart = counterPlaces.size;
+const total = counterPlaces.size + durationKinds.length * durationSlots;
 
 export type Counters = {
   /** Doubles, written by one thread only; a reader sees each of them whole. */
@@ -111,13 +103,13 @@ export type Counters = {
   observe(kind: DurationKind, seconds: number): void;
 };
 
-export function createCounters(buffer: SharedArrayBuffer = createCounterBuffer()): Counters {
+export function createCounters(buffer: SharedArrayBuffer = createRadiusCounterBuffer()): Counters {
   const array = new Float64Array(buffer);
   // A nested look-up by constant strings: no text is built per packet.
   const indexes = Object.fromEntries(
-    Object.entries(families).map(([family, { values }]) => [
+    Object.entries(counterFamilies).map(([family, { values }]) => [
       family,
-      Object.fromEntries(values.map((value) => [value, offsetOf(family, value)])),
+      Object.fromEntries(values.map((value) => [value, counterPlaces.offset(family as CounterFamily, value)])),
     ]),
   ) as Record<string, Record<string, number>>;
   return {
@@ -137,8 +129,8 @@ export function createCounters(buffer: SharedArrayBuffer = createCounterBuffer()
   };
 }
 
-export function createCounterBuffer(): SharedArrayBuffer {
-  return new SharedArrayBuffer(total * Float64Array.BYTES_PER_ELEMENT);
+export function createRadiusCounterBuffer(): SharedArrayBuffer {
+  return createCounterBuffer(total);
 }
 
 /** Sum of a counter over workers. */
@@ -147,7 +139,7 @@ export function sumOf<F extends CounterFamily>(
   family: F,
   value: CounterValue<F>,
 ): number {
-  return sumAt(arrays, offsetOf(family, value));
+  return sumAt(arrays, counterPlaces.offset(family, value));
 }
 
 /** Cumulative bucket counts (the last is the number of observations) and the sum of seconds over workers. */
@@ -162,14 +154,4 @@ export function durationsOf(
     return running;
   });
   return { cumulative, sum: sumAt(arrays, start + durationSlots - 1) };
-}
-
-function offsetOf(family: string, value: string): number {
-  const offset = offsets.get(`${family}.${value}`);
-  if (offset === undefined) throw new Error(`no counter ${family}.${value}`);
-  return offset;
-}
-
-function sumAt(arrays: readonly Float64Array[], index: number): number {
-  return arrays.reduce((sum, array) => sum + (array[index] ?? 0), 0);
 }

@@ -1,7 +1,11 @@
 // Composition root of aaa-server: settings → components → run. `--check` builds everything and starts nothing.
 import os from 'node:os';
 import path from 'node:path';
+import { walFolder } from '#ops/lanes/ledger-log.ts';
+import { createLogMetrics } from '#ops/lanes/metrics.ts';
+import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createAdminServer } from '#ops/runtime/admin.ts';
+import { systemClock } from '#ops/runtime/clock.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
@@ -12,18 +16,19 @@ import { openDataFolder } from '#ops/stores/data-folder.ts';
 import { onRedis } from '#ops/stores/on-redis.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
+import { createDiskWatch } from '#ops/wal/disk.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { usageWindows } from '#policy/time.ts';
-import { walFolder, walRoot } from './accounting/accounting.ts';
+import { walRoot } from './accounting/accounting.ts';
+import { accountingWork } from './accounting/apply.ts';
 import { createCallMaker } from './accounting/call.ts';
 import { outcomeHash } from './accounting/class.ts';
-import { createDiskWatch } from './accounting/disk.ts';
-import { createAccountingMetrics } from './accounting/metrics.ts';
-import { createOrphans } from './accounting/orphans.ts';
 import { adminCalls } from './admin-calls.ts';
 import { type Settings, settings } from './config.ts';
 import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
+import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
+import { registerNasMetrics } from './nas-metrics.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
 
@@ -34,7 +39,8 @@ function build(config: Settings) {
   const folder = openDataFolder(config.LASTMILE_DATA_DIR);
   const snapshotPath = path.join(folder.path, 'subscribers');
   const workerCount = config.AAA_WORKERS || Math.min(4, os.availableParallelism());
-  const workerWals = Array.from({ length: workerCount }, (_, index) => walFolder(folder.path, folder.uuid, index));
+  const wals = walRoot(folder.path);
+  const workerWals = Array.from({ length: workerCount }, (_, index) => walFolder(wals, folder.uuid, index));
   const onFatal = (error: unknown) => die(log, 'a part of the process died', error);
   const onProblem = (error: unknown) => log.warn({ err: error }, 'the ledger reports a problem');
 
@@ -82,16 +88,19 @@ function build(config: Settings) {
   });
 
   const accountingLog = log.child({ component: 'accounting' });
-  const accountingMetrics = createAccountingMetrics(registry);
+  const accountingMetrics = createLogMetrics(registry, 'accounting');
   const adoptedLogs = onRedis(
     'adopted logs',
     redis,
     (client) =>
       createOrphans({
-        root: walRoot(folder.path),
+        root: wals,
         workers: new Set(workerWals.map((wal) => path.basename(wal))),
-        ledger: createLedger(client, { onProblem }),
-        calls: createCallMaker(subscribers.reader),
+        work: () =>
+          accountingWork({
+            ledger: createLedger(client, { onProblem }),
+            calls: createCallMaker(subscribers.reader),
+          }),
         metrics: accountingMetrics,
         log: accountingLog,
         onEvents: nudge,
@@ -114,11 +123,18 @@ function build(config: Settings) {
       feedSilence,
       logLevel: config.LOG_LEVEL,
     },
-    walFolder: (index) => walFolder(folder.path, folder.uuid, index),
+    walFolder: (index) => walFolder(wals, folder.uuid, index),
     registry,
     log: log.child({ component: 'radius' }),
     onEvents: nudge,
     onFatal,
+  });
+
+  registerKernelDropMetrics(registry, workers.ports);
+  registerNasMetrics(registry, {
+    snapshot: subscribers.reader,
+    activities: workers.nasActivities,
+    startedAtMs: systemClock.nowMs(),
   });
 
   const disk = createDiskWatch({ folder: folder.path, metrics: accountingMetrics, log: accountingLog });

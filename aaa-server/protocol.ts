@@ -1,5 +1,8 @@
 // Every message between the main thread of aaa-server and its RADIUS workers, both ways.
+import type { MetricReport } from '#ops/runtime/report-metrics.ts';
 import type { UdpDriver } from '#ops/runtime/udp.ts';
+import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
+import type { NasActivity } from './radius/nas-activity.ts';
 import type { UnknownClient } from './radius/unknown-clients.ts';
 
 /** What a worker is given when it is created. */
@@ -24,33 +27,20 @@ export type WorkerSettings = {
   readonly counters: SharedArrayBuffer;
 };
 
-export type ToWorker =
-  /** Stop receiving, finish what was accepted, close everything, answer `stopped`. */
-  { readonly type: 'stop' } | { readonly type: 'report'; readonly id: number };
+export type ToWorker = GroupOrder;
 
-export type FromWorker =
+/** What a worker says of its own accord. */
+export type OwnWords =
   /** Listening. The ports are those the system chose when 0 was asked. */
   | { readonly type: 'ready'; readonly authPort: number; readonly acctPort: number; readonly udpDriver: string }
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
-  | { readonly type: 'events'; readonly partitions: ReadonlySet<number> }
-  | { readonly type: 'report'; readonly id: number; readonly report: WorkerReport }
-  | { readonly type: 'stopped' };
+  | { readonly type: 'events'; readonly partitions: ReadonlySet<number> };
+
+export type FromWorker = OwnWords | GroupAnswer<WorkerReport>;
 
 export type WorkerReport = {
   readonly unknownClients: readonly UnknownClient[];
-  /** The worker's own Prometheus metrics, as `Registry.getMetricsAsJSON` gives them. */
+  readonly nasActivities: readonly NasActivity[];
+  /** The worker's own Prometheus metrics. */
   readonly metrics: readonly MetricReport[];
-};
-
-export type MetricSample = {
-  readonly value: number;
-  readonly labels: Readonly<Partial<Record<string, string | number>>>;
-  readonly metricName?: string;
-};
-
-export type MetricReport = {
-  readonly name: string;
-  readonly help: string;
-  readonly type: string;
-  readonly values: readonly MetricSample[];
 };

@@ -1,18 +1,19 @@
 // One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
 import { randomUUID } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
+import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
+import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
 import { createCallMaker } from './accounting/call.ts';
-import { createAccountingMetrics } from './accounting/metrics.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { createCounters } from './counters.ts';
-import type { FromWorker, MetricReport, ToWorker, WorkerSettings } from './protocol.ts';
+import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { ledgerOver } from './radius/ledger-over.ts';
@@ -36,7 +37,7 @@ const accounting = await openAccounting({
   folder: settings.walFolder,
   ledger: ledgerOver(redis, log),
   calls: createCallMaker(snapshot),
-  metrics: createAccountingMetrics(registry),
+  metrics: createLogMetrics(registry, 'accounting'),
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });
@@ -77,8 +78,13 @@ const running = await startAll([reader, redis, accounting, server], log);
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {
     case 'report': {
-      const metrics = (await registry.getMetricsAsJSON()) as unknown as MetricReport[];
-      return tell({ type: 'report', id: message.id, report: { unknownClients: handler.unknownClients(), metrics } });
+      const metrics = await metricsOf(registry);
+      const report = {
+        unknownClients: handler.unknownClients(),
+        nasActivities: handler.nasActivities(),
+        metrics,
+      };
+      return tell({ type: 'report', id: message.id, report });
     }
     case 'stop':
       await running.stop();

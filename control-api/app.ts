@@ -22,8 +22,10 @@ import { Problem } from './problem.ts';
 import { serviceRoutes } from './services/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { subscriptionRoutes } from './subscriptions/routes.ts';
+import { systemRoutes } from './system/routes.ts';
 import { tenantRoutes } from './tenants/routes.ts';
 import { usageRoutes } from './usage/routes.ts';
+import { webRoutes } from './web/routes.ts';
 
 export type AppOptions = {
   readonly log: Logger;
@@ -63,6 +65,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
   health(app, registry, ready);
   await openapi(app, version);
 
+  webRoutes(app);
   await app.register(
     async (api: Api) => {
       authRoutes(api, deps);
@@ -75,6 +78,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       usageRoutes(api, deps);
       enforcementRoutes(api, deps);
       feedGuardRoutes(api, deps);
+      systemRoutes(api, deps, options);
     },
     { prefix: '/api/v1' },
   );

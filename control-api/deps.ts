@@ -4,6 +4,7 @@ import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
 import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
+import type { Neighbour } from './system/queries.ts';
 
 export type Deps = {
   readonly db: Db;
@@ -12,4 +13,6 @@ export type Deps = {
   readonly ledger: LedgerReader;
   readonly brake: BrakeDesk;
   readonly feedGuard: FeedGuard;
+  /** The other processes of this node. */
+  readonly neighbours: readonly Neighbour[];
 };

@@ -1,10 +1,14 @@
 // What the API needs of the ledger in Redis: usage, sessions and the brake. Tests may give it in memory.
 import type { RedisClient } from '#ops/stores/redis.ts';
+import { type EnforcementAction, listActions } from '#policy/ledger/actions.ts';
 import { type Brake, type BrakeAnswer, cancelBrake, confirmBrake, listBrakes } from '#policy/ledger/brake.ts';
 import { createLedger, type Ledger } from '#policy/ledger/ledger.ts';
 import { Problem } from './problem.ts';
 
-export type LedgerReader = Pick<Ledger, 'usage' | 'sessionsOf' | 'listSessions'>;
+export type LedgerReader = Pick<Ledger, 'usage' | 'sessionsOf' | 'listSessions' | 'countSessions'> & {
+  /** The newest enforcement actions of the tenant, newest first. */
+  actions(tenantId: number, limit: number): Promise<EnforcementAction[]>;
+};
 
 export type BrakeDesk = {
   list(tenantId: number): Promise<readonly Brake[]>;
@@ -23,6 +27,8 @@ export function createLedgerReader(current: () => RedisClient | undefined): Ledg
     usage: async (...query) => connected().usage(...query),
     sessionsOf: async (...query) => connected().sessionsOf(...query),
     listSessions: async (...query) => connected().listSessions(...query),
+    countSessions: async (tenantId) => connected().countSessions(tenantId),
+    actions: async (tenantId, limit) => listActions(clientOf(current), tenantId, limit),
   };
 }
 

@@ -42,6 +42,7 @@ async function build(config: Settings) {
       ledger: createLedgerReader(redis.current),
       brake: createBrakeDesk(redis.current),
       feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
+      neighbours: [{ name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) }],
     },
     {
       log,

@@ -11,6 +11,7 @@ const reading = [
   'sessions:read',
   'usage:read',
   'enforcement:read',
+  'system:read',
 ] as const;
 const operating = ['customers:write', 'subscriptions:write'] as const;
 const administering = [

@@ -40,7 +40,8 @@ async function runTap(files: readonly string[], environment: Record<string, stri
 const checks = await Promise.all([check('lint', 'biome', ['check', '.']), check('types', 'tsc', ['--noEmit'])]);
 const failedChecks = checks.filter((ok) => !ok).length;
 
-for (const line of installPeers(['redis-server', 'freeradius', 'freeradius-utils', 'softflowd'])) console.log(line);
+for (const line of installPeers(['redis-server', 'freeradius', 'freeradius-utils', 'prometheus', 'softflowd']))
+  console.log(line);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const files = named.length > 0 ? named : globSync('test/**/*.test.ts', { cwd: root }).sort();

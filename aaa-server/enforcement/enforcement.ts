@@ -4,6 +4,7 @@ import type { NasRecord, SnapshotReader } from '#aaa-server/subscribers/records.
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
+import { noteAction } from '#policy/ledger/actions.ts';
 import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
 import { createEnforcementLedger, type Subscriber } from '#policy/ledger/enforcement.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
@@ -87,6 +88,11 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     metrics,
     alarms,
     failed,
+    onAction: (action) => {
+      noteAction(redis, action).catch((error) =>
+        failed('action_log', error, 'an action was not noted for people to see'),
+      );
+    },
     onRetry({ owned, session }, delayMs) {
       // The sweep finds it too; the wheel is only sooner.
       ledger
@@ -113,6 +119,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     reconciler,
     gate,
     liveSubscribers: ledger.liveSubscribers,
+    nases: snapshot.nasList,
     ownedPartitions: () => new Set(partitions.all().map(({ lease }) => lease.partition)),
     metrics,
   });

@@ -1,4 +1,5 @@
 // What enforcement counts: CoA exchanges, the lag from a crossing to its ACK, evaluations, ownership and the brake.
+import { nasLabels } from '#aaa-server/nas-labels.ts';
 import { Counter, Gauge, Histogram, type Registry } from '#ops/runtime/metrics.ts';
 
 export type EnforcementMetrics = ReturnType<typeof createEnforcementMetrics>;
@@ -13,8 +14,16 @@ export function createEnforcementMetrics(registry: Registry) {
   const histogram = (name: string, help: string) =>
     new Histogram({ name: `lastmile_${name}`, help, buckets: seconds, registers });
 
+  const coaRequests = counter('coa_requests_total', 'CoA and Disconnect requests by how they ended', [
+    'kind',
+    'result',
+  ]);
+  // A series that begins with its first event hides it from a rate.
+  for (const kind of ['coa', 'disconnect'])
+    for (const result of ['ack', 'timeout']) coaRequests.inc({ kind, result }, 0);
+
   return {
-    coaRequests: counter('coa_requests_total', 'CoA and Disconnect requests by how they ended', ['kind', 'result']),
+    coaRequests,
     coaTransmissions: counter('coa_transmissions_total', 'Datagrams sent to access servers, retransmissions included'),
     coaDropped: counter('coa_dropped_total', 'Datagrams of access servers that were not taken, by reason', ['reason']),
     coaOutstanding: gauge('coa_outstanding', 'Requests waiting for the answer of an access server'),
@@ -27,6 +36,14 @@ export function createEnforcementMetrics(registry: Registry) {
     partitions: gauge('enforcement_partitions_owned', 'Partitions this node enforces'),
     online: gauge('online_subscribers', 'Subscribers with an open session in the partitions of this node', ['tenant']),
     silent: gauge('silent_sessions', 'Open sessions that have not reported for three interim intervals or 15 minutes'),
+    outcomes: gauge('session_outcomes', 'Open sessions in the partitions of this node, by what they should have', [
+      'outcome',
+    ]),
+    nasSessions: gauge(
+      'nas_open_sessions',
+      'Open sessions of an access server in the partitions of this node',
+      nasLabels,
+    ),
     closed: counter(
       'sessions_closed_silent_total',
       'Silent sessions closed because their access server no longer had them',

@@ -10,6 +10,7 @@ import { mapLimited } from './map-limited.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
 import type { Change, Sender } from './sender.ts';
+import { countSessions, type SessionCounts } from './session-counts.ts';
 import { spreadMs } from './spread.ts';
 import type { Timer } from './timer.ts';
 
@@ -30,8 +31,8 @@ export type Evaluated = {
   readonly failed: readonly Work[];
   /** With `postpone`: what would make a subscriber stricter and was left for one later question to the brake. */
   readonly postponed: readonly Work[];
-  /** Open sessions that have not reported for long. */
-  readonly silent: number;
+  /** The open sessions of those evaluated. */
+  readonly sessions: SessionCounts;
 };
 
 export type Reconciler = {
@@ -119,10 +120,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const item of assessed) {
       if (item && turns.get(memberOf(item.work.who)) === item.turn) turns.delete(memberOf(item.work.who));
     }
-    return { failed, postponed, silent: assessed.reduce((sum, item) => sum + (item ? silentOf(item) : 0), 0) };
+    const sessions = countSessions(assessed.flatMap((item) => item?.assessment.sessions ?? []));
+    return { failed, postponed, sessions };
   }
-
-  const silentOf = ({ assessment }: Assessed) => assessment.sessions.filter(({ life }) => life === 'silent').length;
 
   const changes = ({ mode, step }: SessionNeed) => mode === 'enforce' && step.kind === 'change';
 

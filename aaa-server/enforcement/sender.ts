@@ -1,7 +1,8 @@
 // Brings sessions to their desired outcome: one change at a time each, a newer wish waits for the running one (the ladder of ARCHITECTURE §Enforcement).
 import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
-import { reactionTo } from '#policy/enforcement/nak.ts';
+import { causeLabel, reactionTo } from '#policy/enforcement/nak.ts';
 import { disconnected } from '#policy/enforcement/next-step.ts';
+import type { EnforcementAction } from '#policy/ledger/actions.ts';
 import type { EnforcementLedger, RecordResult, SessionRecord } from '#policy/ledger/enforcement.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
 import type { Alarms } from './alarms.ts';
@@ -58,6 +59,8 @@ export type SenderOptions = {
   metrics: EnforcementMetrics;
   alarms: Alarms;
   failed: Failures;
+  /** The access server was told, and answered or did not. */
+  onAction(action: EnforcementAction): void;
   /** A change failed and is worth another look after `delayMs`. */
   onRetry(change: Change, delayMs: number): void;
 };
@@ -119,21 +122,42 @@ export function createSender(options: SenderOptions): Sender {
     const wanted = () => !entry.next && options.enforced(session);
     const answer = await coa.send({ ...request, kind: by, urgent: change.urgent, wanted }, change.owned.signal);
     if (change.owned.signal.aborted) return;
+    if (!withdrawn(answer)) options.onAction(actionOf(change, sent, answer));
     switch (answer.kind) {
       case 'ack':
         failing.delete(change.sessionKey);
         await record(change, { acked: sent, cause: '' });
-        if (change.crossedAtMs !== null) metrics.lag.observe(Math.max(0, timer.nowMs() - change.crossedAtMs) / 1000);
+        if (change.crossedAtMs !== null) metrics.lag.observe(lagMsOf(change.crossedAtMs) / 1000);
         return;
       case 'timeout':
       case 'unsent':
         await record(change, { cause: answer.kind });
-        if (!('reason' in answer && answer.reason === 'withdrawn')) backOff(change);
+        if (!withdrawn(answer)) backOff(change);
         return;
       case 'nak':
         return refused(change, answer);
     }
     answer satisfies never;
+  }
+
+  const lagMsOf = (crossedAtMs: number) => Math.max(0, timer.nowMs() - crossedAtMs);
+
+  function actionOf(change: Change, outcome: string, answer: CoaAnswer): EnforcementAction {
+    const { session, by, crossedAtMs } = change;
+    const { tenantId, subscriptionId, nasId, userName, sessionId } = session;
+    return {
+      atMs: timer.nowMs(),
+      tenantId,
+      subscriptionId,
+      nasId,
+      userName,
+      sessionId,
+      by,
+      outcome,
+      result: answer.kind,
+      errorCause: answer.kind === 'nak' ? String(answer.errorCause ?? '') : '',
+      lagMs: crossedAtMs === null ? null : lagMsOf(crossedAtMs),
+    };
   }
 
   async function refused(change: Change, answer: CoaAnswer & { kind: 'nak' }): Promise<void> {
@@ -143,13 +167,13 @@ export function createSender(options: SenderOptions): Sender {
     switch (reaction) {
       case 'stale':
         // Asked once more because the session reports: what names it here and there does not agree.
-        if (change.session.enforcement.errorCause === cause) alarm(change, `nak_${cause}`);
+        if (change.session.enforcement.errorCause === cause) alarm(change, `nak_${causeLabel(answer.errorCause)}`);
         return;
       case 'retry':
         backOff(change);
         return;
       case 'refused':
-        alarm(change, `nak_${cause}`);
+        alarm(change, `nak_${causeLabel(answer.errorCause)}`);
         options.onRetry(change, 0);
         return;
     }
@@ -210,6 +234,11 @@ export function createSender(options: SenderOptions): Sender {
     size: () => running.size,
     idle: () => (running.size === 0 ? Promise.resolve() : new Promise((resolve) => whenIdle.push(resolve))),
   };
+}
+
+/** Nothing was asked: the wish had gone. */
+function withdrawn(answer: CoaAnswer): boolean {
+  return answer.kind === 'unsent' && answer.reason === 'withdrawn';
 }
 
 function wait(timer: Timer, delayMs: number, signal: AbortSignal): Promise<void> {

@@ -1,9 +1,13 @@
 // Passes over the live sessions: mends what events missed, counts who is online, and carries out changes that concern many.
+import { labelsOfNas, shownNases } from '#aaa-server/nas-labels.ts';
+import type { NasRecord } from '#aaa-server/subscribers/records.ts';
+import { outcomeKinds } from '#policy/access/outcome.ts';
 import type { BrakeGate } from '#policy/ledger/brake-gate.ts';
 import type { Subscriber } from '#policy/ledger/enforcement.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
 import type { Reconciler, Work } from './reconciler.ts';
+import { type SessionCounts, sumSessions } from './session-counts.ts';
 
 export type Sweep = {
   /** One pass over the live subscribers of these partitions that `concerns` picks. */
@@ -24,13 +28,14 @@ export function createSweep(deps: {
   gate: BrakeGate;
   liveSubscribers(partition: number): Promise<Subscriber[]>;
   ownedPartitions(): ReadonlySet<number>;
+  nases(): readonly NasRecord[];
   metrics: EnforcementMetrics;
 }): Sweep {
   const { reconciler, gate, metrics } = deps;
   /** Tenant → partition → subscribers online. */
   const online = new Map<number, Map<number, number>>();
-  /** Silent sessions, of every partition counted here. */
-  const silent = new Map<Owned, number>();
+  /** The sessions of every partition counted here. */
+  const sessions = new Map<Owned, SessionCounts>();
 
   async function count(partition: number, live: readonly Subscriber[]): Promise<void> {
     const counts = new Map<number, number>([...online.keys()].map((tenantId) => [tenantId, 0]));
@@ -43,13 +48,20 @@ export function createSweep(deps: {
   }
 
   function show(owned: ReadonlySet<number>): void {
-    for (const counted of silent.keys()) if (counted.signal.aborted) silent.delete(counted);
-    metrics.silent.set([...silent.values()].reduce((total, sessions) => total + sessions, 0));
+    for (const counted of sessions.keys()) if (counted.signal.aborted) sessions.delete(counted);
+    showSessions(sumSessions([...sessions.values()]));
     for (const [tenantId, partitions] of online) {
       for (const partition of partitions.keys()) if (!owned.has(partition)) partitions.delete(partition);
       const sum = [...partitions.values()].reduce((total, present) => total + present, 0);
       metrics.online.set({ tenant: String(tenantId) }, sum);
     }
+  }
+
+  function showSessions({ silent, byNas, byOutcome }: SessionCounts): void {
+    metrics.silent.set(silent);
+    metrics.nasSessions.reset();
+    for (const nas of shownNases(deps.nases())) metrics.nasSessions.set(labelsOfNas(nas), byNas.get(nas.id) ?? 0);
+    for (const outcome of outcomeKinds) metrics.outcomes.set({ outcome }, byOutcome.get(outcome) ?? 0);
   }
 
   return {
@@ -65,16 +77,16 @@ export function createSweep(deps: {
       // Whatever makes subscribers stricter is collected first, so that the brake judges the whole pass at once.
       const postponed: Work[] = [];
       for (const [owned, live] of lives) {
-        let quiet = 0;
+        const counted: SessionCounts[] = [];
         for (let from = 0; from < live.length; from += chunk) {
           if (stopped() || owned.signal.aborted) break;
           const works = live.slice(from, from + chunk).map((who): Work => ({ who, owned, cause: 'sweep' }));
           const evaluated = await reconciler.evaluate(works, { postpone: true });
           for (const work of evaluated.postponed) postponed.push(work);
-          quiet += evaluated.silent;
+          counted.push(evaluated.sessions);
           await pause(chunks);
         }
-        if (!concerns) silent.set(owned, quiet);
+        if (!concerns) sessions.set(owned, sumSessions(counted));
       }
       show(deps.ownedPartitions());
       if (!stopped()) await reconciler.evaluate(postponed);

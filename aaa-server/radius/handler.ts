@@ -12,14 +12,16 @@ import { code, decodePacket, type Packet } from '../wire/packet.ts';
 import { createDelayedRejects } from './delayed-rejects.ts';
 import { createDuplicates, type DuplicatesOptions, type Entry } from './duplicates.ts';
 import { decideLogin } from './login.ts';
+import { createNasActivities, type NasActivity } from './nas-activity.ts';
 import { createOncePer } from './once-per.ts';
 import type { RadiusDeps, RadiusPort, RadiusRequest } from './request.ts';
 import { createUnknownClients, type UnknownClient } from './unknown-clients.ts';
-import { verifyMaker } from './verify.ts';
+import { type Verified, verifyMaker } from './verify.ts';
 
 export type RadiusHandler = {
   handleBatch(port: RadiusPort, batch: UdpBatch, socket: UdpSocket, socketIndex: number): void;
   unknownClients(): UnknownClient[];
+  nasActivities(): NasActivity[];
   /** Sends waiting rejects at once and settles when every accepted accounting record is answered or given up. */
   drain(): Promise<void>;
 };
@@ -39,6 +41,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   const duplicates = createDuplicates(duplicatesOptions);
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const unknown = createUnknownClients();
+  const activities = createNasActivities();
   const builder = createPacketBuilder();
   const appending = new Set<Promise<void>>();
   let table: NasTable = createNasTable([], keyring);
@@ -50,7 +53,9 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     tableCheckedMs = nowMs;
     const generation = snapshot.nasGeneration();
     if (generation === tableGeneration) return table;
-    table = createNasTable(snapshot.nasList(), keyring);
+    const records = snapshot.nasList();
+    table = createNasTable(records, keyring);
+    activities.keep(new Set(records.map(({ id }) => id)));
     tableGeneration = generation;
     for (const problem of table.problems) deps.warn(problem, {});
     return table;
@@ -82,21 +87,36 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     const request: RadiusRequest = {
       packet,
       client,
+      activity: activities.of(client.record.id),
       peer,
       socket,
       socketIndex,
       startedMs,
       reply: (reply, start, length) => batch.reply(i, reply, start, length),
     };
+    const reason = handleRequest(port, request);
+    if (reason) request.activity.dropped++;
+    return reason;
+  }
+
+  function handleRequest(port: RadiusPort, request: RadiusRequest): DropReason | null {
+    const { packet } = request;
     if (packet.code === code.statusServer) return handleStatus(port, request);
     if (packet.code === code.accessRequest && port === 'auth') return handleAccess(request);
     if (packet.code === code.accountingRequest && port === 'acct') return handleAccounting(request);
     return 'unexpected_code';
   }
 
+  function verify({ packet, client, activity }: RadiusRequest): Verified {
+    const verified = verifyMaker(packet, client);
+    if (verified.ok) activity.lastHeardAtMs = clock.nowMs();
+    return verified;
+  }
+
   function handleStatus(port: RadiusPort, request: RadiusRequest): DropReason | null {
     counters.count('requests', 'status');
-    const verified = verifyMaker(request.packet, request.client);
+    request.activity.status++;
+    const verified = verify(request);
     if (!verified.ok) return verified.reason;
     // A server that cannot decide logins is not there for the watchdog either.
     if (port === 'auth' && !snapshot.complete()) return 'snapshot_incomplete';
@@ -112,7 +132,8 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   function handleAccess(request: RadiusRequest): DropReason | null {
     const { packet, client } = request;
     counters.count('requests', 'access');
-    const verified = verifyMaker(packet, client);
+    request.activity.access++;
+    const verified = verify(request);
     if (!verified.ok) return verified.reason;
     if (!snapshot.complete()) return 'snapshot_incomplete';
     return withoutDuplicates(request, (entry) => {
@@ -130,6 +151,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
         return null;
       }
       counters.count('rejects', decision.reason);
+      request.activity.rejected++;
       if (decision.likelyWrongSecret) counters.count('signs', 'likely_wrong_secret');
       const reply = Buffer.from(builder.data.subarray(0, builder.length()));
       const waited = rejects.add(() => answerLater(request, entry, reply, 'access_reject'));
@@ -141,7 +163,8 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   function handleAccounting(request: RadiusRequest): DropReason | null {
     const { packet, client, peer } = request;
     counters.count('requests', 'accounting');
-    const verified = verifyMaker(packet, client);
+    request.activity.accounting++;
+    const verified = verify(request);
     if (!verified.ok) return verified.reason;
     const { secret } = verified;
     if (!secret) return 'bad_request_authenticator';
@@ -171,6 +194,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
           (error) => {
             duplicates.forget(entry);
             drop('accounting_not_durable');
+            request.activity.dropped++;
             deps.warn('accounting record is not on disk: not acknowledged', { err: error });
           },
         )
@@ -239,6 +263,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       }
     },
     unknownClients: () => unknown.list(),
+    nasActivities: activities.list,
     async drain() {
       rejects.flush();
       while (appending.size > 0) await Promise.all(appending);

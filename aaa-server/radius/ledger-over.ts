@@ -2,7 +2,7 @@
 import type { Logger } from '#ops/runtime/log.ts';
 import type { RedisLink } from '#ops/stores/redis-link.ts';
 import { createLedger, type Ledger } from '#policy/ledger/ledger.ts';
-import type { LedgerCalls } from '../accounting/applier.ts';
+import type { LedgerCalls } from '../accounting/apply.ts';
 
 export function ledgerOver(redis: RedisLink, log: Logger): LedgerCalls {
   let ledger: Ledger | undefined;

@@ -9,6 +9,7 @@ import type { NasClient } from '../auth/nas-table.ts';
 import type { Counters } from '../counters.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import type { Packet } from '../wire/packet.ts';
+import type { NasActivity } from './nas-activity.ts';
 
 /** Which of the two ports a packet came to. */
 export type RadiusPort = 'auth' | 'acct';
@@ -52,6 +53,8 @@ export type RadiusDeps = {
 export type RadiusRequest = {
   readonly packet: Packet;
   readonly client: NasClient;
+  /** What this access server sends, counted here. */
+  readonly activity: NasActivity;
   readonly peer: Peer;
   readonly socket: UdpSocket;
   readonly socketIndex: number;

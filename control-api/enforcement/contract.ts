@@ -1,5 +1,6 @@
 // What enforcement looks like in the API: what sessions should be, what their NAS was told and has confirmed, and the brake.
 import Type from 'typebox';
+import { actionResults } from '#policy/ledger/actions.ts';
 import { brakeStates } from '#policy/ledger/brake.ts';
 import { choice, Id, Instant, nullable, strict } from '../fields.ts';
 import { enforcementModes } from '../tenants/schema.ts';
@@ -21,6 +22,24 @@ export const EnforcementReply = Type.Object({
     }),
   ),
 });
+
+export const ActionsQuery = strict({
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: 'default 50' })),
+});
+
+export const ActionReply = Type.Object({
+  at: Instant,
+  subscription_id: Id,
+  user_name: Type.String(),
+  nas_id: Id,
+  session_id: Type.String(),
+  by: choice(['coa', 'disconnect'] as const),
+  outcome: OutcomeText,
+  result: choice(actionResults),
+  error_cause: nullable(Type.String({ description: 'Error-Cause of RFC 5176' })),
+  lag_ms: nullable(Type.Integer({ description: 'from the packet that crossed a threshold to the answer' })),
+});
+export const ActionsReply = Type.Object({ data: Type.Array(ActionReply) });
 
 export const BrakeReply = Type.Object({
   id: Id,

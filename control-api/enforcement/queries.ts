@@ -1,6 +1,7 @@
 // Reads how far enforcement has come with the sessions of a subscription.
 import { inArray } from 'drizzle-orm';
 import type { Static } from 'typebox';
+import type { EnforcementAction } from '#policy/ledger/actions.ts';
 import type { Brake } from '#policy/ledger/brake.ts';
 import type { TenantScope } from '../database/connect.ts';
 import { read } from '../database/read.ts';
@@ -10,7 +11,7 @@ import { fromLedger } from '../plugins/ledger-failure.ts';
 import { type SubscriptionPath, subscriptionOf } from '../subscriptions/queries.ts';
 import { presentTenant } from '../tenants/queries.ts';
 import type { enforcementModes } from '../tenants/schema.ts';
-import type { BrakeReply, EnforcementReply } from './contract.ts';
+import type { ActionReply, BrakeReply, EnforcementReply } from './contract.ts';
 
 type Mode = (typeof enforcementModes)[number];
 
@@ -37,6 +38,21 @@ export async function enforcementOf(
       error_cause: enforcement.errorCause === '' ? null : enforcement.errorCause,
       updated_at: new Date(enforcement.updatedAtMs || lastEventAtMs).toISOString(),
     })),
+  };
+}
+
+export function showAction(action: EnforcementAction): Static<typeof ActionReply> {
+  return {
+    at: new Date(action.atMs).toISOString(),
+    subscription_id: action.subscriptionId,
+    user_name: action.userName,
+    nas_id: action.nasId,
+    session_id: action.sessionId,
+    by: action.by,
+    outcome: action.outcome,
+    result: action.result,
+    error_cause: action.errorCause === '' ? null : action.errorCause,
+    lag_ms: action.lagMs,
   };
 }
 

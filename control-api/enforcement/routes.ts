@@ -5,8 +5,8 @@ import { IdParams, NoBody, problems } from '../fields.ts';
 import { fromLedger } from '../plugins/ledger-failure.ts';
 import { onBothPaths } from '../subscriptions/paths.ts';
 import { settleBrake } from './commands.ts';
-import { BrakesReply, ConfirmBody, EnforcementReply, ReleasedReply } from './contract.ts';
-import { enforcementOf, showBrake } from './queries.ts';
+import { ActionsQuery, ActionsReply, BrakesReply, ConfirmBody, EnforcementReply, ReleasedReply } from './contract.ts';
+import { enforcementOf, showAction, showBrake } from './queries.ts';
 
 const tags = ['enforcement'];
 
@@ -25,6 +25,25 @@ export function enforcementRoutes(app: Api, deps: Deps): void {
     },
     handler: (request, _, { path }) => enforcementOf(deps, tenantOf(request), path),
   });
+
+  app.get(
+    '/enforcement/actions',
+    {
+      config: { permission: 'enforcement:read' },
+      schema: {
+        tags,
+        operationId: 'enforcement.list_actions',
+        summary: 'What access servers were told last, and what they answered',
+        querystring: ActionsQuery,
+        response: { 200: ActionsReply, ...problems('ledger_unavailable') },
+      },
+    },
+    async (request) => {
+      const { tenantId } = tenantOf(request);
+      const actions = await fromLedger(() => deps.ledger.actions(tenantId, request.query.limit ?? 50));
+      return { data: actions.map(showAction) };
+    },
+  );
 
   app.get(
     '/enforcement/brake',

@@ -1,5 +1,5 @@
 // /metrics, /healthz (alive) and /readyz (dependencies) of control-api, and the measure of its requests.
-import { type ReadyCheck, readiness } from '#ops/runtime/admin.ts';
+import { type ReadyCheck, readiness, registerReadiness } from '#ops/runtime/admin.ts';
 import { Histogram, type Registry } from '#ops/runtime/metrics.ts';
 import type { Api } from '../api.ts';
 
@@ -11,6 +11,7 @@ export function health(app: Api, registry: Registry, ready: readonly ReadyCheck[
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers: [registry],
   });
+  registerReadiness(registry, ready);
   app.addHook('onResponse', async (request, reply) => {
     const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
     durations.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);

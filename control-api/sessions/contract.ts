@@ -21,12 +21,16 @@ export const SessionReply = Type.Object({
   up_bytes: Bytes,
   down_bytes: Bytes,
   framed_ip: Type.String(),
+  framed_ipv6_prefix: Type.String(),
+  delegated_ipv6_prefix: Type.String(),
   calling_station_id: Type.String(),
   called_station_id: Type.String(),
   nas_port: Type.String(),
   nas_port_id: Type.String(),
 });
 export type SessionReply = Static<typeof SessionReply>;
+
+export const SessionCountReply = Type.Object({ online: Type.Integer({ minimum: 0 }) });
 
 export const SessionsReply = Type.Object({
   data: Type.Array(SessionReply),

@@ -2,7 +2,8 @@
 import { type Api, tenantOf } from '../api.ts';
 import type { Deps } from '../deps.ts';
 import { problems } from '../fields.ts';
-import { SessionQuery, SessionsReply } from './contract.ts';
+import { fromLedger } from '../plugins/ledger-failure.ts';
+import { SessionCountReply, SessionQuery, SessionsReply } from './contract.ts';
 import { listSessions } from './queries.ts';
 
 export function sessionRoutes(app: Api, { ledger }: Deps): void {
@@ -19,5 +20,22 @@ export function sessionRoutes(app: Api, { ledger }: Deps): void {
       },
     },
     (request) => listSessions(ledger, tenantOf(request), request.query),
+  );
+
+  app.get(
+    '/sessions/count',
+    {
+      config: { permission: 'sessions:read' },
+      schema: {
+        tags: ['sessions'],
+        operationId: 'sessions.count',
+        summary: 'How many sessions are online',
+        response: { 200: SessionCountReply, ...problems('ledger_unavailable') },
+      },
+    },
+    async (request) => {
+      const { tenantId } = tenantOf(request);
+      return { online: await fromLedger(() => ledger.countSessions(tenantId)) };
+    },
   );
 }

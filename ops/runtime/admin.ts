@@ -1,6 +1,6 @@
 // The admin port of a process: /metrics, /healthz (alive), /readyz (dependencies), and what the process adds.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import { messageOf } from './errors.ts';
 import type { Part } from './lifecycle.ts';
 
@@ -34,8 +34,40 @@ export async function readiness(
   return { ok: entries.every(([, answer]) => answer === 'ok'), checks: Object.fromEntries(entries) };
 }
 
+/** No check holds a scrape up for longer: it counts as failed then. */
+const scrapeCheckMs = 3000;
+
+/** The checks of /readyz as a metric, made when it is asked for. */
+export function registerReadiness(registry: Registry, checks: readonly ReadyCheck[]): void {
+  const inTime = checks.map(
+    ({ name, check }): ReadyCheck => ({
+      name,
+      async check() {
+        const late = Promise.withResolvers<string>();
+        const timer = setTimeout(late.resolve, scrapeCheckMs, 'no answer in time');
+        try {
+          return await Promise.race([check(), late.promise]);
+        } finally {
+          clearTimeout(timer);
+        }
+      },
+    }),
+  );
+  new Gauge({
+    name: 'lastmile_ready',
+    help: '1 while the check of /readyz passes, 0 while it says what is wrong',
+    labelNames: ['check'],
+    registers: [registry],
+    async collect() {
+      const state = await readiness(inTime);
+      for (const [check, answer] of Object.entries(state.checks)) this.set({ check }, answer === 'ok' ? 1 : 0);
+    },
+  });
+}
+
 export function createAdminServer(options: AdminOptions): Part & { port(): number } {
   let server: Server | undefined;
+  registerReadiness(options.registry, options.ready);
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '/').split('?')[0] ?? '/';

@@ -1,27 +1,18 @@
 // Writes an accounting call as the keys and arguments of the function `accounting_apply` (lua/arguments.lua reads them).
 import { usageDirections, usageWindows } from '../fup/rules.ts';
+import { fingerprint, writeDescribed } from './described.ts';
 import { keys, tag } from './keys.ts';
 import type { AccountingCall, AccountingRecord } from './types.ts';
 
 /** Numbers go as decimal digits, null as ''. `boots`: boot instants of the NAS instance. */
 export function accountingArguments(call: AccountingCall, boots: readonly number[]): string[] {
   const { lane, record } = call;
-  const described = [
-    record.sessionId,
-    record.loginOutcomeHash,
-    record.userName,
-    record.sourceAddress,
-    record.nasIpAddress,
-    record.nasPort,
-    record.nasPortId,
-    record.framedIp,
-    record.callingStationId,
-    record.calledStationId,
-  ];
+  const described = writeDescribed(record);
   return [
     lane.walId,
     digits(lane.previous),
     digits(lane.position),
+    digits(lane.generation),
     tag(record.partition),
     record.kind,
     record.nasInstance,
@@ -39,7 +30,7 @@ export function accountingArguments(call: AccountingCall, boots: readonly number
     digits(record.downGigawords),
     digits(call.planPeakBps),
     digits(call.adoptedAtMs),
-    ...described,
+    described,
     record.terminateCause,
     ...list(boots),
     ...usageWindows.flatMap((kind) => list(edgesOf(call.windows[kind]))),
@@ -57,17 +48,8 @@ export function accountingKeys(record: AccountingRecord): string[] {
     keys.enforce(partition),
     keys.quarantine(partition),
     keys.boots(partition),
+    keys.accounted(partition),
   ];
-}
-
-/** 32 bits (FNV-1a) that tell whether the description of a session changed: mostly it does not, and is not written again. */
-function fingerprint(texts: readonly string[]): number {
-  let hash = 0x811c9dc5;
-  for (const text of texts) {
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-    hash = Math.imul(hash ^ 0xffff, 0x01000193);
-  }
-  return hash >>> 0;
 }
 
 /** Windows have no gaps: their starts and the end of the last say all. */

@@ -18,7 +18,7 @@ export function tag(partition: number): string {
 }
 
 export const keys = {
-  /** hash: WAL id → applied position */
+  /** hash: WAL id → applied position; `:written` → bytes ever written to the outbox (outbox.ts) */
   lanes: (partition: number) => `lane:${tag(partition)}`,
   /** hash: current incarnation of a session */
   session: (partition: number, tenantId: number, nasInstance: string, sessionId: string) =>
@@ -31,16 +31,22 @@ export const keys = {
     `subses:${tag(partition)}:${tenantId}:${subscriptionId}`,
   /** zset: open session keys by last event */
   live: (partition: number) => `live:${tag(partition)}`,
-  /** the same, of one NAS instance */
+  /** hash: tenant → how many sessions are open */
+  online: (partition: number) => `online:${tag(partition)}`,
+  /** open session keys of one NAS instance by last event */
   liveOfNas: (partition: number, nasInstance: string) => `livenas:${tag(partition)}:${nasInstance}`,
   /** hash: NAS instance → its newest boot instants */
   boots: (partition: number) => `boot:${tag(partition)}`,
+  /** stream: the outbox, one entry of every record that was applied */
+  accounted: (partition: number) => `acct:${tag(partition)}`,
   /** stream: records that were not counted, whole, with the reason */
   quarantine: (partition: number) => `quarantine:${tag(partition)}`,
   /** zset: `<tenant>:<subscription>` by the instant its outcome may change */
   wheel: (partition: number) => `wheel:${tag(partition)}`,
   /** stream: crossings, openings, passed boundaries */
   enforce: (partition: number) => `enforce:${tag(partition)}`,
+  /** stream: who held which addresses when (addresses.ts) */
+  addresses: (partition: number) => `address:${tag(partition)}`,
   /** stream: every decided profile */
   profile: (partition: number) => `profile:${tag(partition)}`,
   /** hash: subscription → text of its last decided profile (profile.ts) */
@@ -49,6 +55,8 @@ export const keys = {
   directory: (nasInstance: string, sessionId: string) => `{sid:${sessionHash(nasInstance, sessionId)}}`,
   /** zset: newest boot instants of a NAS instance */
   nas: (nasInstance: string) => `{nas:${escaped(nasInstance)}}`,
+  /** stream: the newest enforcement actions, to be looked at */
+  actions: (tenantId: number) => `{actions:${tenantId}}`,
   brake: (tenantId: number) => `{brake:${tenantId}}`,
 } as const;
 

@@ -29,6 +29,8 @@ export type Ledger = {
   /** Open sessions of a subscription. */
   sessionsOf(tenantId: number, subscriptionId: number): Promise<LiveSession[]>;
   listSessions(tenantId: number, options: SessionSearch): Promise<SessionPage>;
+  /** How many sessions of the tenant are open. */
+  countSessions(tenantId: number): Promise<number>;
   /** Applied position of the WAL in every partition; 0 where nothing of it was applied. */
   lanePositions(walId: string): Promise<number[]>;
   lookupSession(nasInstance: string, sessionId: string): Promise<SessionPlace | undefined>;
@@ -79,9 +81,14 @@ export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}
       return readSessions(redis, partition, members.sort());
     },
     listSessions: (tenantId, search) => listSessions(redis, tenantId, search),
+    async countSessions(tenantId) {
+      const counts = await Promise.all(
+        allPartitions.map((partition) => redis.hget(keys.online(partition), String(tenantId))),
+      );
+      return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
+    },
     async lanePositions(walId) {
-      const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
-      const stored = await Promise.all(partitions.map((partition) => redis.hget(keys.lanes(partition), walId)));
+      const stored = await Promise.all(allPartitions.map((partition) => redis.hget(keys.lanes(partition), walId)));
       return stored.map(Number);
     },
     async lookupSession(nasInstance, sessionId) {
@@ -93,6 +100,8 @@ export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}
     noteBoot: boots.note,
   };
 }
+
+const allPartitions = Array.from({ length: partitionCount }, (_, partition) => partition);
 
 type Applied = {
   readonly crossed: boolean;

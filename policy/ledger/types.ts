@@ -7,6 +7,10 @@ export type { Interval, UsageWindows } from '../time.ts';
 
 export const partitionCount = 64;
 
+/** What counts a subscription's bytes. */
+export const meters = ['radius', 'flow'] as const;
+export type Meter = (typeof meters)[number];
+
 export const accountingKinds = ['start', 'interim', 'stop', 'on', 'off'] as const;
 export type AccountingKind = (typeof accountingKinds)[number];
 
@@ -43,13 +47,23 @@ export type AccountingRecord = {
   readonly nasPort: string;
   readonly nasPortId: string;
   readonly framedIp: string;
+  /** Framed-IPv6-Prefix (RFC 3162), else Framed-IPv6-Address (RFC 6911) as /128: `2001:db8::/64`, '' without one. */
+  readonly framedIpv6Prefix: string;
+  /** Delegated-IPv6-Prefix (RFC 4818). */
+  readonly delegatedIpv6Prefix: string;
   readonly callingStationId: string;
   readonly calledStationId: string;
   readonly terminateCause: string;
 };
 
 /** Where a record stands in its WAL: positions of one WAL only grow; `previous` is the last one before it in the same partition. */
-export type LanePosition = { readonly walId: string; readonly previous: number; readonly position: number };
+export type LanePosition = {
+  readonly walId: string;
+  readonly previous: number;
+  readonly position: number;
+  /** Grows whenever the applier begins or goes back: of two outbox entries of one record the one with the greater is right. */
+  readonly generation: number;
+};
 
 export type AccountingCall = {
   readonly lane: LanePosition;
@@ -103,6 +117,8 @@ export type LiveSession = {
   readonly nasPort: string;
   readonly nasPortId: string;
   readonly framedIp: string;
+  readonly framedIpv6Prefix: string;
+  readonly delegatedIpv6Prefix: string;
   readonly callingStationId: string;
   readonly calledStationId: string;
   readonly loginOutcomeHash: string;

@@ -171,6 +171,23 @@ const alice = () => {
   return worker;
 };
 
+t.test('a removed access server is forgotten, a changed one keeps what it has counted', async (t) => {
+  const worker = createWorker();
+  worker.isp.addSubscriber('alice', 'wonderland');
+  worker.isp.setNases([nasOf(), nasOf({ id: 2, address: '10.0.0.2/32' })]);
+  worker.receive(pap('alice', 'wonderland'));
+  worker.receive(pap('alice', 'wonderland'), 'auth', { address: '10.0.0.2', port: 1 });
+  t.match(worker.handler.nasActivities(), [
+    { nasId: 1, access: 1, dropped: 0 },
+    { nasId: 2, access: 1, dropped: 0 },
+  ]);
+  worker.isp.setNases([nasOf({ name: 'renamed' })]);
+  worker.nowMs += 1000;
+  worker.receive(pap('alice', 'wonderland'));
+  t.match(worker.handler.nasActivities(), [{ nasId: 1, access: 2 }]);
+  t.equal(worker.handler.nasActivities().length, 1);
+});
+
 t.test(
   'a login by PAP is accepted with the rate, Class and interim interval, Message-Authenticator first',
   async (t) => {

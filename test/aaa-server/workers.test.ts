@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
-import { walFolder } from '#aaa-server/accounting/accounting.ts';
+import { walRoot } from '#aaa-server/accounting/accounting.ts';
+import { registerNasMetrics } from '#aaa-server/nas-metrics.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
 import { attribute } from '#aaa-server/wire/attributes.ts';
@@ -15,6 +16,7 @@ import { createSecret } from '#aaa-server/wire/md5.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { hidePassword } from '#aaa-server/wire/user-password.ts';
 import { createWorkers } from '#aaa-server/workers.ts';
+import { walFolder } from '#ops/lanes/ledger-log.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { missing } from '#test/support/peers.ts';
@@ -58,7 +60,7 @@ async function startWorkers(
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       logLevel: 'silent',
     },
-    walFolder: (index) => walFolder(folder, 'node', index),
+    walFolder: (index) => walFolder(walRoot(folder), 'node', index),
     registry,
     log: createLogger('test', 'silent'),
     onEvents: (partitions) => events.push(...partitions),
@@ -79,6 +81,7 @@ async function startWorkers(
   };
   return {
     workers,
+    registry,
     snapshot,
     isp,
     events,
@@ -117,6 +120,34 @@ t.test('a session that opens is an event for the main thread', { skip }, async (
   const { acct, events } = await startWorkers(t, { count: 1, redisUrl: redis.url });
   t.equal((await radclient(acct, 'acct', start)).code, 'Accounting-Response');
   await until(() => events.length > 0, 'the event');
+});
+
+t.test('each access server has series of its own, summed over the workers', { skip }, async (t) => {
+  const { auth, acct, metric, workers, registry, isp } = await startWorkers(t);
+  isp.setNases([nasOf(), nasOf({ id: 2, name: 'tower "2"', address: '10.0.0.2/32' })]);
+  registerNasMetrics(registry, { snapshot: isp.snapshot, activities: workers.nasActivities, startedAtMs: 5000 });
+  const before = Date.now() / 1000;
+  for (let i = 0; i < 6; i++) await radclient(auth, 'auth', login);
+  await radclient(auth, 'auth', [login[0]!, 'User-Password = "wrong"']);
+  await radclient(acct, 'acct', start);
+  await radclient(acct, 'acct', start, { secret: 'another secret', retries: 1, timeoutS: 1 });
+  const first = 'tenant="1",nas="1",name="tower"';
+  t.equal(await metric(new RegExp(`^lastmile_nas_requests_total{${first},kind="access"}`)), 7);
+  t.equal(await metric(new RegExp(`^lastmile_nas_requests_total{${first},kind="accounting"}`)), 2);
+  t.equal(await metric(new RegExp(`^lastmile_nas_rejects_total{${first}}`)), 1);
+  t.equal(await metric(new RegExp(`^lastmile_nas_dropped_total{${first}}`)), 1, 'the one that does not verify');
+  t.ok((await metric(new RegExp(`^lastmile_nas_last_packet_seconds{${first}}`))) >= before);
+  const second = String.raw`tenant="1",nas="2",name="tower \\"2\\""`;
+  t.equal(await metric(new RegExp(`^lastmile_nas_last_packet_seconds{${second}}`)), 5, 'silent since the start');
+});
+
+t.test('access servers beyond the limit have no series', async (t) => {
+  const registry = new Registry();
+  const nasList = () => Array.from({ length: 1029 }, (_, id) => nasOf({ id }));
+  const deps = { activities: async () => new Map(), startedAtMs: 0 };
+  registerNasMetrics(registry, { snapshot: { nasList }, ...deps });
+  const series = (await registry.metrics()).match(/^lastmile_nas_rejects_total{/gm);
+  t.equal(series?.length, 1024);
 });
 
 /** Codes of the replies to one login from each of eight source ports, which the kernel spreads over the workers; 0 = none. */
@@ -171,7 +202,7 @@ const program = (afterwards: string) =>
     `data:text/javascript,${encodeURIComponent(`
       import { parentPort } from 'node:worker_threads';
       parentPort.on('message', ({ type, id }) => {
-        if (type === 'report') parentPort.postMessage({ type, id, report: { unknownClients: [], metrics: [] } });
+        if (type === 'report') parentPort.postMessage({ type, id, report: { unknownClients: [], nasActivities: [], metrics: [] } });
         if (type === 'stop') parentPort.close();
       });
       parentPort.postMessage({ type: 'ready', authPort: 1, acctPort: 2, udpDriver: 'dgram' });

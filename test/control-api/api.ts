@@ -6,9 +6,11 @@ import { buildApp } from '#control-api/app.ts';
 import { hashPassword } from '#control-api/auth/password.ts';
 import { createDb, type Db } from '#control-api/database/connect.ts';
 import type { Deps } from '#control-api/deps.ts';
+import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
+import type { EnforcementAction } from '#policy/ledger/actions.ts';
 import type { Brake, BrakeAnswer } from '#policy/ledger/brake.ts';
 import type { LiveSession, Usage } from '#policy/ledger/types.ts';
 import { databaseForTest, type Teardown } from '#test/support/stores.ts';
@@ -35,12 +37,26 @@ export type TestApi = {
   clock: { nowMs: number };
 };
 
-export type MemoryLedger = { sessions: LiveSession[]; usage: Map<number, Usage>; away: boolean };
+export type MemoryLedger = {
+  sessions: LiveSession[];
+  usage: Map<number, Usage>;
+  actions: EnforcementAction[];
+  away: boolean;
+};
 
 const zero = { upBytes: 0, downBytes: 0 };
 
-/** `databaseUrl` puts the API, not the test, on another database. */
-export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<TestApi> {
+export type TestApiOptions = {
+  /** Puts the API, not the test, on another database. */
+  databaseUrl?: string;
+  neighbours?: Deps['neighbours'];
+  ready?: readonly ReadyCheck[];
+};
+
+export async function apiForTest(
+  t: Teardown,
+  { databaseUrl, neighbours = [], ready = [] }: TestApiOptions = {},
+): Promise<TestApi> {
   const urls = await databaseForTest(t);
   const owner = new Client({ connectionString: urls.ownerUrl });
   await owner.connect();
@@ -48,7 +64,7 @@ export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<Tes
   const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
   const db = createDb(databaseUrl ?? urls.appUrl, log);
   const keyring = createKeyring(['a secret of this test']);
-  const ledger: MemoryLedger = { sessions: [], usage: new Map(), away: false };
+  const ledger: MemoryLedger = { sessions: [], usage: new Map(), actions: [], away: false };
   const brakes: Brake[] = [];
   const held = new Map<number, number>();
   const clock = { nowMs: Date.now() };
@@ -71,6 +87,14 @@ export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<Tes
           );
           return { sessions: found.slice(0, limit), nextCursor: null };
         },
+        countSessions: async (tenantId) => {
+          refuseWhenAway(ledger);
+          return ledger.sessions.filter((one) => one.tenantId === tenantId).length;
+        },
+        actions: async (tenantId, limit) => {
+          refuseWhenAway(ledger);
+          return ledger.actions.filter((action) => action.tenantId === tenantId).slice(0, limit);
+        },
       },
       brake: {
         list: async (tenantId) => brakes.filter((brake) => brake.tenantId === tenantId),
@@ -87,8 +111,9 @@ export async function apiForTest(t: Teardown, databaseUrl?: string): Promise<Tes
           })),
         confirm: async (tenantId, count) => held.get(tenantId) === count && held.delete(tenantId),
       },
+      neighbours,
     },
-    { log, registry: createRegistry('test'), ready: [], version: '0', trustProxy: ['127.0.0.1'] },
+    { log, registry: createRegistry('test'), ready, version: '0', trustProxy: ['127.0.0.1'] },
   );
   t.teardown(async () => {
     await app.close();

@@ -20,6 +20,8 @@ export type Operation = {
   summary: string;
   tags: string[];
   body: Schema | undefined;
+  /** Names of its query parameters. */
+  query: string[];
   responses: Record<string, { description?: string; content?: Record<string, unknown> }>;
 };
 
@@ -28,11 +30,13 @@ type OpenApi = { paths?: Record<string, Record<string, unknown>> };
 export function operationsOf(document: unknown): Operation[] {
   return Object.entries((document as OpenApi).paths ?? {}).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => {
-      const { operationId, summary, tags, responses, requestBody } = operation as Operation & {
+      const { operationId, summary, tags, responses, requestBody, parameters } = operation as Operation & {
+        parameters?: { in: string; name: string }[];
         requestBody?: { content: Record<string, { schema: Schema }> };
       };
       const body = requestBody?.content['application/json']?.schema;
-      return { method: method.toUpperCase(), path, operationId, summary, tags, responses, body };
+      const query = (parameters ?? []).filter((one) => one.in === 'query').map(({ name }) => name);
+      return { method: method.toUpperCase(), path, operationId, summary, tags, responses, body, query };
     }),
   );
 }

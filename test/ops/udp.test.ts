@@ -1,8 +1,10 @@
 // The UDP server: replies from the socket that was asked, refusals said before anything runs, nothing lost on the way down.
+import { spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import type { networkInterfaces } from 'node:os';
 import t from 'tap';
 import { bindProblems } from '#ops/runtime/udp/bind-addresses.ts';
+import { kernelDrops } from '#ops/runtime/udp/kernel-drops.ts';
 import { assertPortFree, openUdp, type UdpEvent, type UdpListener, type UdpOptions } from '#ops/runtime/udp.ts';
 import { until } from '#test/support/wait.ts';
 
@@ -191,3 +193,25 @@ t.test('stopping: no more is taken, what is queued leaves, and a second stop is 
   t.equal(taken, 0);
   listener.sockets[0]!.send({ address: '127.0.0.1', port: 9 }, Buffer.from('x'), 0, 1);
 });
+
+const noProc = process.platform === 'linux' ? false : 'only Linux tells what it drops';
+
+t.test(
+  'what the kernel drops at a full socket is counted for its port, of this process alone',
+  { skip: noProc },
+  async (t) => {
+    const { listener } = await open(t, { receiveBufferBytes: 2048 });
+    const other = await open(t, { receiveBufferBytes: 2048 });
+    const port = portOf(listener);
+    const flood = `
+    const socket = require('node:dgram').createSocket('udp4');
+    let left = 300;
+    for (let i = 0; i < 300; i++) socket.send(Buffer.alloc(1000), ${port}, '127.0.0.1', () => --left || socket.close());`;
+    // While the flood lasts nothing is read here.
+    t.equal(spawnSync(process.execPath, ['-e', flood]).status, 0);
+    const drops = await kernelDrops();
+    t.ok((drops.get(port) ?? 0) > 200, `${drops.get(port)} of 300 dropped`);
+    t.equal(drops.get(portOf(other.listener)), 0);
+    t.equal(drops.size, 2, 'no sockets of others');
+  },
+);

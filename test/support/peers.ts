@@ -5,6 +5,7 @@ const programOf: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   freeradius: 'freeradius',
   'freeradius-utils': 'radclient',
+  prometheus: 'promtool',
 };
 
 export function hasProgram(name: string): boolean {

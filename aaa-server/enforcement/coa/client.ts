@@ -1,6 +1,7 @@
 // Sends CoA-Request and Disconnect-Request to access servers and waits for the answer (RFC 5176; retransmission RFC 5080 §2.2.1).
 import { isIPv6, SocketAddress } from 'node:net';
 import type { Secret } from '#aaa-server/wire/md5.ts';
+import { causeLabel } from '#policy/enforcement/nak.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { EnforcementMetrics } from '../metrics.ts';
 import type { Timer } from '../timer.ts';
@@ -152,7 +153,7 @@ export function createCoaClient(options: CoaClientOptions): CoaClient {
 function resultOf(answer: CoaAnswer): string {
   switch (answer.kind) {
     case 'nak':
-      return `nak_${answer.errorCause ?? 'none'}`;
+      return `nak_${causeLabel(answer.errorCause)}`;
     case 'unsent':
       return answer.reason;
     default:

@@ -4,13 +4,9 @@ local WEEK = 7 * DAY
 local START_MS = 60000 -- so much a Start may differ from the beginning that Session-Time told
 local MOST_QUARANTINED = 10000
 
-local function pass(call)
-  redis.call('HSET', call.keys.lanes, call.wal, call.position)
-end
-
 local function quarantine(call, args, reason)
   redis.call('XADD', call.keys.quarantine, 'MAXLEN', '~', MOST_QUARANTINED, '*', 'reason', reason, unpack(ledger.told(args)))
-  pass(call)
+  ledger.pass(call.lane)
   return { 'quarantined', reason }
 end
 
@@ -47,7 +43,7 @@ local function observe(s, call)
     s.began, s.started = 'start', call.event
   end
   if not s.uuid and call.uuid ~= '' then s.uuid = call.uuid end
-  if call.kind == 'stop' then s.tcause = call.args[31] end
+  if call.kind == 'stop' then s.tcause = call.tcause end
   return newest
 end
 
@@ -101,15 +97,17 @@ end
 -- KEYS and ARGV: policy/ledger/arguments.ts. → {'duplicate'}, {'gap', stored}, {'need_windows', since}, {'quarantined', reason} or
 -- {'applied', crossed, what the directory should say or '', incarnation, last event, subscription, new boots, flags...}
 local function apply(keys, args)
+  local lane = ledger.lane(keys[1], args)
+  local refused = ledger.refuse(lane)
+  if refused then return refused end
   local call = ledger.parse(args)
-  call.keys = { lanes = keys[1], live = keys[3], nas = keys[4], enforce = keys[5], quarantine = keys[6], boots = keys[7] }
-  local stored = tonumber(redis.call('HGET', keys[1], call.wal) or '0')
-  if call.position <= stored then return { 'duplicate' } end
-  if call.previous ~= stored then return { 'gap', stored } end
+  call.lane = lane
+  call.keys = { live = keys[3], nas = keys[4], enforce = keys[5], quarantine = keys[6], boots = keys[7] }
   if call.invalid then return quarantine(call, args, 'invalid_' .. call.invalid) end
   if call.kind == 'on' or call.kind == 'off' then
+    -- A boot counts nothing: it has no entry in the outbox.
     ledger.note_boots(call, { call.event })
-    pass(call)
+    ledger.pass(lane)
     return { 'applied', 0, '', 0, 0, 0, 0 }
   end
 
@@ -166,7 +164,11 @@ local function apply(keys, args)
   local crossed = counted and counted.crossed
   if counted then ledger.write_usage(call, counted) end
   if crossed then ledger.event(call, 'crossed', s, call.event) end
-  pass(call)
+  ledger.emit(keys[8], lane, {
+    meter = 'radius', kind = call.kind, part = 0, tenant = s.tenant, sub = s.sub, from = from, event = call.event,
+    received = call.received, up = up, down = down, flags = call.flags,
+  }, ledger.told_session(s, call))
+  ledger.pass(lane)
   return { 'applied', crossed and 1 or 0, change or '', s.inc, s.last, s.sub, fresh and 1 or 0, unpack(call.flags) }
 end
 

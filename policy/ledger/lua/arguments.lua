@@ -3,17 +3,20 @@ local TIME = 4102444800000 -- the year 2100
 local ID = 281474976710655
 local OCTETS = 4294967295
 
--- Texts 4 to 8, numbers 9 to 20 with their limits, texts 21 to 31, then lists.
+-- 1 to 4 the lane, texts 5 to 9, numbers 10 to 21 with their limits, texts 22 to 23, then lists.
+local KIND, INSTANCE, UUID, PRINT, EVENT, NAS, PEAK, ADOPTED, DESCRIBED, CAUSE, LISTS = 6, 7, 8, 9, 10, 13, 20, 21, 22, 23, 24
+local LAST_REQUIRED = 14
 local names = {
-  'wal', 'previous', 'position', 'tag', 'kind', 'inst', 'uuid', 'print',
+  false, false, false, false, false, 'kind', 'inst', 'uuid', false,
   'event', 'received', 'tenant', 'nas', 'sub', 'st', 'upoct', 'downoct', 'upgig', 'downgig', 'peak', 'adopted',
-  'sid', 'loh', 'user', 'src', 'nasip', 'port', 'portid', 'fip', 'calling', 'called', 'tcause',
+  false, 'tcause',
 }
+-- The texts that describe a session, one behind the other as `<octets>:<text>`.
+local describing = { 'sid', 'loh', 'user', 'src', 'nasip', 'port', 'portid', 'fip', 'v6', 'pd', 'calling', 'called' }
 local limits = {
-  [9] = TIME, [10] = TIME, [11] = ID, [12] = ID, [13] = ID, [14] = OCTETS, [15] = OCTETS, [16] = OCTETS,
-  [17] = OCTETS, [18] = OCTETS, [19] = ID, [20] = TIME,
+  [10] = TIME, [11] = TIME, [12] = ID, [13] = ID, [14] = ID, [15] = OCTETS, [16] = OCTETS, [17] = OCTETS,
+  [18] = OCTETS, [19] = OCTETS, [20] = ID, [21] = TIME,
 }
-local FIRST_NUMBER, LAST_REQUIRED, PEAK, LAST_NUMBER, LISTS = 9, 13, 19, 20, 32
 
 -- Where the lists lie: `boots`; per kind of window the edges `args[first]` to `args[last]`; thresholds in threes behind `thresholds`.
 -- A list that is cut ends the call with an error before anything was written.
@@ -39,7 +42,7 @@ end
 
 -- The name of the first number that is none, if any.
 local function numbers(args, call)
-  for i = FIRST_NUMBER, LAST_NUMBER do
+  for i = EVENT, ADOPTED do
     local text = args[i]
     local value = tonumber(text)
     if value then
@@ -52,41 +55,44 @@ local function numbers(args, call)
 end
 
 function ledger.parse(args)
-  local previous, position = tonumber(args[2]), tonumber(args[3])
-  if not previous or not position or previous < 0 or position <= previous or position > ledger.MOST or args[1] == '' then
-    error({ err = 'ERR a lane position is wrong' })
-  end
   local call = {
-    args = args, wal = args[1], previous = previous, position = position, tag = args[4], kind = args[5], inst = args[6],
-    uuid = args[7], print = tonumber(args[8]), event = nil, received = nil, tenant = nil, nas = nil, sub = nil, st = nil,
+    args = args, tag = args[5], kind = args[KIND], inst = args[INSTANCE], uuid = args[UUID], print = tonumber(args[PRINT]),
+    described = args[DESCRIBED], tcause = args[CAUSE], event = nil, received = nil, tenant = nil, nas = nil, sub = nil, st = nil,
     upoct = nil, downoct = nil, upgig = nil, downgig = nil, peak = nil, adopted = nil,
-    flags = {}, boots = {}, windows = {}, thresholds = 0, thresholds_count = 0, keys = nil, counted = false,
+    flags = {}, boots = {}, windows = {}, thresholds = 0, thresholds_count = 0, keys = nil, counted = false, lane = nil,
   }
   call.invalid = numbers(args, call)
   if not call.invalid then lists(args, call) end
   return call
 end
 
+-- Adds field and value of what describes the session, and answers them by name. Empty values say nothing.
+local function unpack_described(described, fields)
+  local at, told = 1, {}
+  for _, name in ipairs(describing) do
+    local _, colon, length = string.find(described, '^(%d+):', at)
+    if not colon then break end
+    at = colon + 1 + tonumber(length)
+    if length ~= '0' then
+      told[name] = string.sub(described, colon + 1, at - 1)
+      fields[#fields + 1], fields[#fields + 2] = name, told[name]
+    end
+  end
+  return told
+end
+
 -- Field and value of everything the record says, for the quarantine.
 function ledger.told(args)
   local fields = {}
-  for i = 5, #names do
-    if args[i] ~= '' and i ~= 8 then
-      fields[#fields + 1] = names[i]
-      fields[#fields + 1] = args[i]
-    end
+  for i = KIND, CAUSE do
+    if names[i] and args[i] ~= '' then fields[#fields + 1], fields[#fields + 2] = names[i], args[i] end
   end
+  unpack_described(args[DESCRIBED], fields)
   return fields
 end
 
--- The same of what describes its session. Empty values say nothing.
 function ledger.describe(args, set)
-  for i = 21, 30 do
-    if args[i] ~= '' then
-      set[#set + 1] = names[i]
-      set[#set + 1] = args[i]
-    end
-  end
-  set[#set + 1], set[#set + 2] = 'nas', args[12]
-  set[#set + 1], set[#set + 2] = 'inst', args[6]
+  set[#set + 1], set[#set + 2] = 'nas', args[NAS]
+  set[#set + 1], set[#set + 2] = 'inst', args[INSTANCE]
+  return unpack_described(args[DESCRIBED], set)
 end

@@ -43,11 +43,11 @@ function ledger.save(s, call, newest)
   local was = s.was or {}
   local describes = (newest or not s.was) and call.print ~= s.print
   if describes then s.print = call.print end
+  s.times = struct.pack(TIMES, s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, (s.sat or -1) + 1, (s.stop or -1) + 1,
+      (s.stime or -1) + 1, (s.cst or -1) + 1, s.upgig, s.downgig, began[s.began], why[s.why] or 0, state[s.state])
+  s.totals = struct.pack(TOTALS, s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub)
   local set = {
-    'times', struct.pack(TIMES, s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, (s.sat or -1) + 1, (s.stop or -1) + 1,
-      (s.stime or -1) + 1, (s.cst or -1) + 1, s.upgig, s.downgig, began[s.began], why[s.why] or 0, state[s.state]),
-    'totals', struct.pack(TOTALS, s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub),
-    'last', s.last, 'up', s.up, 'down', s.down, 'stime', s.stime or '',
+    'times', s.times, 'totals', s.totals, 'last', s.last, 'up', s.up, 'down', s.down, 'stime', s.stime or '',
   }
   local n = #set
   for i = 1, #watched do
@@ -57,7 +57,7 @@ function ledger.save(s, call, newest)
       n = n + 2
     end
   end
-  if describes then ledger.describe(call.args, set) end
+  if describes then ledger.addresses_told(call, s, ledger.describe(call.args, set), set) end
   redis.call('HSET', s.key, unpack(set))
   if s.state == 'closed' then redis.call('PEXPIRE', s.key, KEEP_MS) end
 end
@@ -107,7 +107,7 @@ end
 -- `<prefix><tag>:<tenant>:<subscription>`; the arguments have the ids as texts already, unless the session is another's.
 local function key_of(prefix, call, s)
   if s.tenant == call.tenant and s.sub == call.sub then
-    return prefix .. call.tag .. ':' .. call.args[11] .. ':' .. call.args[13]
+    return prefix .. call.tag .. ':' .. call.args[12] .. ':' .. call.args[14]
   end
   return prefix .. call.tag .. ':' .. ledger.text(s.tenant) .. ':' .. ledger.text(s.sub)
 end
@@ -127,11 +127,18 @@ function ledger.event(call, type, s, at)
     'ses', s.key, 'at', at)
 end
 
+-- How many sessions of a tenant are open, counted where they open and close.
+local function count_open(call, s, by)
+  redis.call('HINCRBY', 'online:' .. call.tag, ledger.text(s.tenant), by)
+end
+
 -- Into the indexes of open sessions.
 function ledger.open(call, s)
+  if s.stop then ledger.addresses_again(call, s, s.stop) end
   s.state, s.why, s.stop = 'open', nil, nil
   if s.sub ~= 0 then redis.call('SADD', members(call, s), s.key) end
   redis.call('PERSIST', s.key)
+  count_open(call, s, 1)
   ledger.event(call, 'opened', s, call.event)
 end
 
@@ -143,10 +150,12 @@ end
 -- Out of them. `why`: stop, boot, silent or replaced; only a Stop is the NAS's own word.
 function ledger.close(call, s, reason, stop)
   s.state, s.why, s.stop = 'closed', reason, stop
+  count_open(call, s, -1)
   redis.call('ZREM', call.keys.live, s.key)
   redis.call('ZREM', call.keys.nas, s.key)
   if s.sub ~= 0 then redis.call('SREM', members(call, s), s.key) end
   ledger.event(call, 'closed', s, stop)
+  ledger.addresses_end(call, s, stop)
 end
 
 -- A session that said nothing for a month is over. Each that opens may close two: lost Stops do not pile up.

@@ -5,14 +5,15 @@ import path from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { type Accounting, openAccounting } from '#aaa-server/accounting/accounting.ts';
-import { isAway } from '#aaa-server/accounting/away.ts';
-import { createBreaker } from '#aaa-server/accounting/breaker.ts';
-import { settle } from '#aaa-server/accounting/lanes.ts';
-import { createOrphans } from '#aaa-server/accounting/orphans.ts';
+import { accountingWork } from '#aaa-server/accounting/apply.ts';
 import { createOwnerOf } from '#aaa-server/accounting/owner.ts';
 import { encodeRecord } from '#aaa-server/accounting/record.ts';
-import { openWal } from '#aaa-server/accounting/wal/wal.ts';
+import { isAway } from '#ops/lanes/away.ts';
+import { createBreaker } from '#ops/lanes/breaker.ts';
+import { settle } from '#ops/lanes/lanes.ts';
+import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createLogger } from '#ops/runtime/log.ts';
+import { openWal } from '#ops/wal/wal.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import type { AccountingCall } from '#policy/ledger/types.ts';
 import { until } from '#test/support/wait.ts';
@@ -99,6 +100,7 @@ t.test('every record is applied once, in the order of its lane, whatever the led
         );
         await accounting.stop();
         t.strictSame(perPartition(ledger.applied), perPartition(records));
+        t.equal(ledger.sameGeneration, 0, 'what was applied again had a greater generation');
       },
     ),
     { numRuns: 30 },
@@ -131,6 +133,27 @@ t.test('a start goes on from where it stopped and reads nothing twice', async (t
   await applied(third.accounting);
   await third.accounting.stop();
   t.equal(calls, 1, 'also without the file: the ledger says what it has');
+});
+
+t.test('the generation grows with every start, also when the clock went back', async (t) => {
+  const folder = path.join(rootOf(t), 'node-0');
+  const ledger = createMemoryLedger();
+  const seen: number[] = [];
+  ledger.fault = ({ lane }) => {
+    seen.push(lane.generation);
+    return undefined;
+  };
+  for (const nowMs of [noonMs, noonMs - 60_000, noonMs + 60_000]) {
+    const clock = { nowMs: () => nowMs, monotonicMs: () => performance.now() };
+    const { accounting } = await accountingOf(folder, ledger, { clock });
+    await accounting.append(recordOf(1));
+    await accounting.start();
+    await applied(accounting);
+    await accounting.append(recordOf(1));
+    await applied(accounting);
+    await accounting.stop();
+  }
+  t.strictSame(seen, [noonMs, noonMs, noonMs + 1, noonMs + 1, noonMs + 60_000, noonMs + 60_000]);
 });
 
 t.test('the ledger gets the windows it asks for, and the lane goes on behind the record', async (t) => {
@@ -327,7 +350,8 @@ t.test('the logs of workers that are gone are applied, those in use are left alo
   }
   const ledger = createMemoryLedger();
   const used = await openWal({ folder: path.join(root, 'other-0') });
-  const options = { ledger, calls: plainCalls, metrics: newMetrics(), log: silent, onEvents: () => {} };
+  const work = () => accountingWork({ ledger, calls: plainCalls });
+  const options = { work, metrics: newMetrics(), log: silent, onEvents: () => {} };
   const orphans = createOrphans({ ...options, root, workers: new Set(['node-0']) });
   await orphans.start();
   await until(() => orphans.idle(), 'the adopted logs are applied');

@@ -1,5 +1,6 @@
 // A ledger in memory that follows the lane rule and adds up totals, with faults on demand: unanswered calls, calls that ran, older states.
-import type { LedgerCalls } from '#aaa-server/accounting/applier.ts';
+
+import type { LedgerCalls } from '#aaa-server/accounting/apply.ts';
 import type { SessionOwner } from '#aaa-server/accounting/owner.ts';
 import { type AccountingCall, type ApplyResult, partitionCount } from '#policy/ledger/types.ts';
 
@@ -13,11 +14,14 @@ export type MemoryLedger = LedgerCalls & {
   directory: Map<string, SessionOwner>;
   /** Every application, in order. */
   applied: { walId: string; partition: number; position: number; sessionId: string; upOctets: number }[];
+  /** Applications whose generation was not greater than that of an earlier one of the same record. */
+  sameGeneration: number;
   copy(): () => void;
 };
 
 export function createMemoryLedger(): MemoryLedger {
   let stored = new Map<string, number>();
+  const generations = new Map<string, number>();
   const laneKey = (walId: string, partition: number) => `${walId} ${partition}`;
 
   function run(call: AccountingCall): ApplyResult {
@@ -30,6 +34,9 @@ export function createMemoryLedger(): MemoryLedger {
     const other = ledger.answer(call);
     if (other && other.kind !== 'quarantined') return other;
     stored.set(key, lane.position);
+    const place = `${lane.walId} ${lane.position}`;
+    if (lane.generation <= (generations.get(place) ?? 0)) ledger.sameGeneration++;
+    generations.set(place, lane.generation);
     if (other) return other;
     const { partition, sessionId, upOctets } = record;
     ledger.applied.push({ walId: lane.walId, partition, position: lane.position, sessionId, upOctets: upOctets ?? 0 });
@@ -41,6 +48,7 @@ export function createMemoryLedger(): MemoryLedger {
     answer: () => undefined,
     directory: new Map(),
     applied: [],
+    sameGeneration: 0,
     async apply(call) {
       await new Promise(setImmediate);
       const fault = ledger.fault(call);

@@ -1,7 +1,7 @@
 // Makes accounting records and the parts around the applier for tests.
 import fc from 'fast-check';
 import type { CallMaker } from '#aaa-server/accounting/call.ts';
-import { createAccountingMetrics } from '#aaa-server/accounting/metrics.ts';
+import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
@@ -35,6 +35,8 @@ export function recordOf(subscriptionId: number, changes: Partial<AccountingReco
     nasPort: '7',
     nasPortId: 'ether1',
     framedIp: '10.1.2.3',
+    framedIpv6Prefix: '2001:db8::/64',
+    delegatedIpv6Prefix: '',
     callingStationId: '02:00:00:00:00:01',
     calledStationId: 'pppoe',
     terminateCause: '',
@@ -72,6 +74,8 @@ export const anyRecord: fc.Arbitrary<AccountingRecord> = fc.record({
   nasPort: text,
   nasPortId: text,
   framedIp: text,
+  framedIpv6Prefix: text,
+  delegatedIpv6Prefix: text,
   callingStationId: text,
   calledStationId: text,
   terminateCause: text,
@@ -91,7 +95,7 @@ export const plainCalls: CallMaker = {
 };
 
 export const silent = createLogger('test', 'silent');
-export const newMetrics = () => createAccountingMetrics(createRegistry('test'));
+export const newMetrics = () => createLogMetrics(createRegistry('test'), 'accounting');
 
 /** The value of a counter or gauge with these labels, summed over the others. */
 export async function metricOf(

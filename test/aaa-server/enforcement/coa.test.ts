@@ -28,7 +28,7 @@ async function setup(
   t.teardown(() => client.stop());
   const dropped = async (reason: string) =>
     (await metrics.coaDropped.get()).values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
-  return { timer, nas, client, dropped } satisfies Setup & { dropped: unknown };
+  return { timer, nas, client, metrics, dropped } satisfies Setup & { metrics: unknown; dropped: unknown };
 }
 
 function request(port: number, change: Partial<CoaRequest> = {}): CoaRequest {
@@ -62,6 +62,21 @@ t.test('a refusal comes with its Error-Cause', async (t) => {
   nas.answer = () => 503;
   t.strictSame(await client.send(request(nas.port), never), { kind: 'nak', errorCause: 503 });
   t.strictSame(await client.send(request(nas.port, { kind: 'disconnect' }), never), { kind: 'nak', errorCause: 503 });
+});
+
+t.test('an Error-Cause that no RFC defines makes no series of its own', async (t) => {
+  const { nas, client, metrics } = await setup(t);
+  const causes = [503, 4_000_000_000, 777];
+  nas.answer = () => causes.shift() ?? null;
+  for (let i = 0; i < 3; i++) await client.send(request(nas.port), never);
+  const results = (await metrics.coaRequests.get()).values.filter(({ value }) => value > 0);
+  t.strictSame(
+    results.map(({ labels, value }) => [labels.result, value]),
+    [
+      ['nak_503', 1],
+      ['nak_other', 2],
+    ],
+  );
 });
 
 t.test('silence is met with the same bytes after 2, 4 and 8 seconds, and given up after 30', async (t) => {

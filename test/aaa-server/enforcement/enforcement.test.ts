@@ -1,5 +1,6 @@
 // Enforcement of a node against a real Redis and a scripted access server: what is told, recorded, repeated and left alone.
 import t from 'tap';
+import { listActions } from '#policy/ledger/actions.ts';
 import { createEnforcementLedger, type Lease } from '#policy/ledger/enforcement.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { redisForTest } from '#test/support/redis.ts';
@@ -33,6 +34,12 @@ t.test('a session that logged in with what it should have is told nothing, and i
   t.strictSame(fields.slice(0, 10), ['tenant', '1', 'sub', '1', 'up', '2000000', 'down', '2000000', 'blocked', '0']);
   t.match(await node.registry.metrics(), /lastmile_enforcement_lag_seconds_count 1/);
   t.equal(await isp.redis.xlen(keys.enforce(partitionOf(tenantId, 1))), 0, 'finished entries are gone');
+  const actions = await until(async () => {
+    const listed = await listActions(isp.redis, tenantId, 10);
+    return listed.length === 1 && listed;
+  }, 'the action is there to be seen');
+  t.match(actions, [{ tenantId, userName: 'user1', by: 'coa', outcome: throttled, result: 'ack', errorCause: '' }]);
+  t.ok((actions[0]?.lagMs ?? -1) >= 0, 'and how long it took');
 });
 
 t.test('fair use ends with the day: the wheel gives the speed back', async (t) => {
@@ -105,6 +112,7 @@ t.test('an access server that does not know the session is not asked again', asy
   }
   t.equal(nas.received.length, 1);
   t.match(await isp.session(1), { desired: throttled, sent: throttled, acked: fullSpeed });
+  t.match(await listActions(isp.redis, tenantId, 10), [{ outcome: throttled, result: 'nak', errorCause: '503' }]);
 });
 
 t.test('a refused CoA raises an alarm and becomes one Disconnect; without the fallback nothing follows', async (t) => {

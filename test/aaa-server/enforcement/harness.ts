@@ -152,7 +152,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     });
     await ledger.apply({
       ...{
-        lane: { walId: `${id}-${atMs}`, previous: 0, position: 1 },
+        lane: { walId: `${id}-${atMs}`, previous: 0, position: 1, generation: 1 },
         record,
         windows: usageWindows(atMs, 'UTC', 1, 1),
       },

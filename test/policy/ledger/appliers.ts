@@ -18,7 +18,11 @@ export function createWal(walId: string, records: readonly AccountingRecord[]) {
 
   async function applyOne(ledger: Ledger, partition: number, position: number, facts: Facts): Promise<void> {
     const record = records[position - 1]!;
-    const call = callOf(record, { walId, previous: applied.get(partition) ?? 0, position }, facts);
+    const call = callOf(
+      record,
+      { walId, previous: applied.get(partition) ?? 0, position, generation: 1 + rewinds },
+      facts,
+    );
     let answer = await ledger.apply(call);
     if (answer.kind === 'need_windows') {
       answer = await ledger.apply({ ...call, windows: usageWindows(record.eventAtMs, zone, 1, 1, answer.sinceMs) });

@@ -2,10 +2,17 @@
 import { Cluster, Redis } from 'ioredis';
 import { keys, partitionOf, partitionOfSession } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
-import type { AccountingCall, AccountingRecord, ApplyResult, Threshold } from '#policy/ledger/types.ts';
+import { decodeEntry, type OutboxEntry } from '#policy/ledger/outbox-entry.ts';
+import {
+  type AccountingCall,
+  type AccountingRecord,
+  type ApplyResult,
+  partitionCount,
+  type Threshold,
+} from '#policy/ledger/types.ts';
 import { usageWindows } from '#policy/time.ts';
 import { redisForTest } from '#test/support/stores.ts';
-import { createModel } from './model.ts';
+import { createModel, type ModelEntry } from './model.ts';
 
 export const zone = 'Europe/Berlin';
 export const tenantId = 1;
@@ -25,6 +32,8 @@ export function recordAt(atMs: number, change: Change): AccountingRecord {
       nasPort: '1',
       nasPortId: 'ether1',
       framedIp: '100.64.0.7',
+      framedIpv6Prefix: '',
+      delegatedIpv6Prefix: '',
     },
     ...{ callingStationId: 'aa:bb:cc:dd:ee:ff', calledStationId: 'internet', terminateCause: '' },
     ...change,
@@ -73,7 +82,7 @@ export async function ledgerOn(
   /** The next record of WAL `w`; with every window it takes. */
   async function apply(record: AccountingRecord, facts: Facts = {}): Promise<ApplyResult> {
     position += 10;
-    const lane = { walId: 'w', previous: positions.get(record.partition) ?? 0, position };
+    const lane = { walId: 'w', previous: positions.get(record.partition) ?? 0, position, generation: 1 };
     const result = await both(callOf(record, lane, facts));
     positions.set(record.partition, position);
     return result;
@@ -86,6 +95,11 @@ export async function ledgerOn(
     if (found.kind !== 'need_windows') return found;
     const { eventAtMs } = call.record;
     return both({ ...call, windows: usageWindows(eventAtMs, zone, 1, 1, found.sinceMs) });
+  }
+
+  async function outboxOf(partition: number): Promise<OutboxEntry[]> {
+    const entries = await redis.xrangeBuffer(keys.accounted(partition), '-', '+');
+    return entries.map(([id, fields]) => decodeEntry(String(id), partition, fields[1])!);
   }
 
   return {
@@ -106,6 +120,15 @@ export async function ledgerOn(
       t.strictSame(new Map(told), model.sessionsOf(tenantId, subscriptionId), 'open sessions');
       return found;
     },
+    /** Everything in the outbox, compared with the model. */
+    async outbox(): Promise<OutboxEntry[]> {
+      const read = await Promise.all(partitions.map((partition) => outboxOf(partition)));
+      const found = read.flat().sort((a, b) => a.position - b.position);
+      const told = found.map((entry) => Object.fromEntries(outboxNames.map((name) => [name, entry[name]])));
+      const wanted = [...model.outbox].sort((a, b) => a.position - b.position);
+      t.strictSame(told, wanted, 'outbox');
+      return found;
+    },
     async events(subscriptionId = 7): Promise<string[]> {
       const entries = await redis.xrange(keys.enforce(partitionOf(tenantId, subscriptionId)), '-', '+');
       return entries.map(([, fields]) => fields[1] ?? '');
@@ -114,6 +137,13 @@ export async function ledgerOn(
       keys.session(partitionOf(tenantId, subscriptionId), tenantId, '1', sessionId),
   };
 }
+
+const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
+/** What of an entry the model says too. */
+const outboxNames = [
+  ...['wal', 'position', 'kind', 'flags', 'tenantId', 'subscriptionId', 'sessionId', 'fromMs', 'eventAtMs'],
+  ...['upDelta', 'downDelta', 'upTotal', 'downTotal'],
+] as (keyof ModelEntry)[];
 
 export function connect(port: number, cluster = false): Redis | Cluster {
   const common = { enableAutoPipelining: true };

@@ -20,6 +20,23 @@ type Incarnation = {
   closed: { why: 'stop' | 'boot' | 'replaced'; at: number } | null;
 };
 
+/** What an applied record must leave in the outbox. */
+export type ModelEntry = {
+  wal: string;
+  position: number;
+  kind: string;
+  tenantId: number;
+  subscriptionId: number;
+  sessionId: string;
+  fromMs: number;
+  eventAtMs: number;
+  upDelta: number;
+  downDelta: number;
+  upTotal: number;
+  downTotal: number;
+  flags: readonly string[];
+};
+
 type Session = { incarnations: Incarnation[] };
 export type ModelSession = { upBytes: number; downBytes: number; startedAtMs: number; lastEventAtMs: number };
 type Record = AccountingCall['record'] & { seconds: number | null };
@@ -37,6 +54,7 @@ export function createModel() {
   const boots = new Map<string, number[]>();
   const usage = new Map<string, { up: bigint; down: bigint }>();
   const quarantined: string[] = [];
+  const outbox: ModelEntry[] = [];
 
   function add(key: string, up: bigint, down: bigint): void {
     const had = usage.get(key) ?? { up: 0n, down: 0n };
@@ -61,6 +79,8 @@ export function createModel() {
 
   return {
     quarantined,
+    /** Entries of every record that was applied, in order. */
+    outbox,
 
     apply(call: AccountingCall): ApplyResult {
       const { lane } = call;
@@ -127,6 +147,12 @@ export function createModel() {
         session.incarnations.splice(place, 0, next);
       } else session.incarnations[session.incarnations.indexOf(place)] = next;
       sessions.set(key, session);
+      outbox.push({
+        ...{ wal: lane.walId, position: lane.position, kind: record.kind, flags },
+        ...{ tenantId: next.tenantId, subscriptionId: next.subscriptionId, sessionId: record.sessionId },
+        ...{ fromMs: counted.from, eventAtMs: record.eventAtMs, upDelta: Number(up), downDelta: Number(down) },
+        ...{ upTotal: Number(next.up.total), downTotal: Number(next.down.total) },
+      });
       return pass({ kind: 'applied', crossed, flags });
     },
 

@@ -62,6 +62,7 @@ for (const cluster of [false, true]) {
         for (const record of history.records) await isp.apply(record, thresholds);
         await totalsAre(isp, history.sent);
         for (const id of subscribers) await isp.sessions(id);
+        await isp.outbox();
       },
     );
 
@@ -81,6 +82,7 @@ for (const cluster of [false, true]) {
         for (const at of instants()) await isp.usage(at, id);
         await isp.sessions(id);
       }
+      await isp.outbox();
     });
 
     const interleaved = fc.record({
@@ -188,6 +190,8 @@ t.test('a second process and a second library load do not disturb the first', as
 type Isp = Awaited<ReturnType<typeof ledgerOn>>;
 
 async function totalsAre(isp: Isp, sent: Totals, t?: Test): Promise<void> {
+  const listed = (await isp.ledger.listSessions(tenantId, { limit: 10_000 })).sessions.length;
+  same(await isp.ledger.countSessions(tenantId), listed, 'as many are counted as are open');
   for (const [id, { up, down }] of sent) {
     const { all } = await isp.ledger.usage(tenantId, id, usageWindows(eve, zone, 1, 1));
     const wanted = { upBytes: Number(up), downBytes: Number(down) };
@@ -237,7 +241,7 @@ function instants(): number[] {
 let modelPosition = 0;
 async function modelOnly(isp: Isp, record: AccountingRecord): Promise<void> {
   modelPosition++;
-  const lane = { walId: `model ${modelPosition}`, previous: 0, position: 1 };
+  const lane = { walId: `model ${modelPosition}`, previous: 0, position: 1, generation: 1 };
   const answer = isp.model.apply(callOf(record, lane));
   if (answer.kind !== 'need_windows') return;
   isp.model.apply({ ...callOf(record, lane), windows: usageWindows(record.eventAtMs, zone, 1, 1, answer.sinceMs) });

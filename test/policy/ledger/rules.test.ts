@@ -55,7 +55,8 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
 
   'a position at or before the stored one is a duplicate, a hole is a gap': async (t, isp) => {
     const record = recordAt(noon, { kind: 'interim', ...isp.bytes(5, 5) });
-    const call = (previous: number, position: number, walId = 'w') => callOf(record, { walId, previous, position });
+    const call = (previous: number, position: number, walId = 'w') =>
+      callOf(record, { walId, previous, position, generation: 1 });
     t.equal((await isp.both(call(0, 10))).kind, 'applied');
     t.strictSame(await isp.both(call(0, 10)), { kind: 'duplicate' });
     t.strictSame(await isp.both(call(3, 5)), { kind: 'duplicate' });
@@ -74,11 +75,11 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
       { previous: -1, position: 10 },
       { previous: 0, position: 2 ** 54 },
     ]) {
-      await t.rejects(isp.ledger.apply(callOf(record, { walId: 'w', ...lane })), /lane position/);
+      await t.rejects(isp.ledger.apply(callOf(record, { walId: 'w', generation: 1, ...lane })), /lane position/);
     }
     const windows = { day: [], week: [], month: [] };
     await t.rejects(
-      isp.ledger.apply({ ...callOf(record, { walId: 'w', previous: 0, position: 9 }), windows }),
+      isp.ledger.apply({ ...callOf(record, { walId: 'w', previous: 0, position: 9, generation: 1 }), windows }),
       /window/,
     );
     t.strictSame(await keysOf(isp), []);
@@ -86,7 +87,7 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
 
   'windows that do not reach back to the last event are asked for': async (t, isp) => {
     const late = recordAt(noon + 3 * day, { kind: 'interim', sessionTimeS: (3 * day) / s, ...isp.bytes(0, 288_000) });
-    const call = callOf(late, { walId: 'w', previous: 0, position: 10 });
+    const call = callOf(late, { walId: 'w', previous: 0, position: 10, generation: 1 });
     t.strictSame(await isp.ledger.apply(call), { kind: 'need_windows', sinceMs: noon });
     t.strictSame(await keysOf(isp), []);
     await isp.both(call);
@@ -526,7 +527,12 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
   'functions that are missing are loaded by the call that misses them': async (t, isp) => {
     for (const primary of isp.primaries()) await primary.function('FLUSH');
     const calls = [0, 1, 2].map((i) =>
-      callOf(recordAt(noon, { kind: 'start', sessionId: `s${i}` }), { walId: 'w', previous: i, position: i + 1 }),
+      callOf(recordAt(noon, { kind: 'start', sessionId: `s${i}` }), {
+        walId: 'w',
+        previous: i,
+        position: i + 1,
+        generation: 1,
+      }),
     );
     const answers = await Promise.all(calls.map((call) => isp.ledger.apply(call)));
     t.ok(answers.every(({ kind }) => kind === 'applied'));
@@ -535,7 +541,7 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
 
 async function nextOf(isp: History) {
   const previous = (await isp.ledger.lanePositions('w'))[partition]!;
-  return { walId: 'w', previous, position: previous + 10 };
+  return { walId: 'w', previous, position: previous + 10, generation: 1 };
 }
 
 async function keysOf(isp: History): Promise<string[]> {

@@ -2,11 +2,11 @@
 import { statfs } from 'node:fs/promises';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import type { AccountingMetrics } from './metrics.ts';
+import type { LogMetrics } from '../lanes/metrics.ts';
 
 export type DiskWatchOptions = {
   folder: string;
-  metrics: AccountingMetrics;
+  metrics: Pick<LogMetrics, 'diskUsed' | 'alarms'>;
   log: Logger;
   intervalMs?: number;
 };
@@ -30,7 +30,7 @@ export function createDiskWatch({ folder, metrics, log, intervalMs = 10_000 }: D
       metrics.diskUsed.set(used);
       const was = problem;
       if (used >= (was ? calmAt : alarmAt)) {
-        problem = `the file system of ${folder} is ${Math.floor(used * 100)} % full: accounting stops at 100 %`;
+        problem = `the file system of ${folder} is ${Math.floor(used * 100)} % full: at 100 % nothing more can be kept`;
       } else problem = null;
       if (problem && !was) {
         metrics.alarms.inc({ reason: 'disk_filling' });

@@ -1,44 +1,44 @@
-// What the answers to the calls of one lane mean: how far it came, and whether it goes back or waits. Pure; rules: LEDGER §1.
-import type { AccountingRecord, ApplyResult } from '#policy/ledger/types.ts';
+// What the answers to the calls of one lane mean: how far it came, and whether it goes back or waits. Pure; rules: ops/docs/ledger.md.
+import type { ApplyResult } from '#policy/ledger/types.ts';
 
 /** The record a lane waits at: the ledger gave no answer, or wants more windows first. */
-export type Head = {
+export type Head<R> = {
   readonly position: number;
-  readonly record: AccountingRecord;
+  readonly record: R;
   /** Set when the ledger asked for every window since then. */
   readonly sinceMs?: number;
   readonly attempts: number;
   readonly retryAtMs: number;
 };
 
-export type Lane = {
+export type Lane<R> = {
   readonly partition: number;
   /** Position of the last record known to be in the ledger: the next call's `previous`. */
   applied: number;
-  head: Head | undefined;
+  head: Head<R> | undefined;
 };
 
-export type Sent = {
-  readonly record: AccountingRecord;
+export type Sent<R> = {
+  readonly record: R;
   readonly previous: number;
   readonly position: number;
   readonly sinceMs?: number;
 };
 export type Answer = ApplyResult | { readonly kind: 'failed'; readonly error: unknown };
 
-export type Settled = {
+export type Settled<R> = {
   readonly applied: number;
   /** The lane must be read again from behind `applied`. */
   readonly rewind: boolean;
   /** The lane waits at this record. */
-  readonly waits?: { readonly at: Sent; readonly sinceMs?: number; readonly error?: unknown };
+  readonly waits?: { readonly at: Sent<R>; readonly sinceMs?: number; readonly error?: unknown };
 };
 
 /**
  * Reads the answers of calls that were sent in order without waiting for each other: the first one that is no success decides. Later ones
  * of the lane were refused because of it, or ran when it did run although its answer was lost; then they answer `duplicate` the next time.
  */
-export function settle(sent: readonly Sent[], answers: readonly Answer[]): Settled {
+export function settle<R>(sent: readonly Sent<R>[], answers: readonly Answer[]): Settled<R> {
   let applied = sent[0]?.previous ?? 0;
   for (const [index, at] of sent.entries()) {
     const answer = answers[index] ?? { kind: 'failed', error: new Error('no answer') };

@@ -2,10 +2,13 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Part } from '#ops/runtime/lifecycle.ts';
-import { type Accounting, type AccountingOptions, openAccounting } from './accounting.ts';
-import { WalInUse } from './wal/wal.ts';
+import { WalInUse } from '../wal/wal.ts';
+import { type LedgerLog, type LedgerLogOptions, openLedgerLog } from './ledger-log.ts';
+import type { LaneRecord } from './work.ts';
 
-export type OrphansOptions = Omit<AccountingOptions, 'folder'> & {
+export type OrphansOptions<R extends LaneRecord> = Omit<LedgerLogOptions<R>, 'folder' | 'work'> & {
+  /** Each log has its own: what it remembers of the ledger is forgotten by itself. */
+  work(): LedgerLogOptions<R>['work'];
   /** The folder of all WALs. */
   root: string;
   /** Names of the WALs that running workers have. */
@@ -19,15 +22,15 @@ export type Orphans = Part & {
   idle(): boolean;
 };
 
-export function createOrphans(options: OrphansOptions): Orphans {
+export function createOrphans<R extends LaneRecord>(options: OrphansOptions<R>): Orphans {
   const { root, workers, log } = options;
-  const adopted = new Map<string, Accounting>();
+  const adopted = new Map<string, LedgerLog>();
 
   async function adopt(name: string): Promise<void> {
     try {
-      const accounting = await openAccounting({ ...options, folder: path.join(root, name) });
-      adopted.set(name, accounting);
-      await accounting.start();
+      const adoptedLog = await openLedgerLog({ ...options, work: options.work(), folder: path.join(root, name) });
+      adopted.set(name, adoptedLog);
+      await adoptedLog.start();
       log.info({ wal: name }, 'applying the log of a worker that is no longer there');
     } catch (error) {
       if (!(error instanceof WalInUse)) throw error;
@@ -45,7 +48,7 @@ export function createOrphans(options: OrphansOptions): Orphans {
       for (const { name } of folders) if (!workers.has(name) && !adopted.has(name)) await adopt(name);
     },
     async stop() {
-      await Promise.all([...adopted.values()].map((accounting) => accounting.stop()));
+      await Promise.all([...adopted.values()].map((adoptedLog) => adoptedLog.stop()));
       adopted.clear();
     },
   };

@@ -1,8 +1,8 @@
 // Deletes segments of a WAL that every lane has passed and that are old enough not to be needed by a ledger restored from a copy.
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
+import type { Wal } from '../wal/wal.ts';
 import type { Applier } from './applier.ts';
-import type { Wal } from './wal/wal.ts';
 
 export type RetentionOptions = {
   wal: Pick<Wal, 'id' | 'prune'>;

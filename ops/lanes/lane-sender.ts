@@ -1,56 +1,58 @@
 // Sends the calls of many lanes at once and settles each lane by its answers.
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import { type AccountingCall, type AccountingRecord, type ApplyResult, partitionCount } from '#policy/ledger/types.ts';
+import { partitionCount } from '#policy/ledger/types.ts';
 import { errorLabel, isAway } from './away.ts';
-import type { CallMaker } from './call.ts';
 import { type Answer, type Lane, type Sent, settle } from './lanes.ts';
-import type { AccountingMetrics } from './metrics.ts';
+import type { LogMetrics } from './metrics.ts';
+import type { LaneRecord, LaneWork } from './work.ts';
 
-export type LaneSenderOptions = {
+export type LaneSenderOptions<R extends LaneRecord> = {
   walId: string;
-  /** A rejected promise means: unknown whether it ran. */
-  apply(call: AccountingCall): Promise<ApplyResult>;
-  calls: CallMaker;
-  metrics: AccountingMetrics;
+  work: Pick<LaneWork<R>, 'apply' | 'isEvent'>;
+  metrics: LogMetrics;
   log: Logger;
   onEvents(partitions: ReadonlySet<number>): void;
   clock: Clock;
+  /** Of {@link LanePosition}. */
+  generation(): number;
 };
 
 export type SendResult = {
   /** Read again from here: a lane was set back, or goes on behind the record it waited at. */
   readonly rewindTo: number;
+  /** Something may be applied again: a lane was set back, or a call was not answered. */
+  readonly again: boolean;
   /** The error, when the ledger answered not one call. */
   readonly away: { readonly error: unknown } | undefined;
   /** A lane goes on that had waited for an answer. */
   readonly recovered: boolean;
 };
 
-export type LaneSender = {
-  readonly lanes: readonly Lane[];
-  waiting(): Lane[];
+export type LaneSender<R extends LaneRecord> = {
+  readonly lanes: readonly Lane<R>[];
+  waiting(): Lane<R>[];
   /** The records that lanes wait at and that are due for another attempt. */
-  due(): Sent[];
+  due(): Sent<R>[];
   /** `sent` is in WAL order; nothing of it waits for anything before it. */
-  send(sent: readonly Sent[]): Promise<SendResult>;
+  send(sent: readonly Sent<R>[]): Promise<SendResult>;
 };
 
 const retryMs = 100;
 const longestRetryMs = 2000;
 const alarmAttempts = 5;
 
-export function createLaneSender(options: LaneSenderOptions): LaneSender {
-  const { walId, apply, calls, metrics, log, onEvents, clock } = options;
-  const lanes: Lane[] = Array.from({ length: partitionCount }, (_, partition) => ({
+export function createLaneSender<R extends LaneRecord>(options: LaneSenderOptions<R>): LaneSender<R> {
+  const { walId, work, metrics, log, onEvents, clock, generation } = options;
+  const lanes: Lane<R>[] = Array.from({ length: partitionCount }, (_, partition) => ({
     partition,
     applied: 0,
     head: undefined,
   }));
 
-  async function answerOf({ record, previous, position, sinceMs }: Sent): Promise<Answer> {
+  async function answerOf({ record, previous, position, sinceMs }: Sent<R>): Promise<Answer> {
     try {
-      const answer = await apply(calls.make({ walId, previous, position }, record, sinceMs));
+      const answer = await work.apply({ walId, previous, position, generation: generation() }, record, sinceMs);
       if (answer.kind === 'applied') for (const flag of answer.flags) metrics.flags.inc({ flag });
       metrics.results.inc({ result: answer.kind });
       return answer;
@@ -61,7 +63,7 @@ export function createLaneSender(options: LaneSenderOptions): LaneSender {
   }
 
   /** Moves the lane on; answers from where it must be read again, or undefined. */
-  function settleLane(lane: Lane, sent: readonly Sent[], answers: readonly Answer[]): number | undefined {
+  function settleLane(lane: Lane<R>, sent: readonly Sent<R>[], answers: readonly Answer[]): number | undefined {
     const { applied, rewind, waits } = settle(sent, answers);
     const before = lane.head;
     lane.applied = applied;
@@ -91,6 +93,9 @@ export function createLaneSender(options: LaneSenderOptions): LaneSender {
     return undefined;
   }
 
+  const tellsEnforcement = (record: R, answer: Answer | undefined) =>
+    answer !== undefined && answer.kind !== 'failed' && work.isEvent(record, answer);
+
   return {
     lanes,
     waiting: () => lanes.filter(({ head }) => head !== undefined),
@@ -116,20 +121,12 @@ export function createLaneSender(options: LaneSenderOptions): LaneSender {
         const calls = indexes.flatMap((index) => sent[index] ?? []);
         rewindTo = Math.min(rewindTo, settleLane(lane, calls, own) ?? Number.POSITIVE_INFINITY);
         recovered ||= waited && lane.head === undefined;
-        if (calls.some(({ record }, index) => isEvent(record, own[index]))) events.add(partition);
+        if (calls.some(({ record }, index) => tellsEnforcement(record, own[index]))) events.add(partition);
       }
       if (events.size > 0) onEvents(events);
       const errors = answers.flatMap((answer) => (answer.kind === 'failed' && isAway(answer.error) ? [answer] : []));
-      return { rewindTo, away: errors.length === sent.length ? errors[0] : undefined, recovered };
+      const again = answers.some(({ kind }) => kind === 'failed' || kind === 'gap');
+      return { rewindTo, again, away: errors.length === sent.length ? errors[0] : undefined, recovered };
     },
   };
 }
-
-/** Enforcement has something to look at: a threshold was reached, or a session opened. */
-function isEvent(record: AccountingRecord, answer: Answer | undefined): boolean {
-  if (answer?.kind !== 'applied') return false;
-  return answer.crossed || record.kind === 'start' || answer.flags.some((flag) => openingFlags.has(flag));
-}
-
-/** Flags of a record that opens a session without being its Start. */
-const openingFlags = new Set(['lost_start', 'reopened']);

@@ -16,12 +16,12 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import t from 'tap';
-import { createDiskWatch } from '#aaa-server/accounting/disk.ts';
-import { createWalReader } from '#aaa-server/accounting/wal/reader.ts';
-import { openWal, type Wal, WalInUse, type WalOptions } from '#aaa-server/accounting/wal/wal.ts';
 import { codeOf } from '#ops/runtime/errors.ts';
+import { createDiskWatch } from '#ops/wal/disk.ts';
+import { createWalReader } from '#ops/wal/reader.ts';
+import { openWal, type Wal, WalInUse, type WalOptions } from '#ops/wal/wal.ts';
+import { metricOf, newMetrics, silent } from '#test/aaa-server/accounting/records.ts';
 import { runs } from '#test/support/effort.ts';
-import { metricOf, newMetrics, silent } from './records.ts';
 
 type Test = { teardown(handler: () => unknown): unknown };
 
@@ -214,7 +214,7 @@ t.test('one log is open once at a time, across handles and processes', async (t)
   const folder = folderOf(t);
   const wal = await openWal({ folder });
   t.ok((await openWal({ folder }).catch((error) => error)) instanceof WalInUse);
-  const script = `import { openWal } from '#aaa-server/accounting/wal/wal.ts';
+  const script = `import { openWal } from '#ops/wal/wal.ts';
     await openWal({ folder: ${JSON.stringify(folder)} }).then(() => console.log('open'), (error) => console.log(error.constructor.name));`;
   const other = () =>
     execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', cwd: root }).trim();
@@ -222,7 +222,7 @@ t.test('one log is open once at a time, across handles and processes', async (t)
   await wal.close();
   t.equal(other(), 'open');
 });
-const root = path.resolve(import.meta.dirname, '../../..');
+const root = path.resolve(import.meta.dirname, '../..');
 
 t.test('old segments go only when they are passed and past their retention; the last one stays', async (t) => {
   const folder = folderOf(t);
@@ -311,7 +311,7 @@ t.test('a full disk', { skip: !isRoot && 'mounting a file system needs root' }, 
 
 t.test('whatever a writer acknowledged before kill -9 is there', async (t) => {
   const folder = folderOf(t);
-  const script = `import { openWal } from '#aaa-server/accounting/wal/wal.ts';
+  const script = `import { openWal } from '#ops/wal/wal.ts';
     const wal = await openWal({ folder: ${JSON.stringify(folder)}, segmentBytes: 100_000 });
     let next = 0;
     async function client() {

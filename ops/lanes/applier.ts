@@ -1,35 +1,23 @@
-// Applies a WAL to the ledger: in order per lane, many calls at once, going back when the ledger is behind. Rules: LEDGER §1.
+// Applies a WAL to the ledger: in order per lane, many calls at once, going back when the ledger is behind. Rules: ops/docs/ledger.md.
 import { type Clock, systemClock } from '#ops/runtime/clock.ts';
 import { messageOf } from '#ops/runtime/errors.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import type { AccountingCall, ApplyResult } from '#policy/ledger/types.ts';
+import { createWalReader } from '../wal/reader.ts';
+import type { Wal } from '../wal/wal.ts';
 import { createBreaker } from './breaker.ts';
-import type { CallMaker } from './call.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { createLaneSender } from './lane-sender.ts';
 import type { Lane, Sent } from './lanes.ts';
-import type { AccountingMetrics } from './metrics.ts';
-import { createOwnerOf, type LookupSession } from './owner.ts';
-import { decodeRecord } from './record.ts';
-import { createWalReader } from './wal/reader.ts';
-import type { Wal } from './wal/wal.ts';
+import type { LogMetrics } from './metrics.ts';
+import type { LaneRecord, LaneWork } from './work.ts';
 
-/** What of policy/ledger the applier uses. A rejected promise of `apply` means: unknown whether it ran. */
-export type LedgerCalls = {
-  apply(call: AccountingCall): Promise<ApplyResult>;
-  /** Stored position of the WAL in every partition, 0 where nothing of it was applied. */
-  lanePositions(walId: string): Promise<readonly number[]>;
-  lookupSession: LookupSession;
-};
-
-export type ApplierOptions = {
+export type ApplierOptions<R extends LaneRecord> = {
   wal: Wal;
-  ledger: LedgerCalls;
-  calls: CallMaker;
-  metrics: AccountingMetrics;
+  work: LaneWork<R>;
+  metrics: LogMetrics;
   log: Logger;
-  /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
+  /** Partitions in which enforcement has something to look at. */
   onEvents(partitions: ReadonlySet<number>): void;
   clock?: Clock;
   /** Calls in flight at most. */
@@ -52,13 +40,15 @@ const tellAfterMs = 1000;
 /** While catching up this share of the time is left to logins and enforcement. */
 const restShare = 0.25;
 
-export function createApplier(options: ApplierOptions): Applier {
-  const { wal, ledger, metrics, log, clock = systemClock, batch = 256, checkMs = 30_000 } = options;
+export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>): Applier {
+  const { wal, work, metrics, log, clock = systemClock, batch = 256, checkMs = 30_000 } = options;
   const reader = createWalReader(wal);
-  const owner = createOwnerOf((instance, sessionId) => ledger.lookupSession(instance, sessionId));
   const breaker = createBreaker();
-  const sender = createLaneSender({ ...options, walId: wal.id, apply: (call) => ledger.apply(call), clock });
+  const sender = createLaneSender({ ...options, walId: wal.id, clock, generation: () => generation });
   const { lanes } = sender;
+  let generation = 0;
+  /** What is sent next may have been applied before. */
+  let again = true;
   /** Where reading goes on. Lanes behind it wait at their head. */
   let cursor = 0;
   /** Where the calls that are under way begin. */
@@ -75,9 +65,16 @@ export function createApplier(options: ApplierOptions): Applier {
   const passed = () =>
     checked ? Math.min(cursor, underWay, ...sender.waiting().map(({ head }) => head?.position ?? cursor)) : 0;
 
+  /** The next generation is on disk before it is used. */
+  async function nextGeneration(): Promise<void> {
+    generation = Math.max(generation + 1, clock.nowMs());
+    await checkpoint();
+    again = false;
+  }
+
   /** Compares every lane with what the ledger has; where the ledger is behind, the lane goes back. */
   async function check(): Promise<void> {
-    const stored = await ledger.lanePositions(wal.id);
+    const stored = await work.lanePositions(wal.id);
     const behind = lanes.filter(({ partition, applied }) => (stored[partition] ?? 0) < applied);
     for (const lane of lanes) {
       const position = stored[lane.partition] ?? 0;
@@ -93,7 +90,8 @@ export function createApplier(options: ApplierOptions): Applier {
       lane.applied = position;
     }
     if (behind.length > 0) {
-      owner.forget();
+      work.forget();
+      again = true;
       metrics.rewinds.inc({ reason: 'ledger_behind' }, behind.length);
       log.warn({ wal: wal.id, lanes: behind.length, from: cursor }, 'the ledger lacks what it had: applying again');
     }
@@ -121,12 +119,14 @@ export function createApplier(options: ApplierOptions): Applier {
   }
 
   /** @throws when the ledger answered nothing at all. */
-  async function send(sent: readonly Sent[]): Promise<void> {
+  async function send(sent: readonly Sent<R>[]): Promise<void> {
     if (sent.length === 0) return;
-    const { rewindTo, away, recovered } = await sender.send(sent);
-    cursor = Math.min(cursor, rewindTo);
-    if (recovered) checkAtMs = 0;
-    if (away) throw away.error;
+    if (again) await nextGeneration();
+    const result = await sender.send(sent);
+    cursor = Math.min(cursor, result.rewindTo);
+    again = result.again;
+    if (result.recovered) checkAtMs = 0;
+    if (result.away) throw result.away.error;
   }
 
   /** Applies the next records; answers how many there were. */
@@ -134,18 +134,17 @@ export function createApplier(options: ApplierOptions): Applier {
     const batch = await reader.read(cursor, limit);
     if (batch.damagedBytes > 0) damaged('bytes', { damagedBytes: batch.damagedBytes, near: batch.next });
     const decoded = batch.records.flatMap(({ position, payload }) => {
-      const result = decodeRecord(payload);
+      const result = work.decode(payload);
       if (!result.ok) damaged(result.reason, { position });
       return result.ok ? [{ position, record: result.record }] : [];
     });
-    // A restart of a NAS concerns sessions of every lane: what came before is applied before it, what follows after it.
-    const restart = decoded.findIndex(({ record: { kind } }) => kind === 'on' || kind === 'off');
-    const taken = restart < 0 ? decoded : decoded.slice(0, Math.max(1, restart));
+    const forAll = decoded.findIndex(({ record }) => work.concernsAll(record));
+    const taken = forAll < 0 ? decoded : decoded.slice(0, Math.max(1, forAll));
     const next = decoded[taken.length]?.position ?? batch.next;
-    const sent: Sent[] = [];
-    const tails = new Map<Lane, number>();
+    const sent: Sent<R>[] = [];
+    const tails = new Map<Lane<R>, number>();
     const owned = await Promise.all(
-      taken.map(async ({ position, record }) => ({ position, record: await owner.resolve(record) })),
+      taken.map(async ({ position, record }) => ({ position, record: await work.resolve(record) })),
     );
     for (const { position, record } of owned) {
       const lane = lanes[record.partition];
@@ -176,7 +175,8 @@ export function createApplier(options: ApplierOptions): Applier {
   async function checkpoint(): Promise<void> {
     checkpointAtMs = clock.monotonicMs() + checkpointMs;
     try {
-      await writeCheckpoint(wal.folder, { cursor: passed(), applied: lanes.map(({ applied }) => applied) });
+      const applied = lanes.map((lane) => lane.applied);
+      await writeCheckpoint(wal.folder, { cursor: passed(), applied, generation });
     } catch (error) {
       log.warn({ wal: wal.id, err: error }, 'how far the log was applied could not be remembered');
     }
@@ -184,7 +184,7 @@ export function createApplier(options: ApplierOptions): Applier {
 
   /** One round; rests behind it. */
   async function round(): Promise<void> {
-    if (!options.calls.ready()) return rest(notReadyMs);
+    if (!work.ready()) return rest(notReadyMs);
     const startMs = clock.monotonicMs();
     if (startMs >= checkAtMs) await check();
     if (stopping) return;
@@ -212,6 +212,7 @@ export function createApplier(options: ApplierOptions): Applier {
       cursor = saved.cursor;
       for (const lane of lanes) lane.applied = saved.applied[lane.partition] ?? 0;
     }
+    generation = saved?.generation ?? 0;
     while (!stopping) {
       try {
         await round();

@@ -4,12 +4,17 @@ import path from 'node:path';
 import { partitionCount } from '#policy/ledger/types.ts';
 
 /** Every record before `cursor` was in the ledger when it had these positions; a ledger behind them decides for itself. */
-export type Checkpoint = { readonly cursor: number; readonly applied: readonly number[] };
+export type Checkpoint = {
+  readonly cursor: number;
+  readonly applied: readonly number[];
+  /** The greatest that calls of this WAL have carried; a later one must be greater. */
+  readonly generation: number;
+};
 
 export async function readCheckpoint(folder: string): Promise<Checkpoint | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(fileOf(folder), 'utf8'));
-    return isCheckpoint(value) ? value : undefined;
+    return isCheckpoint(value) ? { ...value, generation: value.generation ?? 0 } : undefined;
   } catch {
     // Missing or half written: the log is read from its beginning, the ledger knows what it has.
     return undefined;
@@ -22,9 +27,13 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
   await rename(draft, fileOf(folder));
 }
 
-function isCheckpoint(value: unknown): value is Checkpoint {
+/** Older files have no generation. */
+type Stored = Omit<Checkpoint, 'generation'> & { readonly generation?: number };
+
+function isCheckpoint(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null || !('cursor' in value) || !('applied' in value)) return false;
   const { cursor, applied } = value;
+  if ('generation' in value && !isPosition(value.generation)) return false;
   return isPosition(cursor) && Array.isArray(applied) && applied.length === partitionCount && applied.every(isPosition);
 }
 
