@@ -17,7 +17,7 @@ export function summary(settings: Settings, folder: DataFolder): string[] {
     `  Flows    ${settings.BIND_HOST.join(', ')}: NetFlow ${settings.NETFLOW_PORT}`,
     `  Metrics  ${api}/metrics, http://${host}:${settings.AAA_ADMIN_PORT}/metrics and http://${host}:${settings.FLOW_ADMIN_PORT}/metrics`,
     ...(clickhouse
-      ? [`  History  ClickHouse at http://127.0.0.1:${clickhouse.port}, its password in ${folder.path}/clickhouse.json`]
+      ? [`  History  ClickHouse at http://127.0.0.1:${clickhouse.port}, its key in ${folder.path}/clickhouse.json`]
       : []),
     `  Data     ${folder.path}${elsewhere}`,
     'Ctrl-C stops everything.',

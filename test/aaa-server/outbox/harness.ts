@@ -2,8 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { createOutboxAlarms } from '#aaa-server/outbox/alarms.ts';
+import { gather } from '#aaa-server/outbox/gather.ts';
 import { createOutboxMetrics } from '#aaa-server/outbox/metrics.ts';
+import { insertAccounting } from '#aaa-server/outbox/row.ts';
 import { createShipper, type ShipperOptions } from '#aaa-server/outbox/shipper.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { createLogger } from '#ops/runtime/log.ts';
@@ -111,4 +114,19 @@ export async function rowsOf(clickhouse: ClickHouseClient, walId: string) {
 
 export function sumOf(totals: ReadonlyMap<number, number>): number {
   return [...totals.values()].reduce((sum, total) => sum + total, 0);
+}
+
+/** Everything in the outbox into ClickHouse, as the shipper writes it. */
+export async function shipAll(redis: RedisClient, clickhouse: ClickHouseClient): Promise<void> {
+  const outbox = createOutbox(redis, 'test');
+  const { rows, body, receipt, failures } = await gather(outbox.read, 1e6, () => false);
+  if (failures.length > 0) throw failures[0];
+  if (rows === 0) return;
+  const { stream } = await clickhouse.exec({
+    query: insertAccounting,
+    values: Readable.from([body]),
+    http_headers: { 'Content-Encoding': 'gzip' },
+  });
+  for await (const _ of stream);
+  for (const [partition, ids] of receipt) await outbox.done(partition, ids);
 }
