@@ -12,6 +12,7 @@ import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
+import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { openDataFolder } from '#ops/stores/data-folder.ts';
 import { onRedis } from '#ops/stores/on-redis.ts';
 import { redisReady } from '#ops/stores/redis.ts';
@@ -29,6 +30,7 @@ import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
+import { createOutboxPart } from './outbox/outbox.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
 
@@ -108,6 +110,14 @@ function build(config: Settings) {
     onFatal,
   );
 
+  const clickhouse = config.CLICKHOUSE_URL
+    ? createClickHouse(config.CLICKHOUSE_URL, { name: 'aaa-server' })
+    : undefined;
+  const outbox = createOutboxPart({
+    ...{ folder, redis, clickhouse, limitBytes: config.OUTBOX_SPOOL_BYTES, registry, onFatal },
+    log: log.child({ component: 'outbox' }),
+  });
+
   const workers = createWorkers({
     count: workerCount,
     settings: {
@@ -142,10 +152,10 @@ function build(config: Settings) {
     host: config.BIND_HOST[0] ?? '127.0.0.1',
     port: config.AAA_ADMIN_PORT,
     registry,
-    ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }],
+    ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }, outbox.ready],
     routes: adminCalls({ keyring, guard: subscribers.guard, snapshot: subscribers.reader, workers }),
   });
-  return { log, parts: [admin, disk, redis, subscribers, adoptedLogs, workers, enforcement] };
+  return { log, parts: [admin, disk, redis, subscribers, outbox, adoptedLogs, workers, enforcement] };
 }
 
 const receiveBufferBytes = 8 * 1024 * 1024;

@@ -14,6 +14,11 @@ export const settings = Type.Object({
     description: 'PostgreSQL as role lastmile_app; `npm start` derives it from DATABASE_URL',
   }),
   REDIS_URL: text({ secret: true, description: 'Redis or Valkey 7.0 or newer, single or cluster' }),
+  CLICKHOUSE_URL: text({
+    default: '',
+    secret: true,
+    description: 'ClickHouse 24.8 or newer, which keeps the history of usage; empty = there is none to ask',
+  }),
   LASTMILE_SECRET_KEY: list({
     secret: true,
     description:

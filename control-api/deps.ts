@@ -3,6 +3,7 @@ import type { Clock } from '#ops/runtime/clock.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
+import type { History } from './history.ts';
 import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
 import type { Neighbour } from './system/queries.ts';
 
@@ -11,6 +12,7 @@ export type Deps = {
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly ledger: LedgerReader;
+  readonly history: History;
   readonly brake: BrakeDesk;
   readonly feedGuard: FeedGuard;
   /** The other processes of this node. */

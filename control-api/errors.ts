@@ -8,6 +8,7 @@ import type { ErrorEntry } from './problem.ts';
 import { serviceErrors } from './services/errors.ts';
 import { subscriptionErrors } from './subscriptions/errors.ts';
 import { tenantErrors } from './tenants/errors.ts';
+import { usageErrors } from './usage/errors.ts';
 
 const requestErrors = {
   validation_failed: { status: 400, title: 'The request does not fit its schema; `problems` lists what is wrong' },
@@ -35,6 +36,7 @@ export const errors = {
   ...customerErrors,
   ...serviceErrors,
   ...subscriptionErrors,
+  ...usageErrors,
   ...enforcementErrors,
   ...feedGuardErrors,
 } as const satisfies Record<string, ErrorEntry>;

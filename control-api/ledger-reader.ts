@@ -2,12 +2,15 @@
 import type { RedisClient } from '#ops/stores/redis.ts';
 import { type EnforcementAction, listActions } from '#policy/ledger/actions.ts';
 import { type Brake, type BrakeAnswer, cancelBrake, confirmBrake, listBrakes } from '#policy/ledger/brake.ts';
+import { historyCompleteUntil } from '#policy/ledger/history-lag.ts';
 import { createLedger, type Ledger } from '#policy/ledger/ledger.ts';
 import { Problem } from './problem.ts';
 
 export type LedgerReader = Pick<Ledger, 'usage' | 'sessionsOf' | 'listSessions' | 'countSessions'> & {
   /** The newest enforcement actions of the tenant, newest first. */
   actions(tenantId: number, limit: number): Promise<EnforcementAction[]>;
+  /** Up to which instant the history has everything of a partition. */
+  historyCompleteUntil(partition: number, nowMs: number): Promise<number>;
 };
 
 export type BrakeDesk = {
@@ -29,6 +32,7 @@ export function createLedgerReader(current: () => RedisClient | undefined): Ledg
     listSessions: async (...query) => connected().listSessions(...query),
     countSessions: async (tenantId) => connected().countSessions(tenantId),
     actions: async (tenantId, limit) => listActions(clientOf(current), tenantId, limit),
+    historyCompleteUntil: async (...query) => historyCompleteUntil(clientOf(current), ...query),
   };
 }
 

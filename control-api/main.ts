@@ -9,6 +9,7 @@ import { run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
+import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { postgresReady } from '#ops/stores/postgres.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
@@ -18,6 +19,7 @@ import { type Settings, settings } from './config.ts';
 import { createDb } from './database/connect.ts';
 import { createFeedPruning } from './database/feed-pruning.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
+import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
 import { createBrakeDesk, createLedgerReader } from './ledger-reader.ts';
 
@@ -27,6 +29,9 @@ async function build(config: Settings) {
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const db = createDb(config.APP_DATABASE_URL, log);
   const redis = createRedisLink({ url: config.REDIS_URL, name: 'control-api', log });
+  const clickhouse = config.CLICKHOUSE_URL
+    ? createClickHouse(config.CLICKHOUSE_URL, { name: 'control-api' })
+    : undefined;
   const firstAdmin = createFirstAdmin({
     db,
     log,
@@ -40,6 +45,7 @@ async function build(config: Settings) {
       keyring,
       clock: systemClock,
       ledger: createLedgerReader(redis.current),
+      history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
       feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
       neighbours: [{ name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) }],
@@ -56,9 +62,10 @@ async function build(config: Settings) {
       trustProxy: config.TRUST_PROXY,
     },
   );
+  const history = { name: 'clickhouse', start: async () => {}, stop: async () => clickhouse?.close() };
   const pool = { name: 'postgresql', start: async () => {}, stop: () => db.$client.end() };
   const http = createHttpPart(app, config.BIND_HOST, config.HTTP_PORT);
-  return { log, app, parts: [pool, redis, firstAdmin, createFeedPruning(db, log), http] };
+  return { log, app, parts: [pool, history, redis, firstAdmin, createFeedPruning(db, log), http] };
 }
 
 try {

@@ -1,4 +1,6 @@
 // Evaluates subscriptions and brings what differs on its way: profiles published, wheel set, sessions told, all past the brake.
+
+import { mapLimited } from '#ops/runtime/map-limited.ts';
 import { formatOutcome } from '#policy/access/outcome.ts';
 import { isStricter } from '#policy/enforcement/brake-rule.ts';
 import type { BrakeGate, Verdict } from '#policy/ledger/brake-gate.ts';
@@ -6,7 +8,6 @@ import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledge
 import type { Alarms } from './alarms.ts';
 import { type Assessment, type AssessOptions, assess, changeTo, heldOf, type SessionNeed } from './assess.ts';
 import type { Failures } from './failures.ts';
-import { mapLimited } from './map-limited.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
 import type { Change, Sender } from './sender.ts';

@@ -4,7 +4,9 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Client } from 'pg';
 import { codeOf, messageOf } from '#ops/runtime/errors.ts';
+import { clickHouseFacts, clickHouseProblem, createClickHouse } from '../stores/clickhouse.ts';
 import { readRecord } from '../stores/data-folder.ts';
+import { type ClickHouseRecord, clickHouseUrl } from '../stores/embedded/clickhouse.ts';
 import { answers, isFree } from '../stores/embedded/ports.ts';
 import { postgresUrl } from '../stores/embedded/postgres.ts';
 import { dataDirectory, postgresRecord } from '../stores/embedded/postgres-place.ts';
@@ -85,6 +87,24 @@ export async function checkRedis(settings: Settings): Promise<Finding> {
     return problem === null ? ok(subject, where) : bad(subject, problem, 'change its configuration');
   } catch (error) {
     return bad(subject, `does not answer: ${last || messageOf(error)}`, 'start it, or correct REDIS_URL');
+  }
+}
+
+export async function checkClickHouse(settings: Settings): Promise<Finding> {
+  const subject = 'ClickHouse';
+  const folder = { path: path.resolve(settings.LASTMILE_DATA_DIR), uuid: '' };
+  const record = readRecord<ClickHouseRecord>(folder, 'clickhouse');
+  const embedded = settings.CLICKHOUSE_URL === '';
+  if (embedded && !(record && (await answers(record.port)))) return ok(subject, 'embedded, not running now');
+  const url = embedded && record ? clickHouseUrl(record) : settings.CLICKHOUSE_URL;
+  const client = createClickHouse(url, { name: 'doctor', requestTimeoutMs: 5000 });
+  try {
+    const problem = await clickHouseProblem(client);
+    if (problem !== null) return bad(subject, problem, 'start it, or correct CLICKHOUSE_URL or its configuration');
+    const { version } = await clickHouseFacts(client);
+    return ok(subject, `${version}, ${embedded ? `embedded, port ${record?.port}` : `at ${new URL(url).host}`}`);
+  } finally {
+    await client.close();
   }
 }
 

@@ -84,7 +84,7 @@ export async function clickHouseProblem(client: ClickHouseClient): Promise<strin
 }
 
 /** `fsync` is false when a table of ours does not sync what it acknowledges. */
-async function clickHouseFacts(client: ClickHouseClient): Promise<{ version: string; fsync: boolean }> {
+export async function clickHouseFacts(client: ClickHouseClient): Promise<{ version: string; fsync: boolean }> {
   const result = await client.query({
     query: `SELECT version() AS version,
       (SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'

@@ -15,6 +15,8 @@ export type ProcessName = (typeof processes)[number]['name'];
 export type SharedFacts = {
   dataDir: string;
   redisUrl: string;
+  /** '' when there is none on this machine. */
+  clickhouseUrl: string;
   appDatabaseUrl: string;
   feedDatabaseUrl: string;
   secretKeys: readonly string[];
@@ -41,6 +43,7 @@ export function environmentOf(
     LASTMILE_DATA_DIR: facts.dataDir,
     LASTMILE_SECRET_KEY: facts.secretKeys.join(','),
     REDIS_URL: facts.redisUrl,
+    CLICKHOUSE_URL: facts.clickhouseUrl,
     ...(name === 'aaa-server'
       ? { FEED_DATABASE_URL: facts.feedDatabaseUrl, UV_THREADPOOL_SIZE: String(threadPoolSize(settings)) }
       : { APP_DATABASE_URL: facts.appDatabaseUrl, ADMIN_PASSWORD: facts.adminPassword }),

@@ -9,6 +9,7 @@ import { createEmbeddedPostgres } from '../stores/embedded/postgres.ts';
 import { createEmbeddedRedis } from '../stores/embedded/redis.ts';
 import { DatabaseAway, migrate } from '../stores/migrate.ts';
 import { roleUrl } from '../stores/urls.ts';
+import { startClickHouse } from './clickhouse.ts';
 import { environmentOf, type ProcessDefinition, type ProcessName } from './environment.ts';
 import { passwordTold, superAdminExists, untoldPassword } from './first-admin.ts';
 import { createNodeProcess } from './node-process.ts';
@@ -73,6 +74,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     unlock = lockDataFolder(folder);
     const keys = secretKeys(settings, folder);
     const keyring = createKeyring(keys);
+    const clickhouseUrl = await startClickHouse({ settings, folder, say, keep, signal: stopping.signal });
     const { databaseUrl, redisUrl } = await startStores(folder);
     let newPassword: string | undefined;
 
@@ -82,6 +84,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
       const environment = environmentOf(name, given, settings, {
         dataDir: folder.path,
         redisUrl,
+        clickhouseUrl,
         appDatabaseUrl: settings.APP_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_app', keyring),
         feedDatabaseUrl: settings.FEED_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_feed', keyring),
         secretKeys: keys,

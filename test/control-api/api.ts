@@ -6,6 +6,9 @@ import { buildApp } from '#control-api/app.ts';
 import { hashPassword } from '#control-api/auth/password.ts';
 import { createDb, type Db } from '#control-api/database/connect.ts';
 import type { Deps } from '#control-api/deps.ts';
+import { Problem } from '#control-api/problem.ts';
+import type { TopTalker } from '#ops/history/top-talkers.ts';
+import type { WindowSum, WindowSumsQuery } from '#ops/history/window-sums.ts';
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { createLogger } from '#ops/runtime/log.ts';
@@ -28,6 +31,7 @@ export type TestApi = {
   readonly owner: Client;
   readonly keyring: Deps['keyring'];
   readonly ledger: MemoryLedger;
+  readonly history: MemoryHistory;
   readonly brakes: Brake[];
   readonly held: Map<number, number>;
   /** Calls as nobody. */
@@ -42,11 +46,16 @@ export type MemoryLedger = {
   usage: Map<number, Usage>;
   actions: EnforcementAction[];
   away: boolean;
+  /** Up to here the history is complete. */
+  completeMs: number;
 };
+/** Sums by subscription; `asked`: every question. */
+export type MemoryHistory = { sums: WindowSum[]; asked: WindowSumsQuery[]; away: boolean };
 
 const zero = { upBytes: 0, downBytes: 0 };
 
 export type TestApiOptions = {
+  topTalkers?: readonly TopTalker[];
   /** Puts the API, not the test, on another database. */
   databaseUrl?: string;
   neighbours?: Deps['neighbours'];
@@ -55,7 +64,7 @@ export type TestApiOptions = {
 
 export async function apiForTest(
   t: Teardown,
-  { databaseUrl, neighbours = [], ready = [] }: TestApiOptions = {},
+  { databaseUrl, neighbours = [], ready = [], topTalkers = [] }: TestApiOptions = {},
 ): Promise<TestApi> {
   const urls = await databaseForTest(t);
   const owner = new Client({ connectionString: urls.ownerUrl });
@@ -64,7 +73,9 @@ export async function apiForTest(
   const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
   const db = createDb(databaseUrl ?? urls.appUrl, log);
   const keyring = createKeyring(['a secret of this test']);
-  const ledger: MemoryLedger = { sessions: [], usage: new Map(), actions: [], away: false };
+  const completeMs = Number.POSITIVE_INFINITY;
+  const ledger: MemoryLedger = { sessions: [], usage: new Map(), actions: [], away: false, completeMs };
+  const history: MemoryHistory = { sums: [], asked: [], away: false };
   const brakes: Brake[] = [];
   const held = new Map<number, number>();
   const clock = { nowMs: Date.now() };
@@ -95,6 +106,15 @@ export async function apiForTest(
           refuseWhenAway(ledger);
           return ledger.actions.filter((action) => action.tenantId === tenantId).slice(0, limit);
         },
+        historyCompleteUntil: async (_, nowMs) => Math.min(nowMs, ledger.completeMs),
+      },
+      history: {
+        windowSums: async (query) => {
+          if (history.away) throw new Problem('history_unavailable', 'away');
+          history.asked.push(query);
+          return history.sums.filter(({ subscriptionId }) => query.subscriptionIds.includes(subscriptionId));
+        },
+        topTalkers: async ({ limit }) => topTalkers.slice(0, limit),
       },
       brake: {
         list: async (tenantId) => brakes.filter((brake) => brake.tenantId === tenantId),
@@ -147,6 +167,7 @@ export async function apiForTest(
     owner,
     keyring,
     ledger,
+    history,
     brakes,
     held,
     clock,

@@ -19,6 +19,7 @@ const table: readonly { folder: string; may: readonly RegExp[] }[] = [
   { folder: 'flow-collector', may: [relative, alias('policy', 'ops', 'flow-collector'), node, npm] },
   { folder: 'control-api', may: [relative, alias('policy', 'ops', 'control-api'), node, npm] },
   { folder: 'ops', may: [relative, alias('policy', 'ops'), node, npm] },
+  { folder: 'bench', may: [relative, alias('policy', 'ops', 'aaa-server', 'flow-collector', 'test'), node, npm] },
 ];
 
 function sources(folder: string): string[] {
@@ -39,7 +40,7 @@ function importsOf(file: string): string[] {
 t.test('every import is one the architecture allows', async (t) => {
   const problems: string[] = [];
   let checked = 0;
-  for (const top of ['policy', 'aaa-server', 'flow-collector', 'control-api', 'ops']) {
+  for (const top of ['policy', 'aaa-server', 'flow-collector', 'control-api', 'ops', 'bench']) {
     for (const file of sources(top)) {
       const row = table.find(({ folder }) => file.startsWith(`${folder}/`));
       if (!row) continue;

@@ -13,6 +13,24 @@ const timeColumns = {
   flows_1d: 'slot',
 } as const;
 
+type RetentionSettings = {
+  CLICKHOUSE_ACCOUNTING_TTL_DAYS: number;
+  CLICKHOUSE_FLOWS_TTL_DAYS: number;
+  CLICKHOUSE_FLOWS_1M_TTL_DAYS: number;
+  CLICKHOUSE_FLOWS_1H_TTL_DAYS: number;
+  CLICKHOUSE_FLOWS_1D_TTL_DAYS: number;
+};
+
+export function retentionOf(settings: RetentionSettings): Retention {
+  return {
+    accounting: settings.CLICKHOUSE_ACCOUNTING_TTL_DAYS,
+    flows: settings.CLICKHOUSE_FLOWS_TTL_DAYS,
+    flows_1m: settings.CLICKHOUSE_FLOWS_1M_TTL_DAYS,
+    flows_1h: settings.CLICKHOUSE_FLOWS_1H_TTL_DAYS,
+    flows_1d: settings.CLICKHOUSE_FLOWS_1D_TTL_DAYS,
+  };
+}
+
 /** @returns the tables that were changed. Shortening drops what is older at the next merge. */
 export async function applyRetention(
   client: ClickHouseClient,

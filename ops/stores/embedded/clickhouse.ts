@@ -43,14 +43,16 @@ export function createEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Em
   let server: ServerProcess | undefined;
   let record: ClickHouseRecord | undefined;
 
+  /** Does not wait: one that was left running still has the port, and is stopped before ours starts. */
   async function prepare(): Promise<ClickHouseRecord> {
     for (const needed of [directory, path.dirname(logFile)]) mkdirSync(needed, { recursive: true, mode: 0o700 });
-    await stopOrphan(directory, say);
     const known = readRecord<ClickHouseRecord>(folder, 'clickhouse');
+    const orphaned = processesIn(directory, PROGRAMS).length > 0;
+    // Restarted, it must be where its clients look for it.
+    const kept = port ?? record?.port ?? (orphaned ? known?.port : undefined);
     record = {
       password: known?.password ?? randomBytes(24).toString('base64url'),
-      // Restarted, it must be where its clients look for it.
-      port: await choosePort(port ?? record?.port, known?.port, say),
+      port: kept ?? (await choosePort(known?.port, say)),
     };
     writeRecord(folder, 'clickhouse', record);
     return record;
@@ -65,7 +67,9 @@ export function createEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Em
     },
     async start() {
       requireClickHouseProgram();
-      const { port: chosen, password } = await prepare();
+      const { port: chosen, password } = record ?? (await prepare());
+      await stopOrphan(directory, say);
+      await requirePort(chosen, port !== undefined);
       const file: ServerFile = { port: chosen, user: USER, password, memoryBytes: memoryBytes(memoryMb) };
       writeFileSync(path.join(directory, 'server.json'), JSON.stringify(file), { mode: 0o600 });
       const script = path.join(import.meta.dirname, 'clickhouse', 'main.ts');
@@ -116,17 +120,20 @@ async function stopOrphan(directory: string, say: Say): Promise<void> {
   );
 }
 
-async function choosePort(fixed: number | undefined, recorded: number | undefined, say: Say): Promise<number> {
-  if (fixed !== undefined) {
-    if (await isFree(fixed)) return fixed;
-    throw new Error(
-      `port ${fixed} of ClickHouse (EMBEDDED_CLICKHOUSE_PORT) is in use by another program: stop it, or set another port`,
-    );
-  }
+async function choosePort(recorded: number | undefined, say: Say): Promise<number> {
   if (recorded !== undefined && (await isFree(recorded))) return recorded;
   const port = await freePort();
   if (recorded !== undefined) say(`port ${recorded} is in use by another program: ClickHouse moves to ${port}`);
   return port;
+}
+
+/** Its clients know the port by now: it is waited for, not changed. */
+async function requirePort(port: number, set: boolean): Promise<void> {
+  if (await isFree(port)) return;
+  const where = set ? `${port} of ClickHouse (EMBEDDED_CLICKHOUSE_PORT)` : `${port} of ClickHouse`;
+  throw new Error(
+    `port ${where} is in use by another program: stop it, or ${set ? 'set another port' : 'start again'}`,
+  );
 }
 
 /** Waits until the tables are loaded, however long that takes while the process lives, and says so. */

@@ -156,7 +156,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
         record,
         windows: usageWindows(atMs, 'UTC', 1, 1),
       },
-      ...{ thresholds: [], planPeakBps: 20_000_000, adoptedAtMs: null },
+      ...{ thresholds: [], planPeakBps: 20_000_000, adoptedAtMs: null, meter: 'radius', meterSinceMs: null },
     });
   }
 

@@ -18,8 +18,8 @@ export function requireClickHouseProgram(): ClickHouseProgram {
     return { version, path: resolveLibchdb().path };
   } catch (error) {
     throw new ClickHouseMissing(
-      `the engine of the embedded ClickHouse (npm package chdb) is not installed here (${firstLine(error)}): ` +
-        'run `npm ci` without --omit=optional (Linux with glibc or macOS, x64 or arm64), or set CLICKHOUSE_URL',
+      `ClickHouse's engine is not installed (chdb: ${firstLine(error)}): run \`npm ci\` without --omit=optional ` +
+        '(Linux with glibc, or macOS), or set CLICKHOUSE_URL',
       { cause: error },
     );
   }
