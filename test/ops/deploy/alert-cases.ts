@@ -395,6 +395,48 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       },
     },
   },
+  LastmileHistoryBehind: {
+    fires: {
+      series: { [of('lastmile_outbox_oldest_seconds')]: '0x5 1200x30' },
+      labels: onAaa,
+      summary: 'Usage history at aaa:9101 has waited for ClickHouse for 20m 0s',
+    },
+    quiet: { 'a batch that is being gathered': { series: { [of('lastmile_outbox_oldest_seconds')]: '60x30' } } },
+  },
+  LastmileHistoryGrowing: {
+    fires: {
+      series: { [of('lastmile_outbox_spool_bytes')]: '0+33554432x40' },
+      atMinute: 32,
+      labels: onAaa,
+      summary: '1GiB of usage history at aaa:9101 wait on disk, and it grows',
+    },
+    quiet: {
+      'a backlog that is worked off': {
+        series: { [of('lastmile_outbox_spool_bytes')]: '9000000000-100000000x40' },
+        atMinute: 32,
+      },
+    },
+  },
+  LastmileHistoryFillsRedis: {
+    fires: {
+      series: { [of('lastmile_outbox_stream_entries')]: '0x5 2000000x30' },
+      labels: onAaa,
+      summary: '2M entries of usage history of aaa:9101 stay in Redis',
+    },
+    quiet: {
+      'what waits for the next look while ClickHouse is away': {
+        series: { [of('lastmile_outbox_stream_entries')]: '50000x30' },
+      },
+    },
+  },
+  LastmileHistoryRejected: {
+    fires: {
+      series: { [of('lastmile_outbox_rejected_batches')]: '0x5 2x30' },
+      labels: onAaa,
+      summary: 'ClickHouse refused 2 batches of usage history of aaa:9101',
+    },
+    quiet: { 'batches that were cleared away': { series: { [of('lastmile_outbox_rejected_batches')]: '2x5 0x30' } } },
+  },
   LastmileCoaFailing: {
     fires: {
       series: {
