@@ -7,6 +7,7 @@ import { hashPassword } from '#control-api/auth/password.ts';
 import { createDb, type Db } from '#control-api/database/connect.ts';
 import type { Deps } from '#control-api/deps.ts';
 import { Problem } from '#control-api/problem.ts';
+import type { TopTalker } from '#ops/history/top-talkers.ts';
 import type { WindowSum, WindowSumsQuery } from '#ops/history/window-sums.ts';
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
@@ -54,6 +55,7 @@ export type MemoryHistory = { sums: WindowSum[]; asked: WindowSumsQuery[]; away:
 const zero = { upBytes: 0, downBytes: 0 };
 
 export type TestApiOptions = {
+  topTalkers?: readonly TopTalker[];
   /** Puts the API, not the test, on another database. */
   databaseUrl?: string;
   neighbours?: Deps['neighbours'];
@@ -62,7 +64,7 @@ export type TestApiOptions = {
 
 export async function apiForTest(
   t: Teardown,
-  { databaseUrl, neighbours = [], ready = [] }: TestApiOptions = {},
+  { databaseUrl, neighbours = [], ready = [], topTalkers = [] }: TestApiOptions = {},
 ): Promise<TestApi> {
   const urls = await databaseForTest(t);
   const owner = new Client({ connectionString: urls.ownerUrl });
@@ -112,6 +114,7 @@ export async function apiForTest(
           history.asked.push(query);
           return history.sums.filter(({ subscriptionId }) => query.subscriptionIds.includes(subscriptionId));
         },
+        topTalkers: async ({ limit }) => topTalkers.slice(0, limit),
       },
       brake: {
         list: async (tenantId) => brakes.filter((brake) => brake.tenantId === tenantId),
