@@ -236,7 +236,7 @@ t.test('the life of a customer', async (t) => {
         "UPDATE subscription SET meter = 'flow', meter_since = now() + interval '1 day 7 seconds' WHERE id = $1",
         [id],
       ),
-      { constraint: 'subscription_meter_once' },
+      /subscription_meter_once/,
     );
   });
 
