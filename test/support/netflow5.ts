@@ -18,12 +18,14 @@ export type Header5 = {
   readonly sequence: number;
   readonly nowMs: number;
   readonly samplingRate?: number;
+  /** Each engine of a router counts its own sequence. */
+  readonly engine?: number;
 };
 
 const uptimeMs = 100_000_000;
 
 /** At most 30 flows. */
-export function netflow5(flows: readonly Flow5[], { sequence, nowMs, samplingRate = 0 }: Header5): Buffer {
+export function netflow5(flows: readonly Flow5[], { sequence, nowMs, samplingRate = 0, engine = 0 }: Header5): Buffer {
   const data = Buffer.alloc(24 + 48 * flows.length);
   data.writeUInt16BE(5, 0);
   data.writeUInt16BE(flows.length, 2);
@@ -31,6 +33,7 @@ export function netflow5(flows: readonly Flow5[], { sequence, nowMs, samplingRat
   data.writeUInt32BE(Math.floor(nowMs / 1000), 8);
   data.writeUInt32BE((nowMs % 1000) * 1_000_000, 12);
   data.writeUInt32BE(sequence % 2 ** 32, 16);
+  data.writeUInt16BE(engine, 20);
   data.writeUInt16BE(samplingRate, 22);
   for (const [i, flow] of flows.entries()) {
     const at = 24 + 48 * i;
