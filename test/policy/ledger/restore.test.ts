@@ -208,6 +208,44 @@ const rules: Record<string, (t: Test, isp: Isp, restore: Restore, store: Store) 
     t.match(await isp.ledger.sessionsOf(tenantId, 7), [{ upBytes: 9, nasPortId: 'ether10', framedIp: '100.64.0.7' }]);
   },
 
+  'what was described late is put right by the next record': async (t, isp, _, store) => {
+    const at = (seconds: number, framedIp: string) =>
+      isp.apply(recordAt(noon + seconds * 1000, { kind: 'interim', sessionTimeS: seconds, framedIp }));
+    await at(60, '100.64.0.1');
+    await at(180, '100.64.0.2');
+    await at(120, '100.64.0.1');
+    await rebuild(isp, store);
+    await at(240, '100.64.0.2');
+    t.match(await isp.ledger.sessionsOf(tenantId, 7), [{ framedIp: '100.64.0.2' }]);
+  },
+
+  'earlier incarnations that came late are known, and the next one has a number of its own': async (
+    t,
+    isp,
+    _,
+    store,
+  ) => {
+    const uuid = (letter: string) => letter.repeat(32);
+    const at = (hours: number, letter: string, downOctets: number) =>
+      isp.apply(
+        recordAt(noon + hours * 3_600_000, {
+          kind: 'stop',
+          classUuid: uuid(letter),
+          sessionTimeS: 600,
+          upOctets: 0,
+          downOctets,
+        }),
+      );
+    await at(0, 'a', 100);
+    await at(-2, 'b', 10);
+    await rebuild(isp, store);
+    await at(-4, 'c', 1000);
+    await at(-2, 'b', 15);
+    await at(-4, 'c', 1007);
+    await at(0, 'a', 103);
+    t.equal((await isp.usage(noon)).all.downBytes, 103 + 15 + 1007);
+  },
+
   'flows count at once in the windows that were brought': async (t, isp, restore) => {
     await restore.begin(partition);
     const usage = { ...usageOf(isp, 7), windows: usageWindows(noon, zone, 1, 1), meter: 'flow' as const };
