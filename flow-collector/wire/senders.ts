@@ -41,9 +41,9 @@ export type Senders = {
   /** Takes the place of a template of the same key. */
   define(sender: Sender, template: Template): void;
   withdraw(sender: Sender, template: Template): void;
-  /** Forgets the templates of the domain: its exporter has started anew. */
   forgetTemplates(domain: Domain): void;
-  promote(sender: Sender, template: Template | undefined): void;
+  /** Its data was decoded: it is no flood's. */
+  promote(domain: Domain, template: Template | undefined): void;
   /** Accounts for memory; others are given up while all take too much. */
   charge(sender: Sender, bytes: number): void;
   expireTemplates(sender: Sender, nowMs: number): void;
@@ -148,11 +148,13 @@ export function createSenders(limits: Limits): Senders {
     forgetTemplates(domain) {
       const { sender } = domain;
       for (const template of sender.templates.values()) {
-        if (isOf(domain, template)) withdraw(sender, template);
+        if (isOf(domain, template.key)) withdraw(sender, template);
       }
     },
-    promote(sender, template) {
+    promote(domain, template) {
+      const { sender } = domain;
       if (template) sender.templates.promote(template, tier.proven);
+      sender.domains.promote(domain, tier.proven);
       senders.promote(sender, sender.exporter?.known ? tier.known : tier.proven);
     },
     charge,

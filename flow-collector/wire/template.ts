@@ -27,8 +27,9 @@ export function templateKey(domainKey: number, id: number): number {
   return domainKey * 65536 + id;
 }
 
-export function isOf(domain: { readonly key: number }, template: Template): boolean {
-  return Math.floor(template.key / 65536) === domain.key;
+/** Whether a template's key is one of the domain. */
+export function isOf(domain: { readonly key: number }, key: number): boolean {
+  return Math.floor(key / 65536) === domain.key;
 }
 
 export function domainKey(version: number, sourceId: number): number {
