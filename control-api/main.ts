@@ -18,10 +18,11 @@ import { createFirstAdmin } from './auth/first-admin.ts';
 import { type Settings, settings } from './config.ts';
 import { createDb } from './database/connect.ts';
 import { createFeedPruning } from './database/feed-pruning.ts';
+import { createDiscovery } from './exporters/discovery.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
-import { createBrakeDesk, createLedgerReader } from './ledger-reader.ts';
+import { createBrakeDesk, createExporterTraffic, createLedgerReader } from './ledger-reader.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -39,6 +40,7 @@ async function build(config: Settings) {
     password: config.ADMIN_PASSWORD,
     announce: (email, password) => process.stdout.write(`first super admin: ${email} / ${password}\n`),
   });
+  const exporterTraffic = createExporterTraffic(redis.current);
   const app = await buildApp(
     {
       db,
@@ -48,7 +50,11 @@ async function build(config: Settings) {
       history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
       feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
-      neighbours: [{ name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) }],
+      exporterTraffic,
+      neighbours: [
+        { name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) },
+        { name: 'flow-collector', url: adminUrl(config.BIND_HOST, config.FLOW_ADMIN_PORT) },
+      ],
     },
     {
       log,
@@ -65,7 +71,8 @@ async function build(config: Settings) {
   const history = { name: 'clickhouse', start: async () => {}, stop: async () => clickhouse?.close() };
   const pool = { name: 'postgresql', start: async () => {}, stop: () => db.$client.end() };
   const http = createHttpPart(app, config.BIND_HOST, config.HTTP_PORT);
-  return { log, app, parts: [pool, history, redis, firstAdmin, createFeedPruning(db, log), http] };
+  const discovery = createDiscovery({ db, exporterTraffic, log });
+  return { log, app, parts: [pool, history, redis, firstAdmin, createFeedPruning(db, log), discovery, http] };
 }
 
 try {
