@@ -40,7 +40,15 @@ async function runTap(files: readonly string[], environment: Record<string, stri
 const checks = await Promise.all([check('lint', 'biome', ['check', '.']), check('types', 'tsc', ['--noEmit'])]);
 const failedChecks = checks.filter((ok) => !ok).length;
 
-const peers = ['redis-server', 'freeradius', 'freeradius-utils', 'freeradius-postgresql', 'prometheus'];
+const peers = [
+  'redis-server',
+  'freeradius',
+  'freeradius-utils',
+  'freeradius-postgresql',
+  'nfdump',
+  'pmacct',
+  'prometheus',
+];
 for (const line of installPeers(peers)) console.log(line);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
