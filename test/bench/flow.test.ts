@@ -7,7 +7,7 @@ import { runs } from '#test/support/effort.ts';
 
 const options = { first: 1000, most: 1_000_000, confirmations: 3, precision: 1.1 };
 
-t.test('the rate that is found is kept, and a tenth more is not', async (t) => {
+t.test('the rate that is found is kept, and a tenth more is not', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 50, max: 900_000 }), async (capacity) => {
       const found = await highestRate(async (rate) => ({ kept: rate <= capacity, reached: rate }), options);

@@ -121,10 +121,12 @@ local function members(call, s)
 end
 
 -- Tells enforcement. Whatever the bound cuts off unread, its sweep finds.
+function ledger.tell(stream, type, tenant, sub, session, at)
+  redis.call('XADD', stream, 'MAXLEN', '~', MOST_EVENTS, '*', 'type', type, 'tenant', tenant, 'sub', sub, 'ses', session, 'at', at)
+end
+
 function ledger.event(call, type, s, at)
-  if s.sub == 0 then return end
-  redis.call('XADD', call.keys.enforce, 'MAXLEN', '~', MOST_EVENTS, '*', 'type', type, 'tenant', s.tenant, 'sub', s.sub,
-    'ses', s.key, 'at', at)
+  if s.sub ~= 0 then ledger.tell(call.keys.enforce, type, s.tenant, s.sub, s.key, at) end
 end
 
 -- How many sessions of a tenant are open, counted where they open and close.
