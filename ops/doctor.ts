@@ -3,6 +3,7 @@ import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { bad, type Finding } from './doctor/finding.ts';
 import {
+  checkClickHouseProgram,
   checkClock,
   checkDisk,
   checkKernelBuffers,
@@ -10,7 +11,7 @@ import {
   checkPostgresPrograms,
   checkRedisProgram,
 } from './doctor/machine.ts';
-import { checkDataFolder, checkPorts, checkPostgres, checkRedis } from './doctor/node-stores.ts';
+import { checkClickHouse, checkDataFolder, checkPorts, checkPostgres, checkRedis } from './doctor/node-stores.ts';
 import { type Settings, settings as schema } from './up/settings.ts';
 
 const marks = { ok: 'ok  ', warn: 'warn', bad: 'BAD ' } as const;
@@ -20,9 +21,11 @@ async function examine(settings: Settings): Promise<Finding[]> {
     checkNode(),
     ...(settings.DATABASE_URL === '' ? [checkPostgresPrograms()] : []),
     ...(settings.REDIS_URL === '' ? [checkRedisProgram()] : []),
+    ...(settings.CLICKHOUSE_URL === '' ? [checkClickHouseProgram()] : []),
     ...checkDataFolder(settings.LASTMILE_DATA_DIR),
     await checkPostgres(settings),
     await checkRedis(settings),
+    await checkClickHouse(settings),
     ...(await checkPorts(settings)),
     checkKernelBuffers(),
     checkClock(),

@@ -10,8 +10,10 @@ import {
   attribute,
   firstAttribute,
   integerOf,
+  ipv6AddressOf,
   nextAttribute,
   octetsAt,
+  prefixOf,
   textOf,
 } from '../wire/attributes.ts';
 import type { Packet } from '../wire/packet.ts';
@@ -79,6 +81,8 @@ export function createAccountingReceiver({ snapshot, classKey }: ReceiverDeps) {
       nasPort: String(integerOf(packet, attribute.nasPort) ?? ''),
       nasPortId: textOf(packet, attribute.nasPortId) ?? '',
       framedIp: addressOf(packet, attribute.framedIpAddress) ?? '',
+      framedIpv6Prefix: framedPrefix(packet),
+      delegatedIpv6Prefix: prefixOf(packet, attribute.delegatedIpv6Prefix) ?? '',
       callingStationId: textOf(packet, attribute.callingStationId) ?? '',
       calledStationId: textOf(packet, attribute.calledStationId) ?? '',
       terminateCause: String(integerOf(packet, attribute.acctTerminateCause) ?? ''),
@@ -100,6 +104,14 @@ function provenClass(packet: Packet, tenantId: number, key: Buffer): ClassConten
     if (content) return content;
   }
   return undefined;
+}
+
+/** The prefix of the subscriber's link, else its one address. */
+function framedPrefix(packet: Packet): string {
+  const prefix = prefixOf(packet, attribute.framedIpv6Prefix);
+  if (prefix !== undefined) return prefix;
+  const address = ipv6AddressOf(packet, attribute.framedIpv6Address);
+  return address === undefined ? '' : `${address}/128`;
 }
 
 /** Absent stays null: missing is not zero. */

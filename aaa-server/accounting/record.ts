@@ -3,7 +3,9 @@
 import { type ByteReader, createByteReader, createByteWriter, DamagedBytes } from '#ops/wal/bytes.ts';
 import { type AccountingRecord, accountingKinds, partitionCount } from '#policy/ledger/types.ts';
 
-const version = 1;
+const version = 2;
+/** Without the texts of IPv6 prefixes. */
+const versionOne = 1;
 
 const optionalNumbers = ['sessionTimeS', 'upOctets', 'downOctets', 'upGigawords', 'downGigawords'] as const;
 const numbers = ['receivedAtMs', 'eventAtMs', 'tenantId', 'nasId', 'partition', 'subscriptionId'] as const;
@@ -19,6 +21,8 @@ const texts = [
   'callingStationId',
   'calledStationId',
   'terminateCause',
+  'framedIpv6Prefix',
+  'delegatedIpv6Prefix',
 ] as const;
 const hexes = [
   ['classUuid', 16],
@@ -51,10 +55,11 @@ export function encodeRecord(record: AccountingRecord): Buffer {
 export type DecodedRecord = { ok: true; record: AccountingRecord } | { ok: false; reason: 'version' | 'damaged' };
 
 export function decodeRecord(bytes: Buffer): DecodedRecord {
-  if (bytes[0] !== version) return { ok: false, reason: 'version' };
+  const stored = bytes[0];
+  if (stored !== version && stored !== versionOne) return { ok: false, reason: 'version' };
   const reader = createByteReader(bytes.subarray(1));
   try {
-    const record = readRecord(reader);
+    const record = readRecord(reader, stored);
     return record && reader.done() ? { ok: true, record } : { ok: false, reason: 'damaged' };
   } catch (error) {
     if (error instanceof DamagedBytes) return { ok: false, reason: 'damaged' };
@@ -63,7 +68,7 @@ export function decodeRecord(bytes: Buffer): DecodedRecord {
 }
 
 /** The fields in the order in which {@link encodeRecord} writes them. */
-function readRecord(reader: ByteReader): AccountingRecord | undefined {
+function readRecord(reader: ByteReader, stored: number): AccountingRecord | undefined {
   const kind = accountingKinds[reader.byte()];
   const present = reader.byte();
   const optional = (bit: number) => (present & (1 << bit) ? reader.number() : null);
@@ -96,6 +101,8 @@ function readRecord(reader: ByteReader): AccountingRecord | undefined {
     callingStationId: reader.text(),
     calledStationId: reader.text(),
     terminateCause: reader.text(),
+    framedIpv6Prefix: stored === versionOne ? '' : reader.text(),
+    delegatedIpv6Prefix: stored === versionOne ? '' : reader.text(),
   };
   return record.partition < partitionCount ? record : undefined;
 }

@@ -11,6 +11,7 @@ import type { Failures } from './failures.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
 import type { Change, Sender } from './sender.ts';
+import { countSessions, type SessionCounts } from './session-counts.ts';
 import { spreadMs } from './spread.ts';
 import type { Timer } from './timer.ts';
 
@@ -31,10 +32,8 @@ export type Evaluated = {
   readonly failed: readonly Work[];
   /** With `postpone`: what would make a subscriber stricter and was left for one later question to the brake. */
   readonly postponed: readonly Work[];
-  /** Open sessions that have not reported for long. */
-  readonly silent: number;
-  /** NAS id → its open sessions, silent ones included. */
-  readonly open: ReadonlyMap<number, number>;
+  /** The open sessions of those evaluated. */
+  readonly sessions: SessionCounts;
 };
 
 export type Reconciler = {
@@ -122,10 +121,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const item of assessed) {
       if (item && turns.get(memberOf(item.work.who)) === item.turn) turns.delete(memberOf(item.work.who));
     }
-    const sessions = assessed.flatMap((item) => item?.assessment.sessions ?? []);
-    const open = new Map<number, number>();
-    for (const { session } of sessions) open.set(session.nasId, (open.get(session.nasId) ?? 0) + 1);
-    return { failed, postponed, silent: sessions.filter(({ life }) => life === 'silent').length, open };
+    const sessions = countSessions(assessed.flatMap((item) => item?.assessment.sessions ?? []));
+    return { failed, postponed, sessions };
   }
 
   const changes = ({ mode, step }: SessionNeed) => mode === 'enforce' && step.kind === 'change';

@@ -1,4 +1,6 @@
 // Reads the attributes of a decoded packet by offset (RFC 2865 §5): no object per attribute.
+import { formatPrefix } from './ip-prefix.ts';
+import { formatIpv6 } from './ip-text.ts';
 import { headerLength, octet, type Packet } from './packet.ts';
 
 /** Attribute types the code speaks of; the dictionaries know the rest. */
@@ -54,6 +56,7 @@ export const attribute = {
   framedIpv6Pool: 100,
   errorCause: 101,
   delegatedIpv6Prefix: 123,
+  framedIpv6Address: 168,
 } as const;
 
 export const vendor = { cisco: 9, microsoft: 311, wispr: 14122, mikrotik: 14988 } as const;
@@ -141,6 +144,19 @@ export function addressOf(packet: Packet, type: number): string | undefined {
   if (at < 0 || valueLength(packet, at) !== 4) return undefined;
   const { data } = packet;
   return `${octet(data, at + 2)}.${octet(data, at + 3)}.${octet(data, at + 4)}.${octet(data, at + 5)}`;
+}
+
+/** IPv6 prefix of the first attribute of `type` (RFC 3162 §2.3) as `2001:db8::/64`; undefined without one, when it holds no prefix, and for ::/0. */
+export function prefixOf(packet: Packet, type: number): string | undefined {
+  const at = firstAttribute(packet, type);
+  const octets = at < 0 ? undefined : octetsAt(packet, at);
+  return octets?.[1] ? formatPrefix(octets) : undefined;
+}
+
+/** IPv6 address of the first attribute of `type`; undefined without one or with a value of another size. */
+export function ipv6AddressOf(packet: Packet, type: number): string | undefined {
+  const at = firstAttribute(packet, type);
+  return at < 0 || valueLength(packet, at) !== 16 ? undefined : formatIpv6(octetsAt(packet, at));
 }
 
 function find(data: Buffer, from: number, end: number, type: number): number {

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { attribute, eachAttribute, eachVendorAttribute, octetsAt } from './attributes.ts';
 import type { Dictionary } from './dictionary.ts';
 import type { DictionaryAttribute } from './dictionary-attribute.ts';
+import { formatPrefix, parsePrefix } from './ip-prefix.ts';
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from './ip-text.ts';
 import type { Packet } from './packet.ts';
 
@@ -141,30 +142,4 @@ function parseValue(text: string, known: DictionaryAttribute): Buffer | undefine
       return /^0x([0-9a-f]{2})*$/i.test(text) ? Buffer.from(text.slice(2), 'hex') : undefined;
   }
   return known.kind satisfies never;
-}
-
-/** RFC 3162 §2.3: a reserved octet, the length, as many octets as hold the prefix; trailing ones may be absent. */
-function formatPrefix(octets: Buffer): string | undefined {
-  const length = octets[1];
-  if (length === undefined || length > 128 || octets.length > 18) return undefined;
-  const address = Buffer.alloc(16);
-  octets.copy(address, 0, 2);
-  clearHostBits(address, length);
-  return `${formatIpv6(address)}/${length}`;
-}
-
-function parsePrefix(text: string): Buffer | undefined {
-  const [addressText = '', lengthText = ''] = text.split('/');
-  const address = parseIpv6(addressText);
-  const length = /^\d{1,3}$/.test(lengthText) ? Number(lengthText) : 129;
-  if (!address || length > 128) return undefined;
-  clearHostBits(address, length);
-  return Buffer.concat([Buffer.of(0, length), address.subarray(0, Math.ceil(length / 8))]);
-}
-
-function clearHostBits(address: Buffer, length: number): void {
-  for (let i = 0; i < 16; i++) {
-    const kept = Math.min(8, Math.max(0, length - i * 8));
-    address[i] = (address[i] ?? 0) & (0xff << (8 - kept)) & 0xff;
-  }
 }

@@ -21,6 +21,8 @@ export const SessionReply = Type.Object({
   up_bytes: Bytes,
   down_bytes: Bytes,
   framed_ip: Type.String(),
+  framed_ipv6_prefix: Type.String(),
+  delegated_ipv6_prefix: Type.String(),
   calling_station_id: Type.String(),
   called_station_id: Type.String(),
   nas_port: Type.String(),

@@ -34,6 +34,8 @@ function show(session: LiveSession): SessionReply {
     up_bytes: session.upBytes,
     down_bytes: session.downBytes,
     framed_ip: session.framedIp,
+    framed_ipv6_prefix: session.framedIpv6Prefix,
+    delegated_ipv6_prefix: session.delegatedIpv6Prefix,
     calling_station_id: session.callingStationId,
     called_station_id: session.calledStationId,
     nas_port: session.nasPort,

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '#ops/runtime/errors.ts';
+import { requireClickHouseProgram } from '../stores/embedded/clickhouse/program.ts';
 import { findPostgresBinaries } from '../stores/embedded/postgres-binaries.ts';
 import { findRedisProgram } from '../stores/embedded/redis-program.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
@@ -31,6 +32,17 @@ export function checkRedisProgram(): Finding {
     tooOld ? `${tooOld.path} is version ${tooOld.version}` : 'neither redis-server nor valkey-server is installed',
     'install version 7.0 or newer (Debian: `apt-get install redis-server`), or set REDIS_URL',
   );
+}
+
+export function checkClickHouseProgram(): Finding {
+  const subject = 'ClickHouse engine';
+  try {
+    const { version, path: library } = requireClickHouseProgram();
+    return ok(subject, `chdb ${version} in ${path.dirname(library)}`);
+  } catch (error) {
+    const mend = 'run `npm ci` without --omit=optional, or set CLICKHOUSE_URL';
+    return warn(subject, `${messageOf(error).split(': run')[0]}: no history is kept`, mend);
+  }
 }
 
 const WANTED_BUFFER = 8 * 1024 * 1024;

@@ -4,7 +4,9 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Client } from 'pg';
 import { codeOf, messageOf } from '#ops/runtime/errors.ts';
+import { clickHouseFacts, clickHouseProblem, createClickHouse } from '../stores/clickhouse.ts';
 import { readRecord } from '../stores/data-folder.ts';
+import { type ClickHouseRecord, clickHouseUrl } from '../stores/embedded/clickhouse.ts';
 import { answers, isFree } from '../stores/embedded/ports.ts';
 import { postgresUrl } from '../stores/embedded/postgres.ts';
 import { dataDirectory, postgresRecord } from '../stores/embedded/postgres-place.ts';
@@ -88,17 +90,39 @@ export async function checkRedis(settings: Settings): Promise<Finding> {
   }
 }
 
+export async function checkClickHouse(settings: Settings): Promise<Finding> {
+  const subject = 'ClickHouse';
+  const folder = { path: path.resolve(settings.LASTMILE_DATA_DIR), uuid: '' };
+  const record = readRecord<ClickHouseRecord>(folder, 'clickhouse');
+  const embedded = settings.CLICKHOUSE_URL === '';
+  if (embedded && !(record && (await answers(record.port)))) return ok(subject, 'embedded, not running now');
+  const url = embedded && record ? clickHouseUrl(record) : settings.CLICKHOUSE_URL;
+  const client = createClickHouse(url, { name: 'doctor', requestTimeoutMs: 5000 });
+  try {
+    const problem = await clickHouseProblem(client);
+    if (problem !== null) return bad(subject, problem, 'start it, or correct CLICKHOUSE_URL or its configuration');
+    const { version } = await clickHouseFacts(client);
+    return ok(subject, `${version}, ${embedded ? `embedded, port ${record?.port}` : `at ${new URL(url).host}`}`);
+  } finally {
+    await client.close();
+  }
+}
+
 /** Each port is free, or held by the process it belongs to, which then answers on its health address. */
 export async function checkPorts(settings: Settings): Promise<Finding[]> {
   const local = reachableHost(settings.BIND_HOST[0]);
-  const [apiRuns, aaaRuns] = await Promise.all(
-    [settings.HTTP_PORT, settings.AAA_ADMIN_PORT].map((port) => isAlive(`http://${local}:${port}/healthz`)),
+  const [apiRuns, aaaRuns, flowRuns] = await Promise.all(
+    [settings.HTTP_PORT, settings.AAA_ADMIN_PORT, settings.FLOW_ADMIN_PORT].map((port) =>
+      isAlive(`http://${local}:${port}/healthz`),
+    ),
   );
   const ports = [
     { name: 'HTTP_PORT', kind: 'tcp', ours: apiRuns },
     { name: 'AAA_ADMIN_PORT', kind: 'tcp', ours: aaaRuns },
     { name: 'RADIUS_AUTH_PORT', kind: 'udp', ours: aaaRuns },
     { name: 'RADIUS_ACCT_PORT', kind: 'udp', ours: aaaRuns },
+    { name: 'FLOW_ADMIN_PORT', kind: 'tcp', ours: flowRuns },
+    { name: 'NETFLOW_PORT', kind: 'udp', ours: flowRuns },
   ] as const;
   return Promise.all(
     ports.map(async ({ name, kind, ours }) => {

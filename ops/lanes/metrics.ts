@@ -4,6 +4,8 @@ import type { ApplyResult } from '#policy/ledger/types.ts';
 
 const answers = ['applied', 'duplicate', 'gap', 'need_windows', 'quarantined'] as const satisfies ApplyResult['kind'][];
 
+const alarmReasons = ['wal_damaged', 'wal_behind_ledger', 'ledger_older_than_wal', 'lane_stopped', 'disk_filling'];
+
 export type LogMetrics = ReturnType<typeof createLogMetrics>;
 
 /** Every name begins with `lastmile_<subject>_`, e.g. accounting. */
@@ -20,6 +22,8 @@ export function createLogMetrics(registry: Registry, subject: string) {
   const results = counter('results_total', 'What the ledger answered to a record', ['result']);
   // A series that begins with its first event hides it from a rate.
   for (const result of answers) results.inc({ result }, 0);
+  const alarms = counter('alarms_total', 'Things an operator must look at, by reason', ['reason']);
+  for (const reason of alarmReasons) alarms.inc({ reason }, 0);
 
   return {
     appended: counter('appended_total', 'Records on disk, and acknowledged where their sender waits for it'),
@@ -33,7 +37,7 @@ export function createLogMetrics(registry: Registry, subject: string) {
     stoppedLanes: gauge('stopped_lanes', 'Lanes that wait at a record the ledger did not take', ['wal']),
     backlog: gauge('backlog_bytes', 'Bytes of the log that are not counted yet', ['wal']),
     damaged: counter('damaged_total', 'Places of the log that could not be read, by kind', ['kind']),
-    alarms: counter('alarms_total', 'Things an operator must look at, by reason', ['reason']),
+    alarms,
     diskUsed: gauge('disk_used_ratio', 'Used share of the file system that holds the log'),
   };
 }

@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { type Environment, readSettings } from '#ops/runtime/settings.ts';
 import { type DataFolder, openDataFolder, readRecord, secretKeysOf } from './data-folder.ts';
+import { type ClickHouseRecord, clickHouseUrl } from './embedded/clickhouse.ts';
 import { postgresUrl } from './embedded/postgres.ts';
 import { postgresRecord } from './embedded/postgres-place.ts';
 import { type RedisRecord, redisUrl } from './embedded/redis.ts';
@@ -13,6 +14,8 @@ export type StoreAddresses = {
   /** As the owner. */
   databaseUrl: string;
   redisUrl: string;
+  /** '' when this node has none. */
+  clickhouseUrl: string;
   secretKeys: string[];
 };
 
@@ -29,7 +32,9 @@ export function storeAddresses(environment: Environment): StoreAddresses {
   if (!databaseUrl || !redisAddress) {
     throw new Error(`${folder.path} has no stores yet: run \`npm start\` first, or set DATABASE_URL and REDIS_URL`);
   }
-  return { folder, databaseUrl, redisUrl: redisAddress, secretKeys: secretKeys(settings, folder) };
+  const clickhouse = readRecord<ClickHouseRecord>(folder, 'clickhouse');
+  const clickhouseUrl = settings.CLICKHOUSE_URL || (clickhouse ? clickHouseUrl(clickhouse) : '');
+  return { folder, databaseUrl, redisUrl: redisAddress, clickhouseUrl, secretKeys: secretKeys(settings, folder) };
 }
 
 /** The key ring's masters: set, or the data folder's own, which is only enough while the database is this node's too. */

@@ -14,6 +14,7 @@ export type MigrateOptions = {
   directory?: string;
 };
 
+export type AppliedMigration = { version: number; name: string; checksum: string };
 export type Migration = { version: number; name: string; sql: string; checksum: string };
 
 /** The server could not be reached: worth trying again, unlike a refusal. */
@@ -69,28 +70,33 @@ export function readMigrations(directory: string): Migration[] {
   return migrations;
 }
 
-async function applyPending(client: Client, migrations: readonly Migration[]): Promise<string[]> {
-  await client.query(
-    `CREATE TABLE IF NOT EXISTS schema_migration (
-       version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
-  );
-  const { rows } = await client.query<{ version: number; name: string; checksum: string }>(
-    'SELECT version, name, checksum FROM schema_migration ORDER BY version',
-  );
-  for (const row of rows) {
-    const ours = migrations[row.version - 1];
+/** Those not applied yet. @throws when an applied one was changed here, or is not known here at all. */
+export function pendingMigrations(applied: readonly AppliedMigration[], known: readonly Migration[]): Migration[] {
+  for (const { version, name, checksum } of applied) {
+    const ours = known[version - 1];
     if (!ours) {
       throw new Error(
-        `the database has migration ${row.name}, which this code does not know: it is newer; run the newer release`,
+        `the database has migration ${name}, which this code does not know: it is newer; run the newer release`,
       );
     }
-    if (ours.checksum !== row.checksum) {
+    if (ours.checksum !== checksum) {
       throw new Error(
         `${ours.name} was changed after it was applied: restore the file and put the change into a new one`,
       );
     }
   }
-  const pending = migrations.slice(rows.length);
+  return known.slice(applied.length);
+}
+
+async function applyPending(client: Client, migrations: readonly Migration[]): Promise<string[]> {
+  await client.query(
+    `CREATE TABLE IF NOT EXISTS schema_migration (
+       version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+  );
+  const { rows } = await client.query<AppliedMigration>(
+    'SELECT version, name, checksum FROM schema_migration ORDER BY version',
+  );
+  const pending = pendingMigrations(rows, migrations);
   for (const { version, name, sql, checksum } of pending) {
     try {
       await client.query('BEGIN');

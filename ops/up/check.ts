@@ -40,11 +40,13 @@ function urlProblems(own: Settings): string[] {
     APP_DATABASE_URL: /^postgres(ql)?:$/,
     FEED_DATABASE_URL: /^postgres(ql)?:$/,
     REDIS_URL: /^rediss?:$/,
+    CLICKHOUSE_URL: /^https?:$/,
   };
   return Object.entries(kinds).flatMap(([name, protocol]) => {
     const urls = own[name as keyof typeof kinds].split(',').filter((url) => url !== '');
     const wrong = urls.some((url) => !URL.canParse(url) || !protocol.test(new URL(url).protocol));
-    return wrong ? [`${name} is not a ${name === 'REDIS_URL' ? 'redis:' : 'postgresql:'} URL`] : [];
+    const wanted = { REDIS_URL: 'redis:', CLICKHOUSE_URL: 'http: or https:' }[name] ?? 'postgresql:';
+    return wrong ? [`${name} is not a ${wanted} URL`] : [];
   });
 }
 
@@ -56,6 +58,7 @@ function problemsOf({ name, script }: Definition, given: Environment, own: Setti
   const environment = environmentOf(name, given, own ?? readSettings(settings, {}), {
     dataDir: given.LASTMILE_DATA_DIR || './data',
     redisUrl: own?.REDIS_URL || 'redis://127.0.0.1:1',
+    clickhouseUrl: own?.CLICKHOUSE_URL || 'http://127.0.0.1:1/check',
     appDatabaseUrl: own?.APP_DATABASE_URL || placeholder,
     feedDatabaseUrl: own?.FEED_DATABASE_URL || placeholder,
     secretKeys: own?.LASTMILE_SECRET_KEY ?? ['check'],

@@ -9,6 +9,7 @@ import { createEmbeddedPostgres } from '../stores/embedded/postgres.ts';
 import { createEmbeddedRedis } from '../stores/embedded/redis.ts';
 import { DatabaseAway, migrate } from '../stores/migrate.ts';
 import { roleUrl } from '../stores/urls.ts';
+import { startClickHouse } from './clickhouse.ts';
 import { environmentOf, type ProcessDefinition, type ProcessName } from './environment.ts';
 import { passwordTold, superAdminExists, untoldPassword } from './first-admin.ts';
 import { createNodeProcess } from './node-process.ts';
@@ -73,6 +74,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     unlock = lockDataFolder(folder);
     const keys = secretKeys(settings, folder);
     const keyring = createKeyring(keys);
+    const clickhouseUrl = await startClickHouse({ settings, folder, say, keep, signal: stopping.signal });
     const { databaseUrl, redisUrl } = await startStores(folder);
     let newPassword: string | undefined;
 
@@ -82,6 +84,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
       const environment = environmentOf(name, given, settings, {
         dataDir: folder.path,
         redisUrl,
+        clickhouseUrl,
         appDatabaseUrl: settings.APP_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_app', keyring),
         feedDatabaseUrl: settings.FEED_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_feed', keyring),
         secretKeys: keys,
@@ -109,6 +112,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     const state = await Promise.race([firstTry, delay(edgePatienceMs, 'slow' as const, { signal: stopping.signal })]);
     if (state === 'slow') say('preparing the database takes long; logins are served meanwhile');
     await startProcess('aaa-server');
+    await startProcess('flow-collector');
     if ((await firstTry) === 'away') await untilPrepared(prepareDatabase);
     await startProcess('control-api');
 
@@ -117,13 +121,16 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
       processes.some((process) => process.name === name)
         ? waitReady({ name, url: `http://${host}:${port}/readyz`, say, signal: stopping.signal })
         : Promise.resolve(true);
-    const edge = serving('aaa-server', settings.AAA_ADMIN_PORT);
+    const edge = Promise.all([
+      serving('aaa-server', settings.AAA_ADMIN_PORT),
+      serving('flow-collector', settings.FLOW_ADMIN_PORT),
+    ]);
     if (!(await serving('control-api', settings.HTTP_PORT))) return;
     if (newPassword !== undefined) {
       say(`\nSign in as ${settings.ADMIN_EMAIL} with password ${newPassword} (shown this once)`);
       passwordTold(folder);
     }
-    if (!(await edge)) return;
+    if ((await edge).includes(false)) return;
     say(`\nLastmile is ready (${seconds(0)})`);
     for (const line of summary(settings, folder)) say(line);
   }

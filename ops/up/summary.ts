@@ -1,5 +1,6 @@
 // What `npm start` prints when everything serves: where to go.
-import type { DataFolder } from '../stores/data-folder.ts';
+import { type DataFolder, readRecord } from '../stores/data-folder.ts';
+import type { ClickHouseRecord } from '../stores/embedded/clickhouse.ts';
 import { dataDirectory, postgresRecord } from '../stores/embedded/postgres-place.ts';
 import { reachableHost } from './ready.ts';
 import type { Settings } from './settings.ts';
@@ -9,10 +10,15 @@ export function summary(settings: Settings, folder: DataFolder): string[] {
   const api = `http://${host}:${settings.HTTP_PORT}`;
   const postgres = settings.DATABASE_URL === '' ? postgresRecord(folder) : undefined;
   const elsewhere = postgres?.directory.startsWith('/') ? `, PostgreSQL's in ${dataDirectory(folder, postgres)}` : '';
+  const clickhouse = settings.CLICKHOUSE_URL === '' ? readRecord<ClickHouseRecord>(folder, 'clickhouse') : undefined;
   return [
     `  API      ${api}/api/v1, described at ${api}/api/docs`,
     `  RADIUS   ${settings.BIND_HOST.join(', ')}: authentication ${settings.RADIUS_AUTH_PORT}, accounting ${settings.RADIUS_ACCT_PORT}`,
-    `  Metrics  ${api}/metrics and http://${host}:${settings.AAA_ADMIN_PORT}/metrics`,
+    `  Flows    ${settings.BIND_HOST.join(', ')}: NetFlow ${settings.NETFLOW_PORT}`,
+    `  Metrics  ${api}/metrics, http://${host}:${settings.AAA_ADMIN_PORT}/metrics and http://${host}:${settings.FLOW_ADMIN_PORT}/metrics`,
+    ...(clickhouse
+      ? [`  History  ClickHouse at http://127.0.0.1:${clickhouse.port}, its key in ${folder.path}/clickhouse.json`]
+      : []),
     `  Data     ${folder.path}${elsewhere}`,
     'Ctrl-C stops everything.',
   ];

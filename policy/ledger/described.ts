@@ -11,6 +11,8 @@ const names = [
   'nasPort',
   'nasPortId',
   'framedIp',
+  'framedIpv6Prefix',
+  'delegatedIpv6Prefix',
   'callingStationId',
   'calledStationId',
 ] as const;

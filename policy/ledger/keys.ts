@@ -39,12 +39,16 @@ export const keys = {
   boots: (partition: number) => `boot:${tag(partition)}`,
   /** stream: the outbox, one entry of every record that was applied */
   accounted: (partition: number) => `acct:${tag(partition)}`,
+  /** hash: node → instant of the oldest row that waits on its disk for ClickHouse (history-lag.ts) */
+  outboxWaiting: 'outbox:waiting',
   /** stream: records that were not counted, whole, with the reason */
   quarantine: (partition: number) => `quarantine:${tag(partition)}`,
   /** zset: `<tenant>:<subscription>` by the instant its outcome may change */
   wheel: (partition: number) => `wheel:${tag(partition)}`,
   /** stream: crossings, openings, passed boundaries */
   enforce: (partition: number) => `enforce:${tag(partition)}`,
+  /** stream: who held which addresses when (addresses.ts) */
+  addresses: (partition: number) => `address:${tag(partition)}`,
   /** stream: every decided profile */
   profile: (partition: number) => `profile:${tag(partition)}`,
   /** hash: subscription → text of its last decided profile (profile.ts) */

@@ -1,6 +1,7 @@
 // Reads sessions: those of a subscription, and pages through all open ones of a tenant.
 import type { ChainableCommander, Cluster, Redis } from 'ioredis';
 import { keys } from './keys.ts';
+import { readLivePage } from './live.ts';
 import { type LiveSession, partitionCount } from './types.ts';
 
 export type SessionPage = { readonly sessions: readonly LiveSession[]; readonly nextCursor: string | null };
@@ -8,11 +9,11 @@ export type SessionSearch = {
   /** `nextCursor` of the page before. */
   readonly cursor?: string | undefined;
   readonly limit: number;
-  /** Part of user name, session id, framed address or calling station, in any case. */
+  /** Part of user name, session id, an address or calling station, in any case. */
   readonly search?: string | undefined;
 };
 
-/** Where the next page begins: in ascending order of (partition, last event, key). A session that reports meanwhile moves ahead: never missed. */
+/** Where the next page begins: in ascending order of (partition, last event, key). */
 type Cursor = { readonly partition: number; readonly score: string; readonly key: string };
 
 const fields = [
@@ -34,6 +35,8 @@ const fields = [
   'port',
   'portid',
   'fip',
+  'v6',
+  'pd',
   'calling',
   'called',
   'loh',
@@ -44,7 +47,6 @@ const fields = [
   'eupd',
 ] as const;
 
-const chunk = 200;
 /** So many sessions are looked at for one page; a page may then be short, or empty, with a cursor. */
 const mostLookedAt = 20_000;
 
@@ -74,7 +76,7 @@ export async function listSessions(
   let at: Cursor = parseCursor(cursor);
   let lookedAt = 0;
   while (at.partition < partitionCount) {
-    const { members, next } = await membersFrom(redis, at);
+    const { members, next } = await readLivePage(redis, at.partition, at);
     lookedAt += members.length;
     const ofTenant = members.filter(({ key }) => tenantOf(key) === tenantId);
     const read = await readSessions(
@@ -91,44 +93,10 @@ export async function listSessions(
       const last = { partition: at.partition, score: member?.score ?? at.score, key };
       return { sessions, nextCursor: formatCursor(last) };
     }
-    at = next;
+    at = next ? { partition: at.partition, ...next } : beginOf(at.partition + 1);
     if (lookedAt >= mostLookedAt) break;
   }
   return { sessions, nextCursor: at.partition < partitionCount ? formatCursor(at) : null };
-}
-
-type Member = { readonly key: string; readonly score: string };
-
-async function membersFrom(redis: Redis | Cluster, at: Cursor): Promise<{ members: Member[]; next: Cursor }> {
-  for (let offset = 0; ; offset += chunk) {
-    const answer = await redis.zrange(
-      keys.live(at.partition),
-      at.score,
-      '+inf',
-      'BYSCORE',
-      'LIMIT',
-      offset,
-      chunk,
-      'WITHSCORES',
-    );
-    const members: Member[] = [];
-    for (let i = 0; i + 1 < answer.length; i += 2) {
-      const member = { key: answer[i] ?? '', score: answer[i + 1] ?? '' };
-      const behind = Number(member.score) > Number(at.score) || compare(member.key, at.key) > 0;
-      if (at.key === '' || behind) members.push(member);
-    }
-    const last = members.at(-1);
-    const complete = answer.length < 2 * chunk;
-    // Among many with the same instant the cursor may lie behind the whole chunk.
-    if (!last && !complete) continue;
-    const next = complete ? beginOf(at.partition + 1) : { partition: at.partition, score: '', key: '', ...last };
-    return { members, next };
-  }
-}
-
-/** Redis orders members of one score by their octets. */
-function compare(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function beginOf(partition: number): Cursor {
@@ -158,10 +126,12 @@ function tenantOf(sessionKey: string): number {
 }
 
 function matches(session: LiveSession, wanted: string): boolean {
-  const { userName, sessionId, framedIp, callingStationId } = session;
+  const { userName, sessionId, framedIp, framedIpv6Prefix, delegatedIpv6Prefix, callingStationId } = session;
   return (
     wanted === '' ||
-    [userName, sessionId, framedIp, callingStationId].some((text) => text.toLowerCase().includes(wanted))
+    [userName, sessionId, framedIp, framedIpv6Prefix, delegatedIpv6Prefix, callingStationId].some((text) =>
+      text.toLowerCase().includes(wanted),
+    )
   );
 }
 
@@ -189,6 +159,8 @@ function sessionOf(partition: number, values: readonly (string | null)[]): LiveS
     nasPort: text('port'),
     nasPortId: text('portid'),
     framedIp: text('fip'),
+    framedIpv6Prefix: text('v6'),
+    delegatedIpv6Prefix: text('pd'),
     callingStationId: text('calling'),
     calledStationId: text('called'),
     loginOutcomeHash: text('loh'),

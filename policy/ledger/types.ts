@@ -47,6 +47,10 @@ export type AccountingRecord = {
   readonly nasPort: string;
   readonly nasPortId: string;
   readonly framedIp: string;
+  /** Framed-IPv6-Prefix (RFC 3162), else Framed-IPv6-Address (RFC 6911) as /128: `2001:db8::/64`, '' without one. */
+  readonly framedIpv6Prefix: string;
+  /** Delegated-IPv6-Prefix (RFC 4818). */
+  readonly delegatedIpv6Prefix: string;
   readonly callingStationId: string;
   readonly calledStationId: string;
   readonly terminateCause: string;
@@ -71,7 +75,31 @@ export type AccountingCall = {
   readonly planPeakBps: number;
   /** The NAS record's `adopted_at`; null: none. */
   readonly adoptedAtMs: number | null;
+  /** What counts the subscription's bytes from `meterSinceMs` on (a quarter-hour edge, UTC); the other meter did before. null: it always has. */
+  readonly meter: Meter;
+  readonly meterSinceMs: number | null;
 };
+
+export type Subscriber = { readonly tenantId: number; readonly subscriptionId: number };
+
+/** What the flows of one quarter of an hour, by their end, brought to a subscription. */
+export type FlowUsage = {
+  readonly tenantId: number;
+  readonly subscriptionId: number;
+  /** Begin of the quarter of an hour, UTC. */
+  readonly slotFromMs: number;
+  readonly upBytes: number;
+  readonly downBytes: number;
+};
+
+/** A batch of one partition, at most 500 entries, as the WAL of the flow collector keeps it. */
+export type FlowUsageRecord = {
+  readonly partition: number;
+  readonly receivedAtMs: number;
+  readonly entries: readonly FlowUsage[];
+};
+
+export type FlowUsageCall = { readonly lane: LanePosition; readonly record: FlowUsageRecord };
 
 export type ApplyResult =
   | { readonly kind: 'applied'; readonly crossed: boolean; readonly flags: readonly string[] }
@@ -113,6 +141,8 @@ export type LiveSession = {
   readonly nasPort: string;
   readonly nasPortId: string;
   readonly framedIp: string;
+  readonly framedIpv6Prefix: string;
+  readonly delegatedIpv6Prefix: string;
   readonly callingStationId: string;
   readonly calledStationId: string;
   readonly loginOutcomeHash: string;

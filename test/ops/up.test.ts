@@ -4,6 +4,8 @@ import path from 'node:path';
 import { Client } from 'pg';
 import t from 'tap';
 import { storeAddresses } from '#ops/stores/addresses.ts';
+import { clickHouseProblem, createClickHouse } from '#ops/stores/clickhouse.ts';
+import { processesIn } from '#ops/stores/embedded/processes.ts';
 import { connectRedis } from '#ops/stores/redis.ts';
 import { until } from '#test/support/wait.ts';
 import { launch, noServersBelow, serversBelow, settingsFor, temporaryFolder } from './launch.ts';
@@ -61,6 +63,7 @@ t.test('the life of one data folder', async (t) => {
   const first = launch(t, settings);
   await first.printed(ready);
   const before = storeAddresses(settings);
+  await first.printed(/ClickHouse brought up to date: 0001_accounting\.sql/);
 
   await t.test('each process gets its own addresses and no other secret', async (t) => {
     t.match(first.output(), /password ([a-z2-9]{4}-){4}[a-z2-9]{4}/, 'the first admin is told a password');
@@ -70,6 +73,8 @@ t.test('the life of one data folder', async (t) => {
     for (const name of ['DATABASE_URL', 'FEED_DATABASE_URL']) t.notOk(api[name], `API: no ${name}`);
     t.match(edge.FEED_DATABASE_URL, /lastmile_feed:/);
     t.match(api.APP_DATABASE_URL, /lastmile_app:/);
+    t.equal(edge.CLICKHOUSE_URL, before.clickhouseUrl);
+    t.equal(api.CLICKHOUSE_URL, before.clickhouseUrl);
     t.equal(edge.LASTMILE_SECRET_KEY, api.LASTMILE_SECRET_KEY);
     t.ok(Number(edge.UV_THREADPOOL_SIZE) >= 10);
   });
@@ -87,7 +92,7 @@ t.test('the life of one data folder', async (t) => {
     first.child.kill('SIGINT');
     t.equal(await first.ended, 0);
     const order = [...first.output().matchAll(/^(.*) stopped$/gm)].map((match) => match[1]);
-    t.same(order, ['control-api', 'aaa-server', 'PostgreSQL', 'Redis']);
+    t.same(order, ['control-api', 'aaa-server', 'PostgreSQL', 'Redis', 'ClickHouse']);
     await noServersBelow(folder);
   });
 
@@ -130,6 +135,16 @@ t.test('the life of one data folder', async (t) => {
     t.equal((await withOwner(settings, (client) => client.query('SELECT FROM app_user'))).rowCount, 1);
   });
 
+  await t.test('clickhouse killed with -9 is back on its port with its tables', async (t) => {
+    await second.printed(/ClickHouse serves on port/);
+    const client = createClickHouse(before.clickhouseUrl, { name: 'test' });
+    t.teardown(() => client.close());
+    process.kill(processesIn(path.join(before.folder.path, 'clickhouse'), ['node'])[0]!.pid, 'SIGKILL');
+    await second.printed('ClickHouse runs again');
+    t.equal(await clickHouseProblem(client), null);
+    t.ok((await (await client.query({ query: 'EXISTS TABLE flows', format: 'TabSeparated' })).text()).startsWith('1'));
+  });
+
   await t.test('a process killed with -9 serves again', async (t) => {
     const { PID: killed } = await environmentOf(settings.AAA_ADMIN_PORT);
     process.kill(Number(killed), 'SIGKILL');
@@ -156,6 +171,9 @@ t.test('the life of one data folder', async (t) => {
   await t.test('the next start stops the orphans and has the data', async (t) => {
     t.match(third.output(), /stopping the Redis that an unclean stop left running/);
     t.match(third.output(), /stopping the PostgreSQL that an unclean stop left running/);
+    await third.printed('stopping the ClickHouse that an unclean stop left running');
+    await third.printed(/ClickHouse serves on port/);
+    t.same(storeAddresses(settings), before);
     t.equal((await withOwner(settings, (client) => client.query('SELECT FROM app_user'))).rowCount, 1);
   });
 

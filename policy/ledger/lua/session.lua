@@ -57,7 +57,7 @@ function ledger.save(s, call, newest)
       n = n + 2
     end
   end
-  if describes then ledger.describe(call.args, set) end
+  if describes then ledger.addresses_told(call, s, ledger.describe(call.args, set), set) end
   redis.call('HSET', s.key, unpack(set))
   if s.state == 'closed' then redis.call('PEXPIRE', s.key, KEEP_MS) end
 end
@@ -121,10 +121,12 @@ local function members(call, s)
 end
 
 -- Tells enforcement. Whatever the bound cuts off unread, its sweep finds.
+function ledger.tell(stream, type, tenant, sub, session, at)
+  redis.call('XADD', stream, 'MAXLEN', '~', MOST_EVENTS, '*', 'type', type, 'tenant', tenant, 'sub', sub, 'ses', session, 'at', at)
+end
+
 function ledger.event(call, type, s, at)
-  if s.sub == 0 then return end
-  redis.call('XADD', call.keys.enforce, 'MAXLEN', '~', MOST_EVENTS, '*', 'type', type, 'tenant', s.tenant, 'sub', s.sub,
-    'ses', s.key, 'at', at)
+  if s.sub ~= 0 then ledger.tell(call.keys.enforce, type, s.tenant, s.sub, s.key, at) end
 end
 
 -- How many sessions of a tenant are open, counted where they open and close.
@@ -134,6 +136,7 @@ end
 
 -- Into the indexes of open sessions.
 function ledger.open(call, s)
+  if s.stop then ledger.addresses_again(call, s, s.stop) end
   s.state, s.why, s.stop = 'open', nil, nil
   if s.sub ~= 0 then redis.call('SADD', members(call, s), s.key) end
   redis.call('PERSIST', s.key)
@@ -154,6 +157,7 @@ function ledger.close(call, s, reason, stop)
   redis.call('ZREM', call.keys.nas, s.key)
   if s.sub ~= 0 then redis.call('SREM', members(call, s), s.key) end
   ledger.event(call, 'closed', s, stop)
+  ledger.addresses_end(call, s, stop)
 end
 
 -- A session that said nothing for a month is over. Each that opens may close two: lost Stops do not pile up.

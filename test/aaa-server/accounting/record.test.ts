@@ -31,15 +31,22 @@ t.test('damaged bytes are refused, never thrown at the reader', async () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       decodeRecord(Buffer.from(bytes));
-      decodeRecord(Buffer.concat([Buffer.of(1), bytes]));
+      for (const version of [1, 2]) decodeRecord(Buffer.concat([Buffer.of(version), bytes]));
     }),
   );
+});
+
+t.test('a record stored before there were IPv6 prefixes is read without them', async (t) => {
+  const without = recordOf(7, { framedIpv6Prefix: '', delegatedIpv6Prefix: '' });
+  const versionOne = Buffer.concat([Buffer.of(1), encodeRecord(without).subarray(1, -2)]);
+  t.strictSame(decodeRecord(versionOne), { ok: true, record: without });
+  t.strictSame(decodeRecord(versionOne.subarray(0, -1)), { ok: false, reason: 'damaged' });
 });
 
 t.test('bytes behind a record, another version and a partition that does not exist are refused', async (t) => {
   const whole = encodeRecord(recordOf(7));
   t.strictSame(decodeRecord(Buffer.concat([whole, Buffer.of(0)])), { ok: false, reason: 'damaged' });
-  t.strictSame(decodeRecord(Buffer.concat([Buffer.of(2), whole.subarray(1)])), { ok: false, reason: 'version' });
+  t.strictSame(decodeRecord(Buffer.concat([Buffer.of(3), whole.subarray(1)])), { ok: false, reason: 'version' });
   t.strictSame(decodeRecord(encodeRecord(recordOf(7, { partition: 64 }))), { ok: false, reason: 'damaged' });
 });
 
@@ -139,6 +146,8 @@ t.test('an interim becomes a record with everything it says', async (t) => {
     [attributes.nasPort, 17],
     [attributes.nasPortId, 'ether1'],
     [attributes.framedIpAddress, Buffer.of(10, 1, 2, 3)],
+    [attributes.framedIpv6Prefix, Buffer.from('004020010db80001', 'hex')],
+    [attributes.delegatedIpv6Prefix, Buffer.from('003420010db8f000', 'hex')],
     [attributes.callingStationId, '02:00:00:00:00:01'],
     [attributes.calledStationId, 'pppoe'],
     [attributes.acctSessionTime, 600],
@@ -171,6 +180,8 @@ t.test('an interim becomes a record with everything it says', async (t) => {
     nasPort: '17',
     nasPortId: 'ether1',
     framedIp: '10.1.2.3',
+    framedIpv6Prefix: '2001:db8:1::/64',
+    delegatedIpv6Prefix: '2001:db8:f000::/52',
     callingStationId: '02:00:00:00:00:01',
     calledStationId: 'pppoe',
     terminateCause: '',
@@ -185,6 +196,31 @@ t.test('what a packet does not say is missing, not zero', async (t) => {
   );
   t.equal(accepted([...interim, [attributes.acctSessionTime, 0]]).sessionTimeS, 0);
   t.equal(accepted([...interim, [attributes.acctInputOctets, 'abc']]).upOctets, null, 'a value of another size');
+});
+
+t.test('IPv6 prefixes are kept in their shortest text, one address as a prefix of its own', async (t) => {
+  const prefixes = (list: [number, Value][]) => {
+    const { framedIpv6Prefix, delegatedIpv6Prefix } = accepted([...interim, ...list]);
+    return [framedIpv6Prefix, delegatedIpv6Prefix];
+  };
+  const address = Buffer.from('20010db8000000000000000000000007', 'hex');
+  t.strictSame(prefixes([]), ['', '']);
+  t.strictSame(prefixes([[attributes.framedIpv6Address, address]]), ['2001:db8::7/128', '']);
+  const link = Buffer.from('004020010db800000005ffffffffffffffff', 'hex');
+  t.strictSame(
+    prefixes([
+      [attributes.framedIpv6Address, address],
+      [attributes.framedIpv6Prefix, link],
+    ]),
+    ['2001:db8:0:5::/64', ''],
+    'the host bits are cleared, and the prefix comes before the address',
+  );
+  for (const broken of ['', '00', '0081', '0000', `0040${'00'.repeat(17)}`]) {
+    const octets = Buffer.from(broken, 'hex');
+    t.strictSame(prefixes([[attributes.framedIpv6Prefix, octets]]), ['', ''], `no prefix: ${broken}`);
+    t.strictSame(prefixes([[attributes.delegatedIpv6Prefix, octets]]), ['', '']);
+  }
+  t.strictSame(prefixes([[attributes.framedIpv6Address, address.subarray(1)]]), ['', '']);
 });
 
 t.test('without a Class of ours the user name says whose it is, and nobody is a subscriber too', async (t) => {

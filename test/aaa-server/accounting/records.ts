@@ -35,6 +35,8 @@ export function recordOf(subscriptionId: number, changes: Partial<AccountingReco
     nasPort: '7',
     nasPortId: 'ether1',
     framedIp: '10.1.2.3',
+    framedIpv6Prefix: '2001:db8::/64',
+    delegatedIpv6Prefix: '',
     callingStationId: '02:00:00:00:00:01',
     calledStationId: 'pppoe',
     terminateCause: '',
@@ -72,6 +74,8 @@ export const anyRecord: fc.Arbitrary<AccountingRecord> = fc.record({
   nasPort: text,
   nasPortId: text,
   framedIp: text,
+  framedIpv6Prefix: text,
+  delegatedIpv6Prefix: text,
   callingStationId: text,
   calledStationId: text,
   terminateCause: text,
@@ -87,6 +91,8 @@ export const plainCalls: CallMaker = {
     thresholds: [],
     planPeakBps: 100_000_000,
     adoptedAtMs: null,
+    meter: 'radius',
+    meterSinceMs: null,
   }),
 };
 

@@ -1,0 +1,709 @@
+// For each alert: series under which it fires, with what it then says, and series under which it stays quiet.
+
+/** Series by name, with their values every minute in promtool's notation (`start+step x count`). */
+export type Series = Readonly<Record<string, string>>;
+
+export type AlertCase = {
+  readonly fires: {
+    readonly series: Series;
+    /** Minutes after the first value; default 20. */
+    readonly atMinute?: number;
+    /** Beside `severity`. */
+    readonly labels: Readonly<Record<string, string>>;
+    readonly summary: string;
+  };
+  /** By what keeps it quiet. */
+  readonly quiet: Readonly<Record<string, { readonly series: Series; readonly atMinute?: number }>>;
+};
+
+const aaa = 'job="aaa-server",instance="aaa:9101",process="aaa-server"';
+const api = 'job="control-api",instance="api:8080",process="control-api"';
+const onAaa = { job: 'aaa-server', instance: 'aaa:9101', process: 'aaa-server' };
+const flow = 'job="flow-collector",instance="flow:9102",process="flow-collector"';
+const onFlow = { job: 'flow-collector', instance: 'flow:9102', process: 'flow-collector' };
+const router = 'exporter="192.0.2.1"';
+const tower = 'tenant="1",nas="7",name="tower"';
+const onTower = { tenant: '1', nas: '7', name: 'tower' };
+
+const ready = (check: string, on = aaa) => `lastmile_ready{${on},check="${check}"}`;
+const of = (name: string, labels = '', on = aaa) => `${name}{${on}${labels && `,${labels}`}}`;
+
+export const alertCases: Readonly<Record<string, AlertCase>> = {
+  LastmileProcessDown: {
+    fires: {
+      series: { 'up{job="aaa-server",instance="aaa:9101"}': '1x5 0x20' },
+      labels: { job: 'aaa-server', instance: 'aaa:9101' },
+      summary: 'aaa-server at aaa:9101 does not answer',
+    },
+    quiet: {
+      'one scrape that failed': { series: { 'up{job="aaa-server",instance="aaa:9101"}': '1x9 0 1x15' }, atMinute: 10 },
+      'another job': { series: { 'up{job="node",instance="aaa:9100"}': '0x30' } },
+    },
+  },
+  LastmileProcessRestarts: {
+    fires: {
+      series: { [of('process_start_time_seconds')]: '0x5 100x3 200x3 300x3 400x30' },
+      labels: onAaa,
+      summary: 'aaa-server at aaa:9101 was started 4 times in 15 minutes',
+    },
+    quiet: { 'an upgrade': { series: { [of('process_start_time_seconds')]: '0x10 100x30' } } },
+  },
+  LastmileClockSet: {
+    fires: {
+      series: { [of('lastmile_wall_clock_steps_total')]: '0x10 1x30' },
+      labels: onAaa,
+      summary: 'The clock of aaa:9101 was set',
+    },
+    quiet: {
+      'a step long ago': { series: { [of('lastmile_wall_clock_steps_total')]: '0x2 1x60' }, atMinute: 40 },
+      'a restart of the process': { series: { [of('lastmile_wall_clock_steps_total')]: '3x10 0x30' } },
+    },
+  },
+  LastmileClockOff: {
+    fires: {
+      series: { [of('lastmile_wall_clock_seconds')]: '-30+60x30' },
+      labels: onAaa,
+      summary: 'The clocks of aaa:9101 and of Prometheus differ by 30s',
+    },
+    quiet: { 'the time a scrape takes': { series: { [of('lastmile_wall_clock_seconds')]: '1+60x30' } } },
+  },
+  LastmileRedisAway: {
+    fires: {
+      series: { [ready('redis')]: '1x5 0x30' },
+      labels: { ...onAaa, check: 'redis' },
+      summary: 'Redis does not serve aaa-server at aaa:9101',
+    },
+    quiet: { 'another store that is away': { series: { [ready('redis')]: '1x30', [ready('disk')]: '0x30' } } },
+  },
+  LastmilePostgresAway: {
+    fires: {
+      series: { [ready('postgresql', api)]: '1x5 0x30' },
+      labels: { job: 'control-api', instance: 'api:8080', process: 'control-api', check: 'postgresql' },
+      summary: 'PostgreSQL does not serve control-api at api:8080',
+    },
+    quiet: { 'a restart of PostgreSQL': { series: { [ready('postgresql', api)]: '1x19 0 1x10' } } },
+  },
+  LastmileDiskFilling: {
+    fires: {
+      series: { [of('lastmile_accounting_disk_used_ratio')]: '0.7x5 0.8x30' },
+      labels: onAaa,
+      summary: 'The data disk of aaa:9101 is 80% full',
+    },
+    quiet: { 'room enough': { series: { [of('lastmile_accounting_disk_used_ratio')]: '0.79x30' } } },
+  },
+  LastmileDiskFull: {
+    fires: {
+      series: { [of('lastmile_accounting_disk_used_ratio')]: '0.96x30' },
+      labels: onAaa,
+      summary: 'The data disk of aaa:9101 is 96% full',
+    },
+    quiet: { 'a disk that is only filling': { series: { [of('lastmile_accounting_disk_used_ratio')]: '0.9x30' } } },
+  },
+  LastmileSnapshotIncomplete: {
+    fires: {
+      series: { [ready('subscribers')]: '0x30' },
+      labels: { ...onAaa, check: 'subscribers' },
+      summary: 'aaa:9101 answers no logins: it has no complete copy of the subscribers',
+    },
+    quiet: { 'a first copy that ends soon': { series: { [ready('subscribers')]: '0 1x30' } } },
+  },
+  LastmileFeedBehind: {
+    fires: {
+      series: { [of('lastmile_feed_age_seconds')]: '2x5 60+60x30' },
+      labels: onAaa,
+      summary: 'Changes reach aaa:9101 late: it last kept up 15m 0s ago',
+    },
+    quiet: { 'an idle feed': { series: { [of('lastmile_feed_age_seconds')]: '0 3 5 1 4 2 5x30' } } },
+  },
+  LastmileFeedSilent: {
+    fires: {
+      series: { [of('lastmile_feed_age_seconds')]: '0+60x60' },
+      labels: onAaa,
+      summary: 'aaa:9101 has known nothing new of its subscribers for 20m 0s',
+    },
+    quiet: { 'a feed that is only behind': { series: { [of('lastmile_feed_age_seconds')]: '800x30' } } },
+  },
+  LastmileFeedRowUnreadable: {
+    fires: {
+      series: { [of('lastmile_feed_unreadable_total')]: '0x10 2x30' },
+      labels: onAaa,
+      summary: 'aaa:9101 could not read rows of the subscriber source',
+    },
+    quiet: { 'nothing new': { series: { [of('lastmile_feed_unreadable_total')]: '2x30' } } },
+  },
+  LastmileMirrorBehind: {
+    fires: {
+      series: { [of('lastmile_profile_mirror_age_seconds')]: '4x5 90x30' },
+      labels: onAaa,
+      summary: 'The mirror of decided profiles at aaa:9101 is 1m 30s old',
+    },
+    quiet: { 'a mirror in step': { series: { [of('lastmile_profile_mirror_age_seconds')]: '5x30' } } },
+  },
+  LastmileFeedGuardHolds: {
+    fires: {
+      series: {
+        [of('lastmile_snapshot_held', 'kind="removals"')]: '0x5 120x30',
+        [of('lastmile_snapshot_held', 'kind="reload"')]: '0x35',
+      },
+      labels: { instance: 'aaa:9101', kind: 'removals' },
+      summary: 'The feed guard of aaa:9101 keeps 120 records that the source has lost (removals)',
+    },
+    quiet: {
+      'what was confirmed': { series: { [of('lastmile_snapshot_held', 'kind="removals"')]: '120x10 0x20' } },
+    },
+  },
+  LastmileRejectStorm: {
+    fires: {
+      series: {
+        [of('lastmile_radius_rejects_total', 'reason="expired"')]: '0+12x400 5000+300x30',
+        [of('lastmile_radius_rejects_total', 'reason="wrong_password"')]: '0+12x430',
+      },
+      atMinute: 415,
+      labels: { reason: 'expired' },
+      summary: '5.0 logins a second are rejected as expired',
+    },
+    quiet: {
+      'expired customers whose routers try for ever': {
+        series: { [of('lastmile_radius_rejects_total', 'reason="expired"')]: '0+300x430' },
+        atMinute: 415,
+      },
+      'a few more than usual': {
+        series: { [of('lastmile_radius_rejects_total', 'reason="expired"')]: '0x400 0+30x30' },
+        atMinute: 415,
+      },
+    },
+  },
+  LastmileNasSilent: {
+    fires: {
+      series: {
+        [of('lastmile_nas_last_packet_seconds', tower)]: '60x40',
+        [of('lastmile_nas_open_sessions', tower)]: '12x40',
+      },
+      labels: onTower,
+      summary: 'Access server tower (tenant 1) has been silent for 19m 0s',
+    },
+    quiet: {
+      'it has no sessions': {
+        series: {
+          [of('lastmile_nas_last_packet_seconds', tower)]: '60x40',
+          [of('lastmile_nas_open_sessions', tower)]: '0x40',
+        },
+      },
+      'it speaks to another node': {
+        series: {
+          [of('lastmile_nas_last_packet_seconds', tower)]: '60x40',
+          [`lastmile_nas_last_packet_seconds{job="aaa-server",instance="other:9101",${tower}}`]: '0+60x40',
+          [of('lastmile_nas_open_sessions', tower)]: '12x40',
+        },
+      },
+    },
+  },
+  LastmileNasUnanswered: {
+    fires: {
+      series: {
+        [of('lastmile_nas_dropped_total', tower)]: '0+30x30',
+        [of('lastmile_nas_requests_total', `${tower},kind="access"`)]: '0+60x30',
+        [of('lastmile_nas_requests_total', `${tower},kind="accounting"`)]: '0+60x30',
+      },
+      labels: onTower,
+      summary: '25% of the packets of access server tower (tenant 1) get no answer',
+    },
+    quiet: {
+      'a few of many': {
+        series: {
+          [of('lastmile_nas_dropped_total', tower)]: '0+30x30',
+          [of('lastmile_nas_requests_total', `${tower},kind="access"`)]: '0+600x30',
+        },
+      },
+      'an idle access server': {
+        series: {
+          [of('lastmile_nas_dropped_total', tower)]: '0x30',
+          [of('lastmile_nas_requests_total', `${tower},kind="access"`)]: '0x30',
+        },
+      },
+    },
+  },
+  LastmileWrongSecret: {
+    fires: {
+      series: {
+        [of('lastmile_radius_signs_total', 'sign="likely_wrong_secret"')]: '0+60x40',
+        [of('lastmile_radius_dropped_total', 'reason="bad_request_authenticator"')]: '0+60x40',
+        [of('lastmile_radius_dropped_total', 'reason="bad_message_authenticator"')]: '0x40',
+      },
+      labels: {},
+      summary: '2.0 packets a second look as if the shared secret were wrong',
+    },
+    quiet: {
+      'other drops': {
+        series: {
+          [of('lastmile_radius_signs_total', 'sign="likely_wrong_secret"')]: '0x40',
+          [of('lastmile_radius_dropped_total', 'reason="bad_request_authenticator"')]: '0x40',
+          [of('lastmile_radius_dropped_total', 'reason="unknown_client"')]: '0+600x40',
+        },
+      },
+    },
+  },
+  LastmileUnknownClients: {
+    fires: {
+      series: { [of('lastmile_radius_dropped_total', 'reason="unknown_client"')]: '0+1200x30' },
+      labels: { instance: 'aaa:9101' },
+      summary: '20 packets a second at aaa:9101 come from devices that are no access server of ours',
+    },
+    quiet: {
+      'one device that was not entered': {
+        series: { [of('lastmile_radius_dropped_total', 'reason="unknown_client"')]: '0+60x30' },
+      },
+    },
+  },
+  LastmileKernelDrops: {
+    fires: {
+      series: {
+        [of('lastmile_radius_kernel_drops_total', 'port="acct"')]: '0x14 0+100x15',
+        [of('lastmile_radius_kernel_drops_total', 'port="auth"')]: '0x30',
+      },
+      labels: { instance: 'aaa:9101', port: 'acct' },
+      summary: 'The kernel of aaa:9101 dropped 500 RADIUS packets in 5 minutes (acct port)',
+    },
+    quiet: {
+      'a restart of the process': {
+        series: { [of('lastmile_radius_kernel_drops_total', 'port="acct"')]: '900x15 0x15' },
+      },
+    },
+  },
+  LastmileRadiusSlow: {
+    fires: {
+      series: {
+        [of('lastmile_radius_handling_seconds_bucket', 'kind="accounting",le="0.5"')]: '0+50x30',
+        [of('lastmile_radius_handling_seconds_bucket', 'kind="accounting",le="1"')]: '0+100x30',
+        [of('lastmile_radius_handling_seconds_bucket', 'kind="accounting",le="+Inf"')]: '0+100x30',
+      },
+      labels: { instance: 'aaa:9101', kind: 'accounting' },
+      summary: 'One in a hundred accounting requests at aaa:9101 takes longer than 990ms',
+    },
+    quiet: {
+      'one in a thousand': {
+        series: {
+          [of('lastmile_radius_handling_seconds_bucket', 'kind="access",le="0.001"')]: '0+999x30',
+          [of('lastmile_radius_handling_seconds_bucket', 'kind="access",le="1"')]: '0+1000x30',
+          [of('lastmile_radius_handling_seconds_bucket', 'kind="access",le="+Inf"')]: '0+1000x30',
+        },
+      },
+    },
+  },
+  LastmileHandlerErrors: {
+    fires: {
+      series: { [of('lastmile_radius_dropped_total', 'reason="handler_error"')]: '0x10 3x30' },
+      labels: { instance: 'aaa:9101' },
+      summary: 'aaa:9101 failed to handle 3 packets',
+    },
+    quiet: {
+      'malformed packets': {
+        series: {
+          [of('lastmile_radius_dropped_total', 'reason="handler_error"')]: '0x30',
+          [of('lastmile_radius_dropped_total', 'reason="bad_length"')]: '0+60x30',
+        },
+      },
+    },
+  },
+  LastmileAccountingRefused: {
+    fires: {
+      series: { [of('lastmile_radius_dropped_total', 'reason="accounting_not_durable"')]: '0x18 5x30' },
+      labels: { instance: 'aaa:9101' },
+      summary: 'aaa:9101 could not put accounting records on disk and did not acknowledge them',
+    },
+    quiet: {
+      'a disk that has room again': {
+        series: { [of('lastmile_radius_dropped_total', 'reason="accounting_not_durable"')]: '0x5 5x30' },
+      },
+    },
+  },
+  LastmileAccountingPaused: {
+    fires: {
+      series: {
+        [of('lastmile_accounting_paused', 'wal="n-0"')]: '0x5 1x30',
+        [of('lastmile_accounting_paused', 'wal="n-1"')]: '0x35',
+      },
+      labels: { instance: 'aaa:9101' },
+      summary: 'aaa:9101 keeps accounting on disk but does not count it',
+    },
+    quiet: { 'a failover': { series: { [of('lastmile_accounting_paused', 'wal="n-0"')]: '0x18 1x1 0x20' } } },
+  },
+  LastmileAccountingBacklog: {
+    fires: {
+      series: { [of('lastmile_accounting_backlog_bytes', 'wal="n-0"')]: '0+4194304x40' },
+      atMinute: 30,
+      labels: { instance: 'aaa:9101' },
+      summary: '120MiB of accounting at aaa:9101 are not counted yet, and it grows',
+    },
+    quiet: {
+      'a backlog that is worked off': {
+        series: { [of('lastmile_accounting_backlog_bytes', 'wal="n-0"')]: '900000000-10000000x40' },
+        atMinute: 30,
+      },
+      'what is always under way': {
+        series: { [of('lastmile_accounting_backlog_bytes', 'wal="n-0"')]: '0+1000x40' },
+        atMinute: 30,
+      },
+    },
+  },
+  LastmileLaneStopped: {
+    fires: {
+      series: { [of('lastmile_accounting_stopped_lanes', 'wal="n-0"')]: '0x5 2x30' },
+      labels: { instance: 'aaa:9101', wal: 'n-0' },
+      summary: '2 of 64 lanes at aaa:9101 wait at a record that the ledger does not take',
+    },
+    quiet: {
+      'a lane that waits a moment': {
+        series: { [of('lastmile_accounting_stopped_lanes', 'wal="n-0"')]: '0x15 1x3 0x30' },
+      },
+    },
+  },
+  LastmileLogDamaged: {
+    fires: {
+      series: {
+        [of('lastmile_accounting_alarms_total', 'reason="wal_damaged"')]: '_x100 1x100',
+        [of('process_start_time_seconds')]: '_x100 6000x100',
+      },
+      atMinute: 110,
+      labels: { instance: 'aaa:9101', reason: 'wal_damaged' },
+      summary: 'The accounting log of aaa:9101 and the ledger do not fit together: wal_damaged',
+    },
+    quiet: {
+      'found at a start long ago': {
+        series: {
+          [of('lastmile_accounting_alarms_total', 'reason="wal_damaged"')]: '1x100',
+          [of('process_start_time_seconds')]: '0x100',
+        },
+        atMinute: 70,
+      },
+      'another alarm': {
+        series: {
+          [of('lastmile_accounting_alarms_total', 'reason="disk_filling"')]: '0x10 1x100',
+          [of('process_start_time_seconds')]: '0x100',
+        },
+      },
+    },
+  },
+  LastmileQuarantineGrowing: {
+    fires: {
+      series: { [of('lastmile_accounting_results_total', 'result="quarantined"')]: '0x29 0+1x60' },
+      atMinute: 60,
+      labels: { instance: 'aaa:9101' },
+      summary: '30 accounting records of the last hour at aaa:9101 were put aside uncounted',
+    },
+    quiet: {
+      'a few': {
+        series: { [of('lastmile_accounting_results_total', 'result="quarantined"')]: '0x30 5x60' },
+        atMinute: 60,
+      },
+    },
+  },
+  LastmileHistoryBehind: {
+    fires: {
+      series: { [of('lastmile_outbox_oldest_seconds')]: '0x5 1200x30' },
+      labels: onAaa,
+      summary: 'Usage history at aaa:9101 has waited for ClickHouse for 20m 0s',
+    },
+    quiet: { 'a batch that is being gathered': { series: { [of('lastmile_outbox_oldest_seconds')]: '60x30' } } },
+  },
+  LastmileHistoryGrowing: {
+    fires: {
+      series: { [of('lastmile_outbox_spool_bytes')]: '0+33554432x40' },
+      atMinute: 32,
+      labels: onAaa,
+      summary: '1GiB of usage history at aaa:9101 wait on disk, and it grows',
+    },
+    quiet: {
+      'a backlog that is worked off': {
+        series: { [of('lastmile_outbox_spool_bytes')]: '9000000000-100000000x40' },
+        atMinute: 32,
+      },
+    },
+  },
+  LastmileHistoryFillsRedis: {
+    fires: {
+      series: { [of('lastmile_outbox_stream_entries')]: '0x5 2000000x30' },
+      labels: onAaa,
+      summary: '2M entries of usage history of aaa:9101 stay in Redis',
+    },
+    quiet: {
+      'what waits for the next look while ClickHouse is away': {
+        series: { [of('lastmile_outbox_stream_entries')]: '50000x30' },
+      },
+    },
+  },
+  LastmileHistoryRejected: {
+    fires: {
+      series: { [of('lastmile_outbox_rejected_batches')]: '0x5 2x30' },
+      labels: onAaa,
+      summary: 'ClickHouse refused 2 batches of usage history of aaa:9101',
+    },
+    quiet: { 'batches that were cleared away': { series: { [of('lastmile_outbox_rejected_batches')]: '2x5 0x30' } } },
+  },
+  LastmileCoaFailing: {
+    fires: {
+      series: {
+        [of('lastmile_coa_requests_total', 'kind="coa",result="ack"')]: '0+6x40',
+        [of('lastmile_coa_requests_total', 'kind="coa",result="timeout"')]: '0+2x40',
+        [of('lastmile_coa_requests_total', 'kind="coa",result="nak_401"')]: '0+2x40',
+        [of('lastmile_coa_requests_total', 'kind="coa",result="withdrawn"')]: '0+50x40',
+      },
+      labels: {},
+      summary: '40% of the changes sent to access servers are refused or not answered',
+    },
+    quiet: {
+      'sessions that had just ended': {
+        series: {
+          [of('lastmile_coa_requests_total', 'kind="coa",result="ack"')]: '0+6x40',
+          [of('lastmile_coa_requests_total', 'kind="coa",result="nak_503"')]: '0+6x40',
+        },
+      },
+      'one of two': {
+        series: {
+          [of('lastmile_coa_requests_total', 'kind="coa",result="ack"')]: '0x15 1x30',
+          [of('lastmile_coa_requests_total', 'kind="coa",result="timeout"')]: '0x15 1x30',
+        },
+      },
+    },
+  },
+  LastmileEnforcementLag: {
+    fires: {
+      series: {
+        [of('lastmile_enforcement_lag_seconds_bucket', 'le="5"')]: '0+5x40',
+        [of('lastmile_enforcement_lag_seconds_bucket', 'le="10"')]: '0+10x40',
+        [of('lastmile_enforcement_lag_seconds_bucket', 'le="+Inf"')]: '0+10x40',
+      },
+      labels: {},
+      summary: 'From a crossed threshold to its confirmed change it takes up to 9.5s',
+    },
+    quiet: {
+      'changes within a second': {
+        series: {
+          [of('lastmile_enforcement_lag_seconds_bucket', 'le="1"')]: '0+10x40',
+          [of('lastmile_enforcement_lag_seconds_bucket', 'le="+Inf"')]: '0+10x40',
+        },
+      },
+      'nothing crossed': {
+        series: {
+          [of('lastmile_enforcement_lag_seconds_bucket', 'le="1"')]: '0x40',
+          [of('lastmile_enforcement_lag_seconds_bucket', 'le="+Inf"')]: '0x40',
+        },
+      },
+    },
+  },
+  LastmileEnforcementUnowned: {
+    fires: {
+      series: { [of('lastmile_enforcement_partitions_owned')]: '64x5 60x30' },
+      labels: {},
+      summary: 'Only 60 of 64 partitions are enforced by some node',
+    },
+    quiet: {
+      'two nodes that share them': {
+        series: {
+          [of('lastmile_enforcement_partitions_owned')]: '40x30',
+          'lastmile_enforcement_partitions_owned{job="aaa-server",instance="other:9101"}': '24x30',
+        },
+      },
+      'a handover': { series: { [of('lastmile_enforcement_partitions_owned')]: '64x18 0x1 64x20' } },
+    },
+  },
+  LastmileEnforcementFailing: {
+    fires: {
+      series: { [of('lastmile_enforcement_failures_total', 'step="assess"')]: '0+60x40' },
+      labels: { instance: 'aaa:9101', step: 'assess' },
+      summary: 'Enforcement at aaa:9101 fails again and again at the step assess',
+    },
+    quiet: {
+      'a failure now and then': { series: { [of('lastmile_enforcement_failures_total', 'step="assess"')]: '0+1x40' } },
+    },
+  },
+  LastmileBrakeHolds: {
+    fires: {
+      series: {
+        [of('lastmile_brake_holding', 'tenant="3"')]: '0x5 1x30',
+        [of('lastmile_brake_holding', 'tenant="4"')]: '0x35',
+      },
+      labels: { tenant: '3' },
+      summary: 'The brake holds restrictions of tenant 3: an operator must confirm or cancel them',
+    },
+    quiet: { 'a brake that was confirmed': { series: { [of('lastmile_brake_holding', 'tenant="3"')]: '1x10 0x30' } } },
+  },
+  LastmileApiErrors: {
+    fires: {
+      series: {
+        [of('lastmile_http_request_duration_seconds_count', 'method="GET",route="/a",status="200"', api)]: '0+90x30',
+        [of('lastmile_http_request_duration_seconds_count', 'method="GET",route="/a",status="503"', api)]: '0+10x30',
+      },
+      labels: {},
+      summary: '10% of the API requests end in a server error',
+    },
+    quiet: {
+      'readiness checks that say no': {
+        series: {
+          [of('lastmile_http_request_duration_seconds_count', 'method="GET",route="/readyz",status="503"', api)]:
+            '0+90x30',
+          [of('lastmile_http_request_duration_seconds_count', 'method="GET",route="/a",status="200"', api)]: '0+10x30',
+        },
+      },
+      'mistakes of the clients': {
+        series: {
+          [of('lastmile_http_request_duration_seconds_count', 'method="GET",route="/a",status="404"', api)]: '0+90x30',
+        },
+      },
+    },
+  },
+  LastmileApiSlow: {
+    fires: {
+      series: {
+        [of('lastmile_http_request_duration_seconds_bucket', 'route="/a",le="1"', api)]: '0+90x30',
+        [of('lastmile_http_request_duration_seconds_bucket', 'route="/a",le="5"', api)]: '0+100x30',
+        [of('lastmile_http_request_duration_seconds_bucket', 'route="/a",le="+Inf"', api)]: '0+100x30',
+      },
+      labels: {},
+      summary: 'One in a hundred API requests takes longer than 4.6s',
+    },
+    quiet: {
+      'quick replies': {
+        series: {
+          [of('lastmile_http_request_duration_seconds_bucket', 'route="/a",le="0.1"', api)]: '0+100x30',
+          [of('lastmile_http_request_duration_seconds_bucket', 'route="/a",le="+Inf"', api)]: '0+100x30',
+        },
+      },
+    },
+  },
+  LastmileExporterSilent: {
+    fires: {
+      series: { [of('lastmile_flow_exporter_last_seen_seconds', router, flow)]: '60x40' },
+      labels: { exporter: '192.0.2.1' },
+      summary: 'Router 192.0.2.1 has sent no flows for 19m 0s',
+    },
+    quiet: {
+      'it sends to another node': {
+        series: {
+          [of('lastmile_flow_exporter_last_seen_seconds', router, flow)]: '60x40',
+          [`lastmile_flow_exporter_last_seen_seconds{job="flow-collector",instance="other:9102",${router}}`]: '0+60x40',
+        },
+      },
+    },
+  },
+  LastmileFlowsLost: {
+    fires: {
+      series: {
+        [of('lastmile_flow_exporter_lost_total', router, flow)]: '0+12x40',
+        [of('lastmile_flow_exporter_packets_total', router, flow)]: '0+120x40',
+      },
+      atMinute: 25,
+      labels: { exporter: '192.0.2.1' },
+      summary: 'Of the flows of router 192.0.2.1 many are lost: 0.10 for each datagram received',
+    },
+    quiet: {
+      'a datagram now and then': {
+        series: {
+          [of('lastmile_flow_exporter_lost_total', router, flow)]: '0+1x40',
+          [of('lastmile_flow_exporter_packets_total', router, flow)]: '0+120x40',
+        },
+        atMinute: 25,
+      },
+    },
+  },
+  LastmileFlowKernelDrops: {
+    fires: {
+      series: { [of('lastmile_flow_kernel_drops_total', '', flow)]: '0x14 0+100x15' },
+      labels: { instance: 'flow:9102' },
+      summary: 'The kernel of flow:9102 dropped 500 datagrams of flows in 5 minutes',
+    },
+    quiet: {
+      'a restart of the process': { series: { [of('lastmile_flow_kernel_drops_total', '', flow)]: '900x15 0x15' } },
+    },
+  },
+  LastmileFlowTemplatesMissing: {
+    fires: {
+      series: {
+        [of('lastmile_flow_unknown_template_total', '', flow)]: '0+180x60',
+        [of('lastmile_flow_late_decoded_total', '', flow)]: '0+60x60',
+      },
+      atMinute: 40,
+      labels: { instance: 'flow:9102' },
+      summary: '2.0 sets of flows a second at flow:9102 cannot be decoded: their template does not come',
+    },
+    quiet: {
+      'templates that come a little later': {
+        series: {
+          [of('lastmile_flow_unknown_template_total', '', flow)]: '0+180x60',
+          [of('lastmile_flow_late_decoded_total', '', flow)]: '0+180x60',
+        },
+        atMinute: 40,
+      },
+    },
+  },
+  LastmileFlowTimesImpossible: {
+    fires: {
+      series: {
+        [of('lastmile_flow_time_clamped_total', '', flow)]: '0+30x40',
+        [of('lastmile_flow_records_total', '', flow)]: '0+60x40',
+      },
+      atMinute: 30,
+      labels: { instance: 'flow:9102' },
+      summary: '50% of the flows at flow:9102 have an impossible time',
+    },
+    quiet: {
+      'a few of many': {
+        series: {
+          [of('lastmile_flow_time_clamped_total', '', flow)]: '0+3x40',
+          [of('lastmile_flow_records_total', '', flow)]: '0+60x40',
+        },
+        atMinute: 30,
+      },
+    },
+  },
+  LastmileFlowUsageBacklog: {
+    fires: {
+      series: { [of('lastmile_flow_usage_backlog_bytes', 'wal="n-0"', flow)]: '0+4194304x40' },
+      atMinute: 30,
+      labels: { instance: 'flow:9102' },
+      summary: '120MiB of usage by flows at flow:9102 are not counted yet, and it grows',
+    },
+    quiet: {
+      'a backlog that is worked off': {
+        series: { [of('lastmile_flow_usage_backlog_bytes', 'wal="n-0"', flow)]: '900000000-10000000x40' },
+        atMinute: 30,
+      },
+    },
+  },
+  LastmileFlowSpoolGrowing: {
+    fires: {
+      series: { [of('lastmile_flow_spool_bytes', '', flow)]: '0+33554432x40' },
+      atMinute: 32,
+      labels: onFlow,
+      summary: '1GiB of flows at flow:9102 wait on disk for ClickHouse, and it grows',
+    },
+    quiet: {
+      'a spool that is worked off': {
+        series: { [of('lastmile_flow_spool_bytes', '', flow)]: '9000000000-100000000x40' },
+        atMinute: 32,
+      },
+    },
+  },
+  LastmileFlowsBehind: {
+    fires: {
+      series: { [of('lastmile_flow_spool_oldest_seconds', '', flow)]: '0x5 1200x30' },
+      labels: onFlow,
+      summary: 'Flows at flow:9102 have waited for ClickHouse for 20m 0s',
+    },
+    quiet: { 'a batch on its way': { series: { [of('lastmile_flow_spool_oldest_seconds', '', flow)]: '2x40' } } },
+  },
+  LastmileFlowRowsDropped: {
+    fires: {
+      series: { [of('lastmile_flow_rows_dropped_total', 'reason="spool_full"', flow)]: '0x15 0+60x20' },
+      atMinute: 26,
+      labels: { instance: 'flow:9102', reason: 'spool_full' },
+      summary: 'flow:9102 gave up 600 flows in 10 minutes: spool_full',
+    },
+    quiet: {
+      'what was dropped long ago': {
+        series: { [of('lastmile_flow_rows_dropped_total', 'reason="spool_full"', flow)]: '0x2 50x40' },
+        atMinute: 30,
+      },
+    },
+  },
+};
