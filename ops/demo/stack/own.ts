@@ -40,6 +40,7 @@ const ports = {
 
 export function createOwnStack({ environment, say, trouble }: OwnStackOptions): OwnStack {
   let temporary: string | undefined;
+  let stopping: Promise<void> | undefined;
   let stack: ReturnType<typeof createStack> | undefined;
 
   /** With PostgreSQL's data, which lies elsewhere when its user cannot reach the folder. */
@@ -61,13 +62,14 @@ export function createOwnStack({ environment, say, trouble }: OwnStackOptions): 
       };
       const present = processes.filter(({ script }) => existsSync(path.join(repository, script)));
       const settings = await checkedSettings(given, present);
+      if (stopping) throw new Error('stopped before the start');
       stack = createStack({ settings, given, processes: present, say, logged: (line) => reportError(line, trouble) });
       await stack.start();
       return lastmileOf(given, true);
     },
-    async stop() {
-      await stack?.stop();
-      removeFolder();
+    stop() {
+      stopping ??= (stack?.stop() ?? Promise.resolve()).then(removeFolder);
+      return stopping;
     },
     abandon() {
       stack?.abandon();
