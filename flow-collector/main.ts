@@ -41,7 +41,9 @@ function build(config: Settings) {
   const inFolder = (name: string) => path.join(folder.path, name);
   const count = config.FLOW_WORKERS || Math.min(4, os.availableParallelism());
   const wals = flowWalRoot(folder.path);
-  const workerWals = Array.from({ length: count }, (_, index) => walFolder(wals, folder.uuid, index));
+  // The ledger knows a log by its name: aaa-server of this node has its own.
+  const walOf = (index: number) => walFolder(wals, `flow-${folder.uuid}`, index);
+  const workerWals = Array.from({ length: count }, (_, index) => walOf(index));
   const onFatal = (error: unknown) => die(log, 'a part of the process died', error);
   const { nowMs } = systemClock;
 
@@ -81,7 +83,7 @@ function build(config: Settings) {
       redisUrl: config.REDIS_URL,
       logLevel: config.LOG_LEVEL,
     },
-    walFolder: (index) => walFolder(wals, folder.uuid, index),
+    walFolder: walOf,
     exporters: exporters.current,
     templates: () => readTemplates(templateFile, exporterLog),
     ownCounters,
