@@ -11,8 +11,9 @@ import { homeOutside } from '#ops/stores/embedded/postgres-place.ts';
 import { checkedSettings } from '#ops/up/check.ts';
 import { processes } from '#ops/up/environment.ts';
 import { repository } from '#ops/up/node-process.ts';
+import { settings } from '#ops/up/settings.ts';
 import { createStack } from '#ops/up/stack.ts';
-import { demoSettings, type Lastmile, lastmileOf } from './lastmile.ts';
+import { type Lastmile, lastmileOf } from './lastmile.ts';
 
 export type OwnStack = {
   /** Resolves when it serves. */
@@ -61,9 +62,15 @@ export function createOwnStack({ environment, say, trouble }: OwnStackOptions): 
         ...(await freePorts(environment)),
       };
       const present = processes.filter(({ script }) => existsSync(path.join(repository, script)));
-      const settings = await checkedSettings(given, present);
+      const checked = await checkedSettings(given, present);
       if (stopping) throw new Error('stopped before the start');
-      stack = createStack({ settings, given, processes: present, say, logged: (line) => reportError(line, trouble) });
+      stack = createStack({
+        settings: checked,
+        given,
+        processes: present,
+        say,
+        logged: (line) => reportError(line, trouble),
+      });
       await stack.start();
       return lastmileOf(given, true);
     },
@@ -87,7 +94,7 @@ async function freePorts(environment: Environment): Promise<Record<string, strin
   const chosen: Record<string, string> = {};
   for (const [name, kind] of Object.entries(ports)) {
     if (environment[name]) continue;
-    const usual = Number((demoSettings.properties[name as keyof typeof ports] as { default?: unknown }).default);
+    const usual = Number((settings.properties[name as keyof typeof ports] as { default?: unknown }).default);
     if (!(await isPortFree(kind, usual))) chosen[name] = String(await freePort());
   }
   return chosen;
