@@ -9,7 +9,7 @@ import { catalog } from '#ops/seed/demo.ts';
 import { formatOutcome } from '#policy/access/outcome.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import { strideOver } from './access-packets.ts';
-import { addAccessServer, addStation } from './access-server.ts';
+import { addAccessServer, addStation, subscriberAddress } from './access-server.ts';
 import type { MakePacket } from './packet-store.ts';
 
 export type AccountingPackets = {
@@ -68,7 +68,7 @@ export function accountingPackets(options: AccountingPackets): MakePacket {
     builder.add(attribute.userName, `user${user}`);
     addAccessServer(builder, socket, line);
     addStation(builder, user);
-    builder.add(attribute.framedIpAddress, Buffer.of(100, 64 + ((user >>> 16) & 63), (user >>> 8) & 255, user & 255));
+    builder.add(attribute.framedIpAddress, subscriberAddress(user));
     builder.add(attribute.acctAuthentic, radius);
     builder.add(attribute.eventTimestamp, startedAtS + step * interimS);
     builder.add(attribute.class, lastClass);

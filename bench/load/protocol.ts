@@ -63,10 +63,8 @@ export type ToGenerator =
   | { readonly type: 'run'; readonly plan: RunPlan };
 
 export type FromGenerator =
-  | { readonly type: 'ready' }
   | { readonly type: 'prepared'; readonly packets: number }
   /** The measured span begins or ends now. */
   | { readonly type: 'measuring' }
   | { readonly type: 'measured' }
-  | { readonly type: 'result'; readonly result: RunResult }
-  | { readonly type: 'failed'; readonly reason: string };
+  | { readonly type: 'result'; readonly result: RunResult };

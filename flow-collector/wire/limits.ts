@@ -30,4 +30,4 @@ export const defaultLimits: Limits = {
 };
 
 /** What things take beside their text, measured generously: octets. */
-export const weight = { sender: 3000, domain: 1200, template: 500, pending: 400, rate: 100 } as const;
+export const weight = { sender: 4000, domain: 1800, template: 600, pending: 400, rate: 100 } as const;

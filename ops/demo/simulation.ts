@@ -33,6 +33,7 @@ export type SimulationOptions = Prepared & {
 };
 
 const lostExports = 0.01;
+const historyEveryMs = 2000;
 const suspensionMs = 12_000;
 const patienceMs = 60_000;
 
@@ -103,7 +104,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
       await exporters.start();
       await isp.start();
       watch.start();
-      timer = setInterval(look.remember, 1000);
+      timer = setInterval(look.remember, historyEveryMs);
     },
     async conclude() {
       notice = 'every session says its last word';

@@ -71,7 +71,7 @@ export function createIsp(options: IspOptions): Isp {
       meters,
       nowMs,
       tap: taps[place] ?? { opened: () => undefined, closed: () => undefined },
-      send: (kind, datagram) => sockets[place]?.send(kind, datagram),
+      send: (kind, datagram, left) => sockets[place]?.send(kind, datagram, left),
     }),
   );
   const story = createStory({ ...options, servers });

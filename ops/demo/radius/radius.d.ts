@@ -23,6 +23,7 @@ declare module 'radius' {
     }): Buffer;
     /** The attributes become the answer's; Proxy-State and a Message-Authenticator are added when the request had them. */
     encode_response(answer: { packet: Decoded; code: string; secret: string; attributes: Attribute[] }): Buffer;
+    decode(packet: { packet: Buffer; secret: string }): Decoded;
     decode_without_secret(packet: { packet: Buffer }): Decoded;
     verify_response(exchange: { request: Buffer; response: Buffer; secret: string }): boolean;
   };

@@ -10,8 +10,9 @@ export type Target = {
   /** Prometheus. */
   readonly expr?: string;
   readonly legendFormat?: string;
-  /** ClickHouse. */
+  /** ClickHouse; format 0 is a time series, 1 a table. */
   readonly rawSql?: string;
+  readonly format?: number | string;
 };
 
 export type Panel = {
@@ -44,7 +45,12 @@ export type Dashboard = {
 };
 
 /** A query, and where it stands for whoever mends it. */
-export type Query = { readonly at: string; readonly text: string; readonly legend?: string };
+export type Query = {
+  readonly at: string;
+  readonly text: string;
+  readonly legend?: string;
+  readonly overTime?: boolean;
+};
 
 export const grafanaFolder = path.resolve(import.meta.dirname, '../../../ops/deploy/grafana');
 
@@ -77,7 +83,9 @@ export const promQueries: readonly Query[] = [
 ];
 
 export const sqlQueries: readonly Query[] = [
-  ...targets.flatMap(({ at, target: { rawSql } }) => (rawSql === undefined ? [] : [{ at, text: rawSql }])),
+  ...targets.flatMap(({ at, target: { rawSql, format } }) =>
+    rawSql === undefined ? [] : [{ at, text: rawSql, overTime: format === 0 }],
+  ),
   ...variables.flatMap(({ at, variable }) =>
     variable.datasource?.type === 'grafana-clickhouse-datasource' && typeof variable.query === 'string'
       ? [{ at, text: variable.query }]

@@ -4,14 +4,10 @@ import path from 'node:path';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 
-/** Metrics of parts that are not in the product yet: their names are not looked for before the part is there. */
-const parts: readonly { readonly prefix: string; readonly folder: string }[] = [
-  { prefix: 'lastmile_flow_', folder: 'flow-collector/main.ts' },
-  { prefix: 'lastmile_outbox_', folder: 'aaa-server/outbox' },
-];
-const absent = parts.filter(({ folder }) => !existsSync(path.join(root, folder)));
+export const hasFlowCollector = existsSync(path.join(root, 'flow-collector/main.ts'));
 
-export const isAwaited = (name: string) => absent.some(({ prefix }) => name.startsWith(prefix));
+/** A metric of a process that is not in the product yet: it is not looked for before the process is there. */
+export const isAwaited = (name: string) => !hasFlowCollector && name.startsWith('lastmile_flow_');
 
 /** Names that a query may use, from the `# TYPE` lines of an exposition. */
 export function exposedNames(exposition: string): string[] {
