@@ -71,7 +71,7 @@ function figures(view: View, width: number): Line[] {
       span(`   difference ${bytesText(difference)} (${share.toFixed(1)} %)`, 'dim'),
     ]),
     row('Lastmile', [
-      span(`to be counted ${backlog}   flow: ${view.flow}   `),
+      span(`to count ${backlog}   flow: ${view.flow}   `),
       span(`mishaps on purpose ${view.mishaps}`, 'dim'),
     ]),
   ];

@@ -32,7 +32,7 @@ t.test(
   async (t) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-demo-test-'));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    const [http, admin, auth, acct] = await freePorts(4);
+    const [http, admin, auth, acct, netflow, flowAdmin] = await freePorts(6);
     const picture = path.join(folder, 'screen.svg');
     const run = await demo(['--subscribers', '8', '--duration', '8', '--picture', picture], {
       TMPDIR: folder,
@@ -40,7 +40,10 @@ t.test(
       AAA_ADMIN_PORT: String(admin),
       RADIUS_AUTH_PORT: String(auth),
       RADIUS_ACCT_PORT: String(acct),
+      NETFLOW_PORT: String(netflow),
+      FLOW_ADMIN_PORT: String(flowAdmin),
       AAA_WORKERS: '1',
+      FLOW_WORKERS: '1',
     });
     t.equal(run.code, 0, run.out + run.err);
     t.match(run.out, /no Lastmile runs here/);
