@@ -24,6 +24,7 @@ import { walRoot } from './accounting/accounting.ts';
 import { accountingWork } from './accounting/apply.ts';
 import { createCallMaker } from './accounting/call.ts';
 import { outcomeHash } from './accounting/class.ts';
+import { createMeters } from './accounting/meters.ts';
 import { adminCalls } from './admin-calls.ts';
 import { type Settings, settings } from './config.ts';
 import { createDecide } from './enforcement/decide.ts';
@@ -85,8 +86,22 @@ function build(config: Settings) {
     onFatal,
   );
   const nudge = (partitions: ReadonlySet<number>) => enforcement.current()?.nudge(partitions);
+  const meters = onRedis(
+    'meters',
+    redis,
+    (client) =>
+      createMeters({
+        ledger: createLedger(client, { onProblem }),
+        snapshot: subscribers.reader,
+        log: log.child({ component: 'accounting' }),
+      }),
+    onFatal,
+  );
   subscribers.onChange((changes) => {
-    for (const { kind, tenantId, key } of changes) enforcement.current()?.changed({ kind, tenantId, id: key });
+    for (const { kind, tenantId, key } of changes) {
+      enforcement.current()?.changed({ kind, tenantId, id: key });
+      if (kind === 'subscription') meters.current()?.changed(tenantId, key);
+    }
   });
 
   const accountingLog = log.child({ component: 'accounting' });
@@ -155,7 +170,7 @@ function build(config: Settings) {
     ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }, outbox.ready],
     routes: adminCalls({ keyring, guard: subscribers.guard, snapshot: subscribers.reader, workers }),
   });
-  return { log, parts: [admin, disk, redis, subscribers, outbox, adoptedLogs, workers, enforcement] };
+  return { log, parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, workers, enforcement] };
 }
 
 const receiveBufferBytes = 8 * 1024 * 1024;

@@ -10,6 +10,7 @@ import { authRoutes } from './auth/routes.ts';
 import { customerRoutes } from './customers/routes.ts';
 import type { Deps } from './deps.ts';
 import { enforcementRoutes } from './enforcement/routes.ts';
+import { exporterRoutes } from './exporters/routes.ts';
 import { feedGuardRoutes } from './feed-guard/routes.ts';
 import { flowRoutes } from './flows/routes.ts';
 import { nasRoutes } from './nas/routes.ts';
@@ -79,6 +80,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       usageRoutes(api, deps);
       enforcementRoutes(api, deps);
       feedGuardRoutes(api, deps);
+      exporterRoutes(api, deps);
       flowRoutes(api, deps);
       systemRoutes(api, deps, options);
     },

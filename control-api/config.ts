@@ -9,6 +9,7 @@ export const settings = Type.Object({
     default: 9101,
     description: '/metrics, /healthz, /readyz and the admin calls of control-api',
   }),
+  FLOW_ADMIN_PORT: port({ default: 9102, description: '/metrics, /healthz, /readyz of flow-collector' }),
   APP_DATABASE_URL: text({
     secret: true,
     description: 'PostgreSQL as role lastmile_app; `npm start` derives it from DATABASE_URL',

@@ -2,6 +2,7 @@
 import { authErrors } from './auth/errors.ts';
 import { customerErrors } from './customers/errors.ts';
 import { enforcementErrors } from './enforcement/errors.ts';
+import { exporterErrors } from './exporters/errors.ts';
 import { feedGuardErrors } from './feed-guard/errors.ts';
 import { nasErrors } from './nas/errors.ts';
 import type { ErrorEntry } from './problem.ts';
@@ -39,6 +40,7 @@ export const errors = {
   ...usageErrors,
   ...enforcementErrors,
   ...feedGuardErrors,
+  ...exporterErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errors;

@@ -1,4 +1,5 @@
 // What the API needs of the ledger in Redis: usage, sessions and the brake. Tests may give it in memory.
+import { type ExporterTraffic, readExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { RedisClient } from '#ops/stores/redis.ts';
 import { type EnforcementAction, listActions } from '#policy/ledger/actions.ts';
 import { type Brake, type BrakeAnswer, cancelBrake, confirmBrake, listBrakes } from '#policy/ledger/brake.ts';
@@ -42,6 +43,12 @@ export function createBrakeDesk(current: () => RedisClient | undefined): BrakeDe
     confirm: async (tenantId, id, count) => confirmBrake(clientOf(current), tenantId, id, count),
     cancel: async (tenantId, id) => cancelBrake(clientOf(current), tenantId, id),
   };
+}
+
+export function createExporterTraffic(
+  current: () => RedisClient | undefined,
+): () => Promise<ReadonlyMap<string, ExporterTraffic>> {
+  return async () => readExporterTraffic(clientOf(current));
 }
 
 function clientOf(current: () => RedisClient | undefined): RedisClient {

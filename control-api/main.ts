@@ -9,7 +9,7 @@ import { run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
-import { createClickHouse } from '#ops/stores/clickhouse.ts';
+import { clickHouseReady, createClickHouse } from '#ops/stores/clickhouse.ts';
 import { postgresReady } from '#ops/stores/postgres.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
@@ -18,10 +18,11 @@ import { createFirstAdmin } from './auth/first-admin.ts';
 import { type Settings, settings } from './config.ts';
 import { createDb } from './database/connect.ts';
 import { createFeedPruning } from './database/feed-pruning.ts';
+import { createDiscovery } from './exporters/discovery.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
-import { createBrakeDesk, createLedgerReader } from './ledger-reader.ts';
+import { createBrakeDesk, createExporterTraffic, createLedgerReader } from './ledger-reader.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -39,6 +40,7 @@ async function build(config: Settings) {
     password: config.ADMIN_PASSWORD,
     announce: (email, password) => process.stdout.write(`first super admin: ${email} / ${password}\n`),
   });
+  const exporterTraffic = createExporterTraffic(redis.current);
   const app = await buildApp(
     {
       db,
@@ -48,7 +50,11 @@ async function build(config: Settings) {
       history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
       feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
-      neighbours: [{ name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) }],
+      exporterTraffic,
+      neighbours: [
+        { name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) },
+        { name: 'flow-collector', url: adminUrl(config.BIND_HOST, config.FLOW_ADMIN_PORT) },
+      ],
     },
     {
       log,
@@ -56,6 +62,8 @@ async function build(config: Settings) {
       ready: [
         postgresReady(db.$client),
         redisReady(redis.current),
+        // Only the history needs it.
+        ...(clickhouse ? [{ ...clickHouseReady(clickhouse), advisory: true }] : []),
         { name: 'first super admin', check: firstAdmin.ready },
       ],
       version: JSON.parse(readFileSync(path.resolve(import.meta.dirname, '../package.json'), 'utf8')).version,
@@ -65,7 +73,8 @@ async function build(config: Settings) {
   const history = { name: 'clickhouse', start: async () => {}, stop: async () => clickhouse?.close() };
   const pool = { name: 'postgresql', start: async () => {}, stop: () => db.$client.end() };
   const http = createHttpPart(app, config.BIND_HOST, config.HTTP_PORT);
-  return { log, app, parts: [pool, history, redis, firstAdmin, createFeedPruning(db, log), http] };
+  const discovery = createDiscovery({ db, exporterTraffic, log });
+  return { log, app, parts: [pool, history, redis, firstAdmin, createFeedPruning(db, log), discovery, http] };
 }
 
 try {

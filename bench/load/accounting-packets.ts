@@ -9,12 +9,14 @@ import { catalog } from '#ops/seed/demo.ts';
 import { formatOutcome } from '#policy/access/outcome.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import { strideOver } from './access-packets.ts';
-import { addAccessServer, addStation } from './access-server.ts';
+import { addAccessServer, addStation, subscriberAddress } from './access-server.ts';
 import type { MakePacket } from './packet-store.ts';
 
 export type AccountingPackets = {
   readonly secret: string;
   readonly perLine: number;
+  /** whole: Start, two interims, Stop. starts: sessions that stay open. */
+  readonly sessions: 'whole' | 'starts';
   /** Begins the id of every session: no two runs have one in common. */
   readonly run: string;
   /** Which sessions come before those of this run, so that it meets other subscribers. */
@@ -28,7 +30,7 @@ export type AccountingPackets = {
   readonly startedAtS: number;
 };
 
-/** Start, two interims, Stop. */
+/** Of a whole session: Start, two interims, Stop. */
 export const recordsPerSession = 4;
 const interimS = 300;
 const status = { start: 1, stop: 2, interim: 3 } as const;
@@ -42,13 +44,14 @@ export function accountingPackets(options: AccountingPackets): MakePacket {
   const secret = createSecret(Buffer.from(options.secret));
   const classKey = Buffer.from(options.classKey, 'hex');
   const builder = createPacketBuilder();
-  const sessionsPerLine = Math.ceil(perLine / recordsPerSession);
+  const each = options.sessions === 'whole' ? recordsPerSession : 1;
+  const sessionsPerLine = Math.ceil(perLine / each);
   let lastSession = -1;
   let lastClass: Buffer = Buffer.alloc(0);
 
   return ({ line, round, socket, identifier }, target, at) => {
-    const session = firstSession + line * sessionsPerLine + Math.floor(round / recordsPerSession);
-    const step = round % recordsPerSession;
+    const session = firstSession + line * sessionsPerLine + Math.floor(round / each);
+    const step = round % each;
     const user = strideOver(session, subscriptionIds.length);
     const subscriptionId = subscriptionIds[user] ?? 0;
     if (session !== lastSession) {
@@ -68,7 +71,7 @@ export function accountingPackets(options: AccountingPackets): MakePacket {
     builder.add(attribute.userName, `user${user}`);
     addAccessServer(builder, socket, line);
     addStation(builder, user);
-    builder.add(attribute.framedIpAddress, Buffer.of(100, 64 + ((user >>> 16) & 63), (user >>> 8) & 255, user & 255));
+    builder.add(attribute.framedIpAddress, subscriberAddress(user));
     builder.add(attribute.acctAuthentic, radius);
     builder.add(attribute.eventTimestamp, startedAtS + step * interimS);
     builder.add(attribute.class, lastClass);

@@ -49,14 +49,15 @@ export async function createLoad(options: LoadOptions): Promise<Load> {
     const startedAt = performance.now();
     const repeating = setInterval(lines.repeatUnanswered, scanMs);
     onFree = plan.perSecond === null ? keepFull(mayGo) : keepPace(plan.perSecond, startedAt, mayGo, () => running);
-    await until(plan.warmUpMs, () => exhausted);
+    const over = () => (plan.toTheEnd ? lines.waiting() === 0 : exhausted);
+    await until(plan.warmUpMs, over);
 
     lines.latencies.reset();
     const answeredBefore = lines.counts().answered;
     const cpuBefore = process.cpuUsage();
     const from = performance.now();
     options.onMeasuring();
-    await until(plan.measureMs, () => exhausted);
+    await until(plan.toTheEnd ? Number.POSITIVE_INFINITY : plan.measureMs, over);
     const measuredMs = performance.now() - from;
     const cpu = process.cpuUsage(cpuBefore);
     const answered = lines.counts().answered - answeredBefore;

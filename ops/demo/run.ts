@@ -48,9 +48,9 @@ export async function runDemo(asked: Arguments): Promise<number> {
     show = createShow({ look: simulation.look, live: !json && process.stdout.isTTY === true, say });
     show.start();
     await untilOver(simulation, durationS, ending.signal);
+    if (asked.picture !== null) writeFileSync(asked.picture, show.picture());
     const summary = await simulation.conclude();
     show.close();
-    if (asked.picture !== null) writeFileSync(asked.picture, show.picture());
     if (json) print(summaryJson(summary));
     else for (const line of summaryLines(summary)) print(line);
     return verdict(summary);

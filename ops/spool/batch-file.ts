@@ -11,12 +11,14 @@ export type BatchFacts = {
   readonly rows: number;
   /** When the oldest row came into being. */
   readonly oldestMs: number;
+  /** Of the body, as HTTP names it; gzip when it is not said. */
+  readonly encoding?: 'gzip' | 'identity';
 };
 
 export type NewBatch = BatchFacts & {
   /** What was taken over from whoever gave the rows; see {@link readReceipt}. */
   readonly receipt: Buffer;
-  /** gzip of the rows. */
+  /** The rows. */
   readonly body: Buffer;
 };
 
@@ -35,20 +37,27 @@ export class UnreadableBatch extends Error {
 const version = 1;
 const longestHeader = 16 * 1024;
 
-/** There after a power failure when it resolves; on failure nothing is left behind. */
-export async function writeBatch(file: string, { receipt, body, ...facts }: NewBatch): Promise<StoredBatch> {
+/** What a batch survives once it is written: the end of the process alone, or the loss of power too, which costs the wait for the disk. */
+export type Survives = 'process' | 'power';
+
+/** There after what it `survives` when it resolves; on failure nothing is left behind. */
+export async function writeBatch(
+  file: string,
+  { receipt, body, ...facts }: NewBatch,
+  survives: Survives,
+): Promise<StoredBatch> {
   const header = Buffer.from(`${JSON.stringify({ version, ...facts, receiptBytes: receipt.length })}\n`);
   const draft = `${file}.new`;
   try {
     const handle = await open(draft, 'w', 0o600);
     try {
       for (const part of [header, receipt, body]) await handle.writeFile(part);
-      await handle.sync();
+      if (survives === 'power') await handle.sync();
     } finally {
       await handle.close();
     }
     await rename(draft, file);
-    await syncFolder(path.dirname(file));
+    if (survives === 'power') await syncFolder(path.dirname(file));
   } catch (error) {
     await Promise.all([rm(draft, { force: true }), rm(file, { force: true })]);
     throw error;
@@ -68,8 +77,9 @@ export async function readBatch(file: string): Promise<StoredBatch> {
     const { size } = await handle.stat();
     if (!header || end + 1 + header.receiptBytes > size)
       throw new UnreadableBatch(`${file} is no batch of this version`);
-    const { receiptBytes, token, into, rows, oldestMs } = header;
-    return { token, into, rows, oldestMs, file, bytes: size, receiptAt: end + 1, bodyAt: end + 1 + receiptBytes };
+    const { receiptBytes, token, into, rows, oldestMs, encoding = 'gzip' } = header;
+    const receiptAt = end + 1;
+    return { token, into, rows, oldestMs, encoding, file, bytes: size, receiptAt, bodyAt: receiptAt + receiptBytes };
   });
 }
 
@@ -77,7 +87,7 @@ export function readReceipt({ file, receiptAt, bodyAt }: StoredBatch): Promise<B
   return slice(file, receiptAt, bodyAt);
 }
 
-/** gzip of the rows. */
+/** The rows, encoded as the batch says. */
 export function readBody({ file, bodyAt, bytes }: StoredBatch): Promise<Buffer> {
   return slice(file, bodyAt, bytes);
 }
@@ -117,8 +127,9 @@ function headerOf(text: string): Header | undefined {
 
 function isHeader(value: unknown): value is Header {
   if (typeof value !== 'object' || value === null) return false;
-  const { token, into, ...numbers } = value as Record<string, unknown>;
+  const { token, into, encoding, ...numbers } = value as Record<string, unknown>;
   const counts = [numbers.rows, numbers.oldestMs, numbers.receiptBytes];
   const sound = counts.every((count) => Number.isSafeInteger(count) && Number(count) >= 0);
-  return numbers.version === version && typeof token === 'string' && typeof into === 'string' && sound;
+  const known = encoding === undefined || encoding === 'gzip' || encoding === 'identity';
+  return numbers.version === version && typeof token === 'string' && typeof into === 'string' && known && sound;
 }

@@ -3,7 +3,14 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFolder } from '../wal/lock.ts';
 import { createFolder, syncFolder } from '../wal/segments.ts';
-import { type NewBatch, readBatch, type StoredBatch, UnreadableBatch, writeBatch } from './batch-file.ts';
+import {
+  type NewBatch,
+  readBatch,
+  type StoredBatch,
+  type Survives,
+  UnreadableBatch,
+  writeBatch,
+} from './batch-file.ts';
 
 export type Spool = {
   /** On disk when it resolves; when it rejects, nothing of it is. */
@@ -30,14 +37,19 @@ export class SpoolInUse extends Error {
 const named = /^(\d{12})\.batch$/;
 
 /** @throws {SpoolInUse} while another process has the folder. `onUnreadable` hears of files that were put aside because they are no batches. */
-export async function openSpool(folder: string, onUnreadable: (error: unknown) => void): Promise<Spool> {
+export async function openSpool(
+  folder: string,
+  onUnreadable: (error: unknown) => void,
+  survives: Survives = 'power',
+): Promise<Spool> {
   const aside = path.join(folder, 'rejected');
   await createFolder(folder);
   await mkdir(aside, { recursive: true, mode: 0o700 });
   const unlock = lockFolder(folder);
   if (!unlock) throw new SpoolInUse(`${folder} is in use by another process`);
 
-  let waiting: StoredBatch[] = [];
+  /** In the order in which they came. */
+  const waiting = new Set<StoredBatch>();
   let bytes = 0;
   let rejected = 0;
   let last = 0;
@@ -50,8 +62,7 @@ export async function openSpool(folder: string, onUnreadable: (error: unknown) =
   }
 
   function forget(batch: StoredBatch): void {
-    waiting = waiting.filter((one) => one !== batch);
-    bytes -= batch.bytes;
+    if (waiting.delete(batch)) bytes -= batch.bytes;
   }
 
   try {
@@ -65,14 +76,14 @@ export async function openSpool(folder: string, onUnreadable: (error: unknown) =
       if (name.endsWith('.batch.new')) await rm(file, { force: true });
       if (!named.test(name)) continue;
       try {
-        waiting.push(await readBatch(file));
+        waiting.add(await readBatch(file));
       } catch (error) {
         if (!(error instanceof UnreadableBatch)) throw error;
         onUnreadable(error);
         await putAside(file);
       }
     }
-    bytes = waiting.reduce((sum, batch) => sum + batch.bytes, 0);
+    for (const batch of waiting) bytes += batch.bytes;
   } catch (error) {
     unlock();
     throw error;
@@ -81,12 +92,12 @@ export async function openSpool(folder: string, onUnreadable: (error: unknown) =
   return {
     async add(batch) {
       const file = path.join(folder, `${String(++last).padStart(12, '0')}.batch`);
-      const stored = await writeBatch(file, batch);
-      waiting.push(stored);
+      const stored = await writeBatch(file, batch, survives);
+      waiting.add(stored);
       bytes += stored.bytes;
       return stored;
     },
-    batches: () => waiting,
+    batches: () => [...waiting],
     async remove(batch) {
       await rm(batch.file, { force: true });
       forget(batch);
@@ -96,8 +107,11 @@ export async function openSpool(folder: string, onUnreadable: (error: unknown) =
       forget(batch);
     },
     bytes: () => bytes,
-    oldestMs: () =>
-      waiting.reduce<number | undefined>((oldest, { oldestMs }) => Math.min(oldest ?? oldestMs, oldestMs), undefined),
+    oldestMs() {
+      let oldest: number | undefined;
+      for (const { oldestMs } of waiting) oldest = Math.min(oldest ?? oldestMs, oldestMs);
+      return oldest;
+    },
     rejected: () => rejected,
     close() {
       if (!closed) unlock();

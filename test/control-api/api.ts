@@ -13,6 +13,7 @@ import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
+import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { EnforcementAction } from '#policy/ledger/actions.ts';
 import type { Brake, BrakeAnswer } from '#policy/ledger/brake.ts';
 import type { LiveSession, Usage } from '#policy/ledger/types.ts';
@@ -34,6 +35,8 @@ export type TestApi = {
   readonly history: MemoryHistory;
   readonly brakes: Brake[];
   readonly held: Map<number, number>;
+  readonly traffic: Map<string, ExporterTraffic>;
+  readonly exporterTraffic: Deps['exporterTraffic'];
   /** Calls as nobody. */
   call: Call;
   /** Calls as a user; `email` of `as` must exist with the password of the tests. */
@@ -78,6 +81,11 @@ export async function apiForTest(
   const history: MemoryHistory = { sums: [], asked: [], away: false };
   const brakes: Brake[] = [];
   const held = new Map<number, number>();
+  const traffic = new Map<string, ExporterTraffic>();
+  const exporterTraffic = async () => {
+    refuseWhenAway(ledger);
+    return traffic;
+  };
   const clock = { nowMs: Date.now() };
   const app = await buildApp(
     {
@@ -131,6 +139,7 @@ export async function apiForTest(
           })),
         confirm: async (tenantId, count) => held.get(tenantId) === count && held.delete(tenantId),
       },
+      exporterTraffic,
       neighbours,
     },
     { log, registry: createRegistry('test'), ready, version: '0', trustProxy: ['127.0.0.1'] },
@@ -170,6 +179,8 @@ export async function apiForTest(
     history,
     brakes,
     held,
+    traffic,
+    exporterTraffic,
     clock,
     call: callWith(undefined),
     async signIn(email, tenant) {

@@ -1,6 +1,6 @@
 // The routers of a run, each exporting from its own loopback address.
 import { createSocket, type Socket } from 'node:dgram';
-import type { Random } from '../random.ts';
+import { type Random, wholeBetween } from '../random.ts';
 import { createRouter, type Router, type RouterCounts } from './router.ts';
 
 export type ExportersOptions = {
@@ -22,10 +22,12 @@ export type Exporters = {
 
 export function createExporters({ addresses, to, failed, ...options }: ExportersOptions): Exporters {
   const sockets: Socket[] = [];
+  // Of its own in every run: sequence numbers and templates of an earlier one are another's.
+  const firstSource = wholeBetween(options.random, 1, 2 ** 24) * 256;
   const routers = addresses.map((_, place) =>
     createRouter({
       ...options,
-      sourceId: place + 1,
+      sourceId: firstSource + place,
       send: (datagram) => sockets[place]?.send(datagram, to.port, to.host),
     }),
   );

@@ -33,8 +33,12 @@ type Seen = {
 };
 type Waiting = { readonly record: DataRecord; readonly bytes: ByteCount; readonly subscriber: Subscriber };
 
-/** The active timeout of its flow cache. */
+/**
+ * The active timeout of its flow cache, which keeps a flow until Lastmile has had time to learn whose address it is: else a Start that
+ * the weather delays would make it nobody's.
+ */
 const exportEveryMs = { from: 3000, to: 5000 };
+const learningMs = 1000;
 const templateEveryMs = 5000;
 const dayMs = 86_400_000;
 
@@ -96,10 +100,14 @@ export function createRouter({ sourceId, lostShare, random, nowMs, send }: Route
     },
     tick(nowMs) {
       const atMs = Math.floor(nowMs);
-      for (const flow of seen.values()) if (atMs >= flow.dueMs) tell(flow, atMs);
+      for (const flow of seen.values()) if (atMs >= flow.dueMs && isKnown(flow, atMs)) tell(flow, atMs);
       flush(atMs);
     },
   };
+}
+
+function isKnown({ session }: Seen, atMs: number): boolean {
+  return session.knownAtMs !== null && atMs >= session.knownAtMs + learningMs;
 }
 
 function conversationsOf(random: Random): [Conversation, ...Conversation[]] {

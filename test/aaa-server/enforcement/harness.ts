@@ -108,6 +108,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
       paidUntilSetAtMs: timer.nowMs() - 100 * 24 * hour,
       anchorDay: 1,
       meter: 'radius',
+      meterSinceMs: null,
       addresses: [],
       ...subscriptions.get(id),
       ...change,

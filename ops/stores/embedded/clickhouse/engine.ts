@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createLane, createLanes, createWorkerLane, type Emit, type Lane } from './lanes.ts';
 import type { Job, JobResult, LaneSettings } from './protocol.ts';
 import type { QueryRequest } from './request.ts';
+import { createTokenSync } from './tokens.ts';
 
 export type EngineOptions = {
   settings: LaneSettings;
@@ -30,6 +31,7 @@ export type Engine = {
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { settings, readLanes, insertLanes, waiting, onDeath } = options;
   const control = createLane(settings);
+  const tokens = createTokenSync(settings.directory);
   let controlled: Promise<unknown> = Promise.resolve();
   const inserts = createLanes({ size: insertLanes, waiting, open: async () => createLane(settings) });
   const reads = createLanes({ size: readLanes, waiting, open: () => createWorkerLane(settings, onDeath) });
@@ -73,18 +75,22 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const version = await textOf('SELECT version()');
   return {
     version,
-    insert({ sql, request, signal }) {
+    async insert({ sql, request, signal }) {
       const { database, settings: own } = request;
       const job = { sql, format: 'TabSeparated', streamed: false, database, settings: own };
-      return inserts.with(signal, (lane) => lane.run(job, async () => true));
+      const result = await inserts.with(signal, (lane) => lane.run(job, async () => true));
+      await tokens.sync();
+      return result;
     },
-    query(query) {
+    async query(query) {
       const id = randomUUID();
       const { database, settings: own } = query.request;
       const { format, streamed } = query;
       const job = { sql: `${query.sql}\n/* lastmile:${id} */`, format, streamed, database, settings: own };
       if (query.kind === 'kill') return command(job, query.emit);
-      return reads.with(query.signal, (lane) => killable(lane, job, id, query));
+      const result = await reads.with(query.signal, (lane) => killable(lane, job, id, query));
+      if (query.kind === 'other') await tokens.sync();
+      return result;
     },
     async close() {
       await Promise.all([inserts.close(), reads.close(), controlled]);

@@ -6,6 +6,7 @@ import { engineArguments } from './configuration.ts';
 import { openEngine } from './engine.ts';
 import { createClickHouseServer } from './server.ts';
 import { insertLanes, readLanes, threadPoolSize } from './threads.ts';
+import { mendTokens } from './tokens.ts';
 
 /** `server.json` in the directory, written by whoever starts the process. */
 export type ServerFile = { port: number; user: string; password: string; memoryBytes: number };
@@ -30,8 +31,12 @@ process.on('unhandledRejection', die);
 // Whoever cleans up after an unclean stop finds the process by where it works.
 process.chdir(directory);
 const { port, user, password, memoryBytes } = JSON.parse(readFileSync('server.json', 'utf8')) as ServerFile;
+const store = path.join(directory, 'store');
+const revoked = mendTokens(store);
+if (revoked > 0)
+  console.log(`${new Date().toISOString()} ${revoked} inserts were cut off before their commit: their tokens are free`);
 const engine = await openEngine({
-  settings: { directory: path.join(directory, 'store'), engineArguments: engineArguments(directory, memoryBytes) },
+  settings: { directory: store, engineArguments: engineArguments(directory, memoryBytes) },
   readLanes,
   insertLanes,
   waiting: 100,
@@ -55,8 +60,15 @@ async function stop(): Promise<void> {
   server.closeIdleConnections();
   await Promise.race([closed, delay(stopPatienceMs)]);
   server.closeAllConnections();
-  await Promise.race([engine.close(), delay(stopPatienceMs)]);
-  console.log(`${new Date().toISOString()} stopped`);
+  const over = await Promise.race([
+    engine.close().then(() => 'closed' as const),
+    delay(stopPatienceMs, 'busy' as const),
+  ]);
+  console.log(
+    `${new Date().toISOString()} ${over === 'closed' ? 'stopped' : 'stopped beside a statement that does not end'}`,
+  );
+  // An exit would wait for that statement; what was acknowledged is on disk.
+  if (over === 'busy') process.kill(process.pid, 'SIGKILL');
   process.exit(0);
 }
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());
