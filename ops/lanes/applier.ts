@@ -91,13 +91,14 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
     });
     for (const lane of lanes) {
       const position = stored[lane.partition] ?? 0;
-      const { head } = lane;
+      const { head, lost: wasLost } = lane;
       lane.lost = isLost(lane.applied, position);
       if (lane.lost) {
         lane.head = undefined;
         continue;
       }
-      if (position < lane.applied) {
+      if (position < lane.applied || wasLost) {
+        // Also where nothing is lacking: the reader has passed over what follows while the lane was lost.
         cursor = Math.min(cursor, position);
         lane.head = undefined;
       } else if (head && head.position <= position) {
