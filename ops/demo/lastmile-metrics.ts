@@ -17,6 +17,19 @@ export async function readFlowCounts(flowUrl: string, exporters: readonly string
   return { records: sumOf(records ?? []), lost: sumOf(lost ?? []) };
 }
 
+/** Whether flow-collector has heard these exporters and knows whose they are: only then it shows them. */
+export async function knowsExporters(flowUrl: string, exporters: readonly string[]): Promise<boolean> {
+  const known = await Promise.all(
+    exporters.map((address) =>
+      readMetric(
+        flowUrl,
+        (line) => line.startsWith(`lastmile_flow_exporter_packets_total{`) && line.includes(`exporter="${address}"`),
+      ),
+    ),
+  );
+  return known.every((values) => values.length > 0);
+}
+
 /** The values of the lines that are chosen; none when nobody answers. */
 async function readMetric(url: string, chosen: (line: string) => boolean): Promise<number[]> {
   try {

@@ -44,6 +44,7 @@ export async function runDemo(asked: Arguments): Promise<number> {
     prepared = await prepare({ environment: process.env, subscribers: asked.subscribers, own, progress, say });
     ending.signal.throwIfAborted();
     simulation = await createSimulation({ ...prepared, durationS, seed: Date.now(), troubles: () => troubles });
+    say('the routers introduce themselves to flow-collector, the access servers boot');
     await simulation.start();
     show = createShow({ look: simulation.look, live: !json && process.stdout.isTTY === true, say });
     show.start();

@@ -5,7 +5,7 @@ import { createExporters } from './flow/exporters.ts';
 import { createIsp } from './isp/isp.ts';
 import { createDiary, createMeters } from './isp/meters.ts';
 import { createSubscriber, type Subscriber } from './isp/subscriber.ts';
-import { type FlowCounts, readBacklog } from './lastmile-metrics.ts';
+import { type FlowCounts, knowsExporters, readBacklog } from './lastmile-metrics.ts';
 import { createWatch } from './lastmile-watch.ts';
 import { createLook, type Look } from './look.ts';
 import { findPlaces, routerOf, serverCount } from './places.ts';
@@ -38,6 +38,8 @@ const lostExports = 0.01;
 const historyEveryMs = 2000;
 const suspensionMs = 12_000;
 const patienceMs = 60_000;
+/** flow-collector reads every five seconds whose address is whose. */
+const knownPatienceMs = 20_000;
 
 export async function createSimulation(options: SimulationOptions): Promise<Simulation> {
   const { lastmile, tenant, api, known, durationS, troubles } = options;
@@ -75,7 +77,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
   });
   let notice = tenant.muted === null ? null : `no CoA will come: ${tenant.muted}`;
   let timer: NodeJS.Timeout | undefined;
-  let flowSawStart = false;
+  let flowSawAll = false;
   let sinceMs = 0;
   const look = createLook({
     isp,
@@ -97,6 +99,15 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
     );
   }
 
+  /** Flows of a router that flow-collector cannot place yet would be nobody's. */
+  async function routersAreKnown(): Promise<boolean> {
+    for (const endMs = nowMs() + knownPatienceMs; nowMs() < endMs; await delay(250)) {
+      exporters.announce();
+      if (await knowsExporters(lastmile.flowUrl, places.routers)) return true;
+    }
+    return false;
+  }
+
   async function ask(witness: Witness): Promise<Testimony> {
     notice = `asking ${witness.name} what each subscriber has used`;
     return hear(witness, subscribers, { patienceMs, nowMs, pause: () => delay(250) });
@@ -105,10 +116,10 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
   return {
     look,
     async start() {
-      await watch.start();
-      flowSawStart = watch.flowRuns();
-      sinceMs = nowMs();
       await exporters.start();
+      await watch.start();
+      flowSawAll = watch.flowRuns() && (await routersAreKnown());
+      sinceMs = nowMs();
       await isp.start();
       timer = setInterval(look.remember, historyEveryMs);
     },
@@ -123,7 +134,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
       const { called, absent, close } = await callWitnesses({
         lastmile,
         api,
-        flowSawAll: flowSawStart && watch.flowRuns(),
+        flowSawAll: flowSawAll && watch.flowRuns(),
         facts: { tenantId: tenant.tenantId, sessionPrefix: isp.run, exporters: places.routers, sinceMs },
       });
       const testimonies: Testimony[] = [];

@@ -17,6 +17,8 @@ export type Exporters = {
   /** Over all routers. */
   counts(): RouterCounts;
   start(): Promise<void>;
+  /** Every router sends its template alone. */
+  announce(): void;
   stop(): Promise<void>;
 };
 
@@ -41,6 +43,9 @@ export function createExporters({ addresses, to, failed, ...options }: Exporters
     counts() {
       const sum = (key: keyof RouterCounts) => routers.reduce((total, { counts }) => total + counts[key], 0);
       return { datagrams: sum('datagrams'), records: sum('records'), lost: sum('lost') };
+    },
+    announce() {
+      for (const router of routers) router.announce();
     },
     async start() {
       for (const address of addresses) {

@@ -19,7 +19,7 @@ export type CallOptions = {
   readonly lastmile: Pick<Lastmile, 'clickhouseUrl'>;
   readonly api: Pick<Api, 'usage'>;
   readonly facts: RunFacts;
-  /** flow-collector was there from the beginning to the end. */
+  /** flow-collector was there from the beginning to the end, and knew the routers. */
   readonly flowSawAll: boolean;
 };
 
@@ -35,7 +35,7 @@ export async function callWitnesses({ lastmile, api, facts, flowSawAll }: CallOp
   else {
     called.push(historyWitness(client, facts));
     if (flowSawAll) called.push(flowWitness(client, facts));
-    else absent.push('flow-collector did not run all the time: it is not asked');
+    else absent.push('flow-collector did not run all the time, or did not know the routers: it is not asked');
   }
   return { called, absent, close: () => client.close() };
 }
