@@ -146,7 +146,11 @@ function build(config: Settings) {
     registry,
     ready: [
       redisReady(redis.current),
-      { name: 'addresses', check: () => addresses.current()?.trouble() ?? null },
+      workers.ready,
+      {
+        name: 'addresses',
+        check: () => (addresses.current() ? (addresses.current()?.trouble() ?? null) : 'Redis has not answered yet'),
+      },
       exporters.ready,
       { name: 'clickhouse', advisory: true, check: () => shipper.trouble() },
       { name: 'disk', check: disk.problem },

@@ -75,6 +75,7 @@ export function createKnownTemplates(deps: KnownTemplatesDeps): KnownTemplates {
       usedAtMs: 0,
       sharedAtMs: Number.NEGATIVE_INFINITY,
       compiled: undefined,
+      isGone: false,
     };
     senders.define(domain.sender, template);
     return template;

@@ -18,6 +18,8 @@ export type Template = Evictable<number> & {
   /** When other workers were last told. */
   sharedAtMs: number;
   compiled: CompiledLayout | undefined;
+  /** Withdrawn, replaced, expired or given up. */
+  isGone: boolean;
 };
 
 export type Templates = Bounded<number, Template>;

@@ -44,13 +44,14 @@ export async function runDemo(asked: Arguments): Promise<number> {
     prepared = await prepare({ environment: process.env, subscribers: asked.subscribers, own, progress, say });
     ending.signal.throwIfAborted();
     simulation = await createSimulation({ ...prepared, durationS, seed: Date.now(), troubles: () => troubles });
+    say('the routers introduce themselves to flow-collector, the access servers boot');
     await simulation.start();
     show = createShow({ look: simulation.look, live: !json && process.stdout.isTTY === true, say });
     show.start();
     await untilOver(simulation, durationS, ending.signal);
+    if (asked.picture !== null) writeFileSync(asked.picture, show.picture());
     const summary = await simulation.conclude();
     show.close();
-    if (asked.picture !== null) writeFileSync(asked.picture, show.picture());
     if (json) print(summaryJson(summary));
     else for (const line of summaryLines(summary)) print(line);
     return verdict(summary);

@@ -30,6 +30,7 @@ export function summaryLines(summary: Summary): string[] {
       `${bytesText(flows.exportedBytes)} in ${wholeText(flows.records)} records of ${wholeText(flows.datagrams)} datagrams, ${flows.lost} of them lost on purpose; ${flows.collector}`,
     ),
     ...summary.testimonies.flatMap(testimonyLines),
+    ...summary.absent.map((text) => line('proof', text)),
     ...(accounting.unansweredBytes > 0
       ? [line('unanswered', `${bytesText(accounting.unansweredBytes)} in records that got no answer: counted or not`)]
       : []),

@@ -36,6 +36,20 @@ export async function readWindowSums(client: ClickHouseClient, query: WindowSums
   }));
 }
 
+/** Bytes of all time, of subscriptions that have some. */
+export async function readTotals(
+  client: ClickHouseClient,
+  { tenantId, subscriptionIds, upTo }: Pick<WindowSumsQuery, 'tenantId' | 'subscriptionIds' | 'upTo'>,
+): Promise<Omit<WindowSum, 'fromMs'>[]> {
+  if (subscriptionIds.length === 0) return [];
+  const query = `SELECT subscription_id, sum(up_delta), sum(down_delta) FROM accounting FINAL
+    WHERE ${ofSql(tenantId, subscriptionIds)} AND up_delta + down_delta > 0 ${upTo ? `AND ${withinSql(upTo)}` : ''}
+    GROUP BY subscription_id ORDER BY subscription_id`;
+  const result = await client.query({ query, format: 'JSONCompactEachRow' });
+  const rows = await result.json<readonly [string, string, string]>();
+  return rows.map(([id, up, down]) => ({ subscriptionId: Number(id), upBytes: Number(up), downBytes: Number(down) }));
+}
+
 /** A delta is cut at each quarter in proportion to time, each quarter down to whole bytes, and the last one gets the rest. */
 function windowSumsSql({ tenantId, subscriptionIds, edgesMs, boundEdgesMs, upTo }: WindowSumsQuery): string {
   const edges = quartersOf(edgesMs);
@@ -61,12 +75,16 @@ function windowSumsSql({ tenantId, subscriptionIds, edgesMs, boundEdgesMs, upTo 
       roundDown(toUInt32(intDiv(until, ${quarterMs}) - ${furthestQuarters}), ${list(bounds)}) AS bound,
       arrayJoin(range(greatest(first, bound, ${begin}), least(last + 1, ${end}))) AS quarter
     FROM accounting FINAL
-    WHERE tenant_id = ${whole(tenantId)} AND subscription_id IN (${subscriptionIds.map(whole).join(', ')})
+    WHERE ${ofSql(tenantId, subscriptionIds)}
       AND event_at >= ${instant(begin)} AND from_at < ${instant(end)} AND up_delta + down_delta > 0
       ${upTo ? `AND ${withinSql(upTo)}` : ''}
   )
   GROUP BY subscription_id, window
   ORDER BY subscription_id, window`;
+}
+
+function ofSql(tenantId: number, subscriptionIds: readonly number[]): string {
+  return `tenant_id = ${whole(tenantId)} AND subscription_id IN (${subscriptionIds.map(whole).join(', ')})`;
 }
 
 /** The condition of the rows at or before the position of their WAL. */

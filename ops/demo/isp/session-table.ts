@@ -58,7 +58,10 @@ export function createSessionTable(options: SessionTableOptions): SessionTable {
         session.reportedAtMs = atMs;
         note(session, 'sent', totals);
       },
-      answered: () => note(session, 'acked', totals),
+      answered(_, atMs) {
+        session.knownAtMs ??= atMs;
+        note(session, 'acked', totals);
+      },
     });
   }
 
@@ -82,6 +85,7 @@ export function createSessionTable(options: SessionTableOptions): SessionTable {
         port,
         classes,
         startedAtMs: nowMs(),
+        knownAtMs: null,
         speed: speed ?? subscriber.tariffSpeed,
         carried: { up: 0, down: 0 },
         sent: { up: 0, down: 0 },

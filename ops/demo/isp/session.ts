@@ -11,6 +11,8 @@ export type Session = {
   /** As the Access-Accept gave it. */
   readonly classes: readonly Buffer[];
   readonly startedAtMs: number;
+  /** When its Start was acknowledged: Lastmile knows since then who has the address. */
+  knownAtMs: number | null;
   speed: Speed;
   /** Totals: carried, told in some record, told in an acknowledged one. */
   readonly carried: ByteCount;

@@ -4,20 +4,27 @@
 ALTER TABLE subscription ADD COLUMN meter_since timestamptz
   CONSTRAINT subscription_meter_quarter CHECK (meter_since = date_bin('15 minutes', meter_since, 'epoch'));
 
-CREATE FUNCTION subscription_meter_switch() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION subscription_meter_ahead() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.meter = OLD.meter OR NEW.meter_since IS NULL OR NEW.meter_since < now() + interval '15 minutes' THEN
     RAISE EXCEPTION 'a switch of the meter begins at least 15 minutes ahead, with another meter'
-      USING ERRCODE = 'check_violation', CONSTRAINT = 'subscription_meter_ahead';
+      USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
   END IF;
-  IF OLD.meter_since > now() OR OLD.meter_since > NEW.meter_since - interval '24 hours' THEN
-    RAISE EXCEPTION 'one switch of the meter in 24 hours' USING ERRCODE = 'check_violation', CONSTRAINT = 'subscription_meter_once';
-  END IF;
-  RETURN NEW;
+  RETURN NULL;
 END $$;
 
-CREATE TRIGGER subscription_meter_switch BEFORE UPDATE ON subscription FOR EACH ROW
-  WHEN (NEW.meter <> OLD.meter OR NEW.meter_since IS DISTINCT FROM OLD.meter_since) EXECUTE FUNCTION subscription_meter_switch();
+CREATE FUNCTION subscription_meter_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.meter_since > now() OR OLD.meter_since > NEW.meter_since - interval '24 hours' THEN
+    RAISE EXCEPTION 'one switch of the meter in 24 hours' USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER subscription_meter_ahead AFTER UPDATE ON subscription FOR EACH ROW
+  WHEN (NEW.meter <> OLD.meter OR NEW.meter_since IS DISTINCT FROM OLD.meter_since) EXECUTE FUNCTION subscription_meter_ahead();
+CREATE CONSTRAINT TRIGGER subscription_meter_once AFTER UPDATE ON subscription FOR EACH ROW
+  WHEN (NEW.meter <> OLD.meter OR NEW.meter_since IS DISTINCT FROM OLD.meter_since) EXECUTE FUNCTION subscription_meter_once();
 
 CREATE OR REPLACE VIEW feed_subscription AS
   SELECT s.tenant_id, s.id, s.customer_id, s.tariff_id AS plan_id, c.status AS customer_status, s.status, s.paid_until,

@@ -26,6 +26,7 @@ const decompressors: Readonly<Record<string, () => Transform>> = {
 
 /** `lead` comes before the body, as ClickHouse puts `?query=` there. */
 export async function receiveBody(message: IncomingMessage, lead: Buffer, limits: BodyLimits): Promise<Body> {
+  if (Number(message.headers['content-length'] ?? 0) > limits.bodyBytes) throw tooLong(limits.bodyBytes);
   const chunks = bounded(decompressed(message), limits.bodyBytes);
   const first: Buffer[] = [lead];
   let length = lead.length;
@@ -88,14 +89,16 @@ function decompressed(message: IncomingMessage): Readable {
   return stream;
 }
 
+function tooLong(limit: number): ClickHouseException {
+  return new ClickHouseException(307, 'TOO_MANY_BYTES', `The body is longer than ${limit} bytes.`);
+}
+
 async function* bounded(stream: Readable, limit: number): AsyncGenerator<Buffer> {
   let total = 0;
   try {
     for await (const chunk of stream) {
       total += chunk.length;
-      if (total > limit) {
-        throw new ClickHouseException(307, 'TOO_MANY_BYTES', `The body is longer than ${limit} bytes.`);
-      }
+      if (total > limit) throw tooLong(limit);
       yield chunk;
     }
   } catch (error) {

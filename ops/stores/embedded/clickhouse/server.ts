@@ -10,6 +10,7 @@ import { type Body, type BodyLimits, readForm, receiveBody } from './body.ts';
 import type { Engine } from './engine.ts';
 import { ClickHouseException, refusalOf } from './exception.ts';
 import { isStreamed } from './formats.ts';
+import { headerOnce } from './header.ts';
 import { LanesFull } from './lanes.ts';
 import { type QueryRequest, readRequest } from './request.ts';
 import { readStatement, type Statement } from './statement.ts';
@@ -28,7 +29,9 @@ export function createClickHouseServer(options: ClickHouseServerOptions): Server
   const { engine, credentials, spoolFolder, limits = defaultLimits } = options;
   rmSync(spoolFolder, { recursive: true, force: true });
   mkdirSync(spoolFolder, { recursive: true, mode: 0o700 });
-  const hide = /\n?\/\* lastmile:[0-9a-f-]+ \*\/ ?|\/\S*\/spool\/[0-9a-f-]+/g;
+  // Our comment, and that rows come from a file of ours.
+  const hide =
+    /\n?\/\* lastmile:[0-9a-f-]+ \*\/|: \(in file\/uri \S*\/spool\/[0-9a-f-]+\)|: data for INSERT was parsed from file/g;
   const refusal = (error: unknown) => refusalOf(understood(error), engine.version, hide);
 
   async function answerQuery(message: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
@@ -111,7 +114,10 @@ export function createClickHouseServer(options: ClickHouseServerOptions): Server
     const streamed = statement.kind === 'select' && isStreamed(format, sql, request.settings);
     const answer = createAnswer(response, request, format);
     const whole: Uint8Array[] = [];
-    const emit = streamed ? answer.write : async (bytes: Uint8Array) => whole.push(bytes) > 0;
+    const once = headerOnce(format);
+    const emit = streamed
+      ? (bytes: Uint8Array) => answer.write(once(bytes))
+      : async (bytes: Uint8Array) => whole.push(bytes) > 0;
     try {
       const { rows, bytes } = await engine.query({
         sql,

@@ -23,13 +23,13 @@ export function readStatement(source: string): Statement {
     const word = token.text.toUpperCase();
     if (word === 'INFILE') return refuse(NOT_IMPLEMENTED, 'FROM INFILE is not allowed here: send the rows as the body');
     if (word === 'SELECT' || word === 'WITH') break;
-    if (word === 'VALUES') return insertOf(source, tokens, token, 'Values', token.end);
     const before = tokens.at(-2);
     // The words before these two are INSERT, mostly INTO, and the table.
     const named = tokens.length > (/^into$/i.test(tokens[1]?.text ?? '') ? 4 : 3);
     if (before && named && before.depth === 0 && before.text.toUpperCase() === 'FORMAT') {
       return insertOf(source, tokens, before, token.text, dataStart(source, token.end));
     }
+    if (word === 'VALUES') return insertOf(source, tokens, token, 'Values', token.end);
   }
   if (tokens.length === 0) return refuse(SYNTAX_ERROR, 'Empty query');
   if (first === 'INSERT')
