@@ -2,6 +2,7 @@
 import Type, { type Static } from 'typebox';
 import { addresses, list, port, text } from '#ops/runtime/settings.ts';
 import { enforcementSettings } from './enforcement/config.ts';
+import { outboxSettings } from './outbox/config.ts';
 
 export const settings = Type.Object({
   LASTMILE_DATA_DIR: text({ default: './data', description: 'everything that lasts on this node' }),
@@ -34,6 +35,7 @@ export const settings = Type.Object({
   }),
   COA_SOURCE: text({ default: '', description: 'source address of CoA and Disconnect requests; empty = by route' }),
   ...enforcementSettings,
+  ...outboxSettings,
   REJECT_DELAY_MS: Type.Integer({
     minimum: 0,
     maximum: 5000,

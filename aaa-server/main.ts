@@ -12,6 +12,7 @@ import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
+import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { openDataFolder } from '#ops/stores/data-folder.ts';
 import { onRedis } from '#ops/stores/on-redis.ts';
 import { redisReady } from '#ops/stores/redis.ts';
@@ -23,12 +24,14 @@ import { walRoot } from './accounting/accounting.ts';
 import { accountingWork } from './accounting/apply.ts';
 import { createCallMaker } from './accounting/call.ts';
 import { outcomeHash } from './accounting/class.ts';
+import { createMeters } from './accounting/meters.ts';
 import { adminCalls } from './admin-calls.ts';
 import { type Settings, settings } from './config.ts';
 import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
+import { createOutboxPart } from './outbox/outbox.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
 
@@ -83,8 +86,22 @@ function build(config: Settings) {
     onFatal,
   );
   const nudge = (partitions: ReadonlySet<number>) => enforcement.current()?.nudge(partitions);
+  const meters = onRedis(
+    'meters',
+    redis,
+    (client) =>
+      createMeters({
+        ledger: createLedger(client, { onProblem }),
+        snapshot: subscribers.reader,
+        log: log.child({ component: 'accounting' }),
+      }),
+    onFatal,
+  );
   subscribers.onChange((changes) => {
-    for (const { kind, tenantId, key } of changes) enforcement.current()?.changed({ kind, tenantId, id: key });
+    for (const { kind, tenantId, key } of changes) {
+      enforcement.current()?.changed({ kind, tenantId, id: key });
+      if (kind === 'subscription') meters.current()?.changed(tenantId, key);
+    }
   });
 
   const accountingLog = log.child({ component: 'accounting' });
@@ -107,6 +124,14 @@ function build(config: Settings) {
       }),
     onFatal,
   );
+
+  const clickhouse = config.CLICKHOUSE_URL
+    ? createClickHouse(config.CLICKHOUSE_URL, { name: 'aaa-server' })
+    : undefined;
+  const outbox = createOutboxPart({
+    ...{ folder, redis, clickhouse, limitBytes: config.OUTBOX_SPOOL_BYTES, registry, onFatal },
+    log: log.child({ component: 'outbox' }),
+  });
 
   const workers = createWorkers({
     count: workerCount,
@@ -142,10 +167,10 @@ function build(config: Settings) {
     host: config.BIND_HOST[0] ?? '127.0.0.1',
     port: config.AAA_ADMIN_PORT,
     registry,
-    ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }],
+    ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }, outbox.ready],
     routes: adminCalls({ keyring, guard: subscribers.guard, snapshot: subscribers.reader, workers }),
   });
-  return { log, parts: [admin, disk, redis, subscribers, adoptedLogs, workers, enforcement] };
+  return { log, parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, workers, enforcement] };
 }
 
 const receiveBufferBytes = 8 * 1024 * 1024;

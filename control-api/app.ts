@@ -10,7 +10,9 @@ import { authRoutes } from './auth/routes.ts';
 import { customerRoutes } from './customers/routes.ts';
 import type { Deps } from './deps.ts';
 import { enforcementRoutes } from './enforcement/routes.ts';
+import { exporterRoutes } from './exporters/routes.ts';
 import { feedGuardRoutes } from './feed-guard/routes.ts';
+import { flowRoutes } from './flows/routes.ts';
 import { nasRoutes } from './nas/routes.ts';
 import { access } from './plugins/access.ts';
 import { health } from './plugins/health.ts';
@@ -78,6 +80,8 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       usageRoutes(api, deps);
       enforcementRoutes(api, deps);
       feedGuardRoutes(api, deps);
+      exporterRoutes(api, deps);
+      flowRoutes(api, deps);
       systemRoutes(api, deps, options);
     },
     { prefix: '/api/v1' },

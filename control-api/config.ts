@@ -9,11 +9,17 @@ export const settings = Type.Object({
     default: 9101,
     description: '/metrics, /healthz, /readyz and the admin calls of control-api',
   }),
+  FLOW_ADMIN_PORT: port({ default: 9102, description: '/metrics, /healthz, /readyz of flow-collector' }),
   APP_DATABASE_URL: text({
     secret: true,
     description: 'PostgreSQL as role lastmile_app; `npm start` derives it from DATABASE_URL',
   }),
   REDIS_URL: text({ secret: true, description: 'Redis or Valkey 7.0 or newer, single or cluster' }),
+  CLICKHOUSE_URL: text({
+    default: '',
+    secret: true,
+    description: 'ClickHouse 24.8 or newer, which keeps the history of usage; empty = there is none to ask',
+  }),
   LASTMILE_SECRET_KEY: list({
     secret: true,
     description:

@@ -1,8 +1,10 @@
 // What the routes need: the stores and neighbours, passed in by the composition root or by a test.
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
+import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
+import type { History } from './history.ts';
 import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
 import type { Neighbour } from './system/queries.ts';
 
@@ -11,8 +13,11 @@ export type Deps = {
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly ledger: LedgerReader;
+  readonly history: History;
   readonly brake: BrakeDesk;
   readonly feedGuard: FeedGuard;
+  /** What flow-collector has received, by sender. */
+  readonly exporterTraffic: () => Promise<ReadonlyMap<string, ExporterTraffic>>;
   /** The other processes of this node. */
   readonly neighbours: readonly Neighbour[];
 };

@@ -2,12 +2,14 @@
 import { authErrors } from './auth/errors.ts';
 import { customerErrors } from './customers/errors.ts';
 import { enforcementErrors } from './enforcement/errors.ts';
+import { exporterErrors } from './exporters/errors.ts';
 import { feedGuardErrors } from './feed-guard/errors.ts';
 import { nasErrors } from './nas/errors.ts';
 import type { ErrorEntry } from './problem.ts';
 import { serviceErrors } from './services/errors.ts';
 import { subscriptionErrors } from './subscriptions/errors.ts';
 import { tenantErrors } from './tenants/errors.ts';
+import { usageErrors } from './usage/errors.ts';
 
 const requestErrors = {
   validation_failed: { status: 400, title: 'The request does not fit its schema; `problems` lists what is wrong' },
@@ -35,8 +37,10 @@ export const errors = {
   ...customerErrors,
   ...serviceErrors,
   ...subscriptionErrors,
+  ...usageErrors,
   ...enforcementErrors,
   ...feedGuardErrors,
+  ...exporterErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errors;

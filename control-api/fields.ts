@@ -79,12 +79,12 @@ const earliest = Date.UTC(1970, 0, 1);
 const latest = Date.UTC(2200, 0, 1);
 
 /** The instant of an RFC 3339 text between 1970 and 2200. */
-export function instantOf(text: string, path: string): Date {
+export function instantOf(text: string, path: string, part: 'body' | 'query' = 'body'): Date {
   const instant = new Date(text);
   const ms = instant.getTime();
   if (!(ms >= earliest && ms < latest))
     throw new Problem('validation_failed', `${path} must be an instant between 1970 and 2200`, [
-      { in: 'body', path, message: 'must be an instant between 1970 and 2200' },
+      { in: part, path, message: 'must be an instant between 1970 and 2200' },
     ]);
   return instant;
 }

@@ -1,13 +1,17 @@
 // What the API needs of the ledger in Redis: usage, sessions and the brake. Tests may give it in memory.
+import { type ExporterTraffic, readExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { RedisClient } from '#ops/stores/redis.ts';
 import { type EnforcementAction, listActions } from '#policy/ledger/actions.ts';
 import { type Brake, type BrakeAnswer, cancelBrake, confirmBrake, listBrakes } from '#policy/ledger/brake.ts';
+import { historyCompleteUntil } from '#policy/ledger/history-lag.ts';
 import { createLedger, type Ledger } from '#policy/ledger/ledger.ts';
 import { Problem } from './problem.ts';
 
 export type LedgerReader = Pick<Ledger, 'usage' | 'sessionsOf' | 'listSessions' | 'countSessions'> & {
   /** The newest enforcement actions of the tenant, newest first. */
   actions(tenantId: number, limit: number): Promise<EnforcementAction[]>;
+  /** Up to which instant the history has everything of a partition. */
+  historyCompleteUntil(partition: number, nowMs: number): Promise<number>;
 };
 
 export type BrakeDesk = {
@@ -29,6 +33,7 @@ export function createLedgerReader(current: () => RedisClient | undefined): Ledg
     listSessions: async (...query) => connected().listSessions(...query),
     countSessions: async (tenantId) => connected().countSessions(tenantId),
     actions: async (tenantId, limit) => listActions(clientOf(current), tenantId, limit),
+    historyCompleteUntil: async (...query) => historyCompleteUntil(clientOf(current), ...query),
   };
 }
 
@@ -38,6 +43,12 @@ export function createBrakeDesk(current: () => RedisClient | undefined): BrakeDe
     confirm: async (tenantId, id, count) => confirmBrake(clientOf(current), tenantId, id, count),
     cancel: async (tenantId, id) => cancelBrake(clientOf(current), tenantId, id),
   };
+}
+
+export function createExporterTraffic(
+  current: () => RedisClient | undefined,
+): () => Promise<ReadonlyMap<string, ExporterTraffic>> {
+  return async () => readExporterTraffic(clientOf(current));
 }
 
 function clientOf(current: () => RedisClient | undefined): RedisClient {

@@ -9,6 +9,7 @@ import { run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
+import { clickHouseReady, createClickHouse } from '#ops/stores/clickhouse.ts';
 import { postgresReady } from '#ops/stores/postgres.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
@@ -17,9 +18,11 @@ import { createFirstAdmin } from './auth/first-admin.ts';
 import { type Settings, settings } from './config.ts';
 import { createDb } from './database/connect.ts';
 import { createFeedPruning } from './database/feed-pruning.ts';
+import { createDiscovery } from './exporters/discovery.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
+import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
-import { createBrakeDesk, createLedgerReader } from './ledger-reader.ts';
+import { createBrakeDesk, createExporterTraffic, createLedgerReader } from './ledger-reader.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -27,6 +30,9 @@ async function build(config: Settings) {
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const db = createDb(config.APP_DATABASE_URL, log);
   const redis = createRedisLink({ url: config.REDIS_URL, name: 'control-api', log });
+  const clickhouse = config.CLICKHOUSE_URL
+    ? createClickHouse(config.CLICKHOUSE_URL, { name: 'control-api' })
+    : undefined;
   const firstAdmin = createFirstAdmin({
     db,
     log,
@@ -34,15 +40,21 @@ async function build(config: Settings) {
     password: config.ADMIN_PASSWORD,
     announce: (email, password) => process.stdout.write(`first super admin: ${email} / ${password}\n`),
   });
+  const exporterTraffic = createExporterTraffic(redis.current);
   const app = await buildApp(
     {
       db,
       keyring,
       clock: systemClock,
       ledger: createLedgerReader(redis.current),
+      history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
       feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
-      neighbours: [{ name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) }],
+      exporterTraffic,
+      neighbours: [
+        { name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) },
+        { name: 'flow-collector', url: adminUrl(config.BIND_HOST, config.FLOW_ADMIN_PORT) },
+      ],
     },
     {
       log,
@@ -50,15 +62,19 @@ async function build(config: Settings) {
       ready: [
         postgresReady(db.$client),
         redisReady(redis.current),
+        // Only the history needs it.
+        ...(clickhouse ? [{ ...clickHouseReady(clickhouse), advisory: true }] : []),
         { name: 'first super admin', check: firstAdmin.ready },
       ],
       version: JSON.parse(readFileSync(path.resolve(import.meta.dirname, '../package.json'), 'utf8')).version,
       trustProxy: config.TRUST_PROXY,
     },
   );
+  const history = { name: 'clickhouse', start: async () => {}, stop: async () => clickhouse?.close() };
   const pool = { name: 'postgresql', start: async () => {}, stop: () => db.$client.end() };
   const http = createHttpPart(app, config.BIND_HOST, config.HTTP_PORT);
-  return { log, app, parts: [pool, redis, firstAdmin, createFeedPruning(db, log), http] };
+  const discovery = createDiscovery({ db, exporterTraffic, log });
+  return { log, app, parts: [pool, history, redis, firstAdmin, createFeedPruning(db, log), discovery, http] };
 }
 
 try {

@@ -11,6 +11,7 @@ const reading = [
   'sessions:read',
   'usage:read',
   'enforcement:read',
+  'exporters:read',
   'system:read',
 ] as const;
 const operating = ['customers:write', 'subscriptions:write'] as const;
@@ -18,10 +19,11 @@ const administering = [
   'services:write',
   'nas:write',
   'enforcement:write',
+  'exporters:write',
   'feed_guard:read',
   'feed_guard:write',
 ] as const;
-const owning = ['tenants:read', 'tenants:write'] as const;
+const owning = ['tenants:read', 'tenants:write', 'exporters:assign'] as const;
 
 export const permissions = [...reading, ...operating, ...administering, ...owning] as const;
 export type Permission = (typeof permissions)[number];

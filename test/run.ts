@@ -10,6 +10,17 @@ import { createTapReader } from './support/tap-reader.ts';
 const root = path.resolve(import.meta.dirname, '..');
 const bin = path.join(root, 'node_modules', '.bin');
 const long = process.argv.includes('--long');
+const peers = [
+  'redis-server',
+  'freeradius',
+  'freeradius-utils',
+  'freeradius-postgresql',
+  'prometheus',
+  'softflowd',
+  'nfdump',
+  'pmacct',
+  'chromium',
+];
 
 function check(title: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((resolve) => {
@@ -40,7 +51,7 @@ async function runTap(files: readonly string[], environment: Record<string, stri
 const checks = await Promise.all([check('lint', 'biome', ['check', '.']), check('types', 'tsc', ['--noEmit'])]);
 const failedChecks = checks.filter((ok) => !ok).length;
 
-for (const line of installPeers(['redis-server', 'freeradius', 'freeradius-utils', 'prometheus'])) console.log(line);
+for (const line of installPeers(peers)) console.log(line);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const files = named.length > 0 ? named : globSync('test/**/*.test.ts', { cwd: root }).sort();

@@ -49,6 +49,8 @@ export function createCallMaker(snapshot: CallSnapshot): CallMaker {
         thresholds: plan ? thresholdsOf(plan.fupRules) : noThresholds,
         planPeakBps: plan ? Math.max(plan.speed.upBps, plan.speed.downBps) : 0,
         adoptedAtMs: nas(record.nasId)?.adoptedAtMs ?? null,
+        meter: subscription?.meter ?? 'radius',
+        meterSinceMs: subscription?.meterSinceMs ?? null,
       };
     },
   };

@@ -1,8 +1,9 @@
 // The attributes of an Access-Accept that give a subscriber its assigned addresses (RFC 2865 §5.8, §5.22; RFC 3162 §2.3; RFC 4818 §3).
+
+import { type IpPrefix, parsePrefix } from '#ops/runtime/ip.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { AddressRecord } from '../subscribers/records.ts';
 import { attribute } from '../wire/attributes.ts';
-import { type IpPrefix, parsePrefix } from './ip.ts';
 
 const hostMask = 0xffff_ffff;
 

@@ -1,9 +1,9 @@
 // Finds the NAS a packet comes from: longest prefix of the source address, then NAS-Identifier where several share one.
 import { messageOf } from '#ops/runtime/errors.ts';
+import { type IpPrefix, maskTo, parseAddress, parsePrefix } from '#ops/runtime/ip.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { NasRecord } from '../subscribers/records.ts';
 import { createSecret, type Secret } from '../wire/md5.ts';
-import { type IpPrefix, maskTo, parseAddress, parsePrefix } from './ip.ts';
 
 export type NasClient = {
   readonly record: NasRecord;

@@ -36,6 +36,9 @@ export function createEnforcementMetrics(registry: Registry) {
     partitions: gauge('enforcement_partitions_owned', 'Partitions this node enforces'),
     online: gauge('online_subscribers', 'Subscribers with an open session in the partitions of this node', ['tenant']),
     silent: gauge('silent_sessions', 'Open sessions that have not reported for three interim intervals or 15 minutes'),
+    outcomes: gauge('session_outcomes', 'Open sessions in the partitions of this node, by what they should have', [
+      'outcome',
+    ]),
     nasSessions: gauge(
       'nas_open_sessions',
       'Open sessions of an access server in the partitions of this node',

@@ -1,4 +1,6 @@
 // Evaluates subscriptions and brings what differs on its way: profiles published, wheel set, sessions told, all past the brake.
+
+import { mapLimited } from '#ops/runtime/map-limited.ts';
 import { formatOutcome } from '#policy/access/outcome.ts';
 import { isStricter } from '#policy/enforcement/brake-rule.ts';
 import type { BrakeGate, Verdict } from '#policy/ledger/brake-gate.ts';
@@ -6,10 +8,10 @@ import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledge
 import type { Alarms } from './alarms.ts';
 import { type Assessment, type AssessOptions, assess, changeTo, heldOf, type SessionNeed } from './assess.ts';
 import type { Failures } from './failures.ts';
-import { mapLimited } from './map-limited.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
 import type { Change, Sender } from './sender.ts';
+import { countSessions, type SessionCounts } from './session-counts.ts';
 import { spreadMs } from './spread.ts';
 import type { Timer } from './timer.ts';
 
@@ -30,10 +32,8 @@ export type Evaluated = {
   readonly failed: readonly Work[];
   /** With `postpone`: what would make a subscriber stricter and was left for one later question to the brake. */
   readonly postponed: readonly Work[];
-  /** Open sessions that have not reported for long. */
-  readonly silent: number;
-  /** NAS id → its open sessions, silent ones included. */
-  readonly open: ReadonlyMap<number, number>;
+  /** The open sessions of those evaluated. */
+  readonly sessions: SessionCounts;
 };
 
 export type Reconciler = {
@@ -121,10 +121,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const item of assessed) {
       if (item && turns.get(memberOf(item.work.who)) === item.turn) turns.delete(memberOf(item.work.who));
     }
-    const sessions = assessed.flatMap((item) => item?.assessment.sessions ?? []);
-    const open = new Map<number, number>();
-    for (const { session } of sessions) open.set(session.nasId, (open.get(session.nasId) ?? 0) + 1);
-    return { failed, postponed, silent: sessions.filter(({ life }) => life === 'silent').length, open };
+    const sessions = countSessions(assessed.flatMap((item) => item?.assessment.sessions ?? []));
+    return { failed, postponed, sessions };
   }
 
   const changes = ({ mode, step }: SessionNeed) => mode === 'enforce' && step.kind === 'change';

@@ -1,11 +1,13 @@
 // Passes over the live sessions: mends what events missed, counts who is online, and carries out changes that concern many.
 import { labelsOfNas, shownNases } from '#aaa-server/nas-labels.ts';
 import type { NasRecord } from '#aaa-server/subscribers/records.ts';
+import { outcomeKinds } from '#policy/access/outcome.ts';
 import type { BrakeGate } from '#policy/ledger/brake-gate.ts';
 import type { Subscriber } from '#policy/ledger/enforcement.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
 import type { Reconciler, Work } from './reconciler.ts';
+import { type SessionCounts, sumSessions } from './session-counts.ts';
 
 export type Sweep = {
   /** One pass over the live subscribers of these partitions that `concerns` picks. */
@@ -33,7 +35,7 @@ export function createSweep(deps: {
   /** Tenant → partition → subscribers online. */
   const online = new Map<number, Map<number, number>>();
   /** The sessions of every partition counted here. */
-  const sessions = new Map<Owned, { silent: number; readonly open: Map<number, number> }>();
+  const sessions = new Map<Owned, SessionCounts>();
 
   async function count(partition: number, live: readonly Subscriber[]): Promise<void> {
     const counts = new Map<number, number>([...online.keys()].map((tenantId) => [tenantId, 0]));
@@ -47,8 +49,7 @@ export function createSweep(deps: {
 
   function show(owned: ReadonlySet<number>): void {
     for (const counted of sessions.keys()) if (counted.signal.aborted) sessions.delete(counted);
-    metrics.silent.set([...sessions.values()].reduce((total, { silent }) => total + silent, 0));
-    showOpen();
+    showSessions(sumSessions([...sessions.values()]));
     for (const [tenantId, partitions] of online) {
       for (const partition of partitions.keys()) if (!owned.has(partition)) partitions.delete(partition);
       const sum = [...partitions.values()].reduce((total, present) => total + present, 0);
@@ -56,12 +57,11 @@ export function createSweep(deps: {
     }
   }
 
-  function showOpen(): void {
+  function showSessions({ silent, byNas, byOutcome }: SessionCounts): void {
+    metrics.silent.set(silent);
     metrics.nasSessions.reset();
-    for (const nas of shownNases(deps.nases())) {
-      const sum = [...sessions.values()].reduce((total, { open }) => total + (open.get(nas.id) ?? 0), 0);
-      metrics.nasSessions.set(labelsOfNas(nas), sum);
-    }
+    for (const nas of shownNases(deps.nases())) metrics.nasSessions.set(labelsOfNas(nas), byNas.get(nas.id) ?? 0);
+    for (const outcome of outcomeKinds) metrics.outcomes.set({ outcome }, byOutcome.get(outcome) ?? 0);
   }
 
   return {
@@ -77,17 +77,16 @@ export function createSweep(deps: {
       // Whatever makes subscribers stricter is collected first, so that the brake judges the whole pass at once.
       const postponed: Work[] = [];
       for (const [owned, live] of lives) {
-        const counted = { silent: 0, open: new Map<number, number>() };
+        const counted: SessionCounts[] = [];
         for (let from = 0; from < live.length; from += chunk) {
           if (stopped() || owned.signal.aborted) break;
           const works = live.slice(from, from + chunk).map((who): Work => ({ who, owned, cause: 'sweep' }));
           const evaluated = await reconciler.evaluate(works, { postpone: true });
           for (const work of evaluated.postponed) postponed.push(work);
-          counted.silent += evaluated.silent;
-          for (const [nasId, open] of evaluated.open) counted.open.set(nasId, (counted.open.get(nasId) ?? 0) + open);
+          counted.push(evaluated.sessions);
           await pause(chunks);
         }
-        if (!concerns) sessions.set(owned, counted);
+        if (!concerns) sessions.set(owned, sumSessions(counted));
       }
       show(deps.ownedPartitions());
       if (!stopped()) await reconciler.evaluate(postponed);

@@ -1,4 +1,5 @@
 // The bytes of a record in LMDB. Fixed fields first, texts behind; numbers are doubles because ids and instants pass 2^32; NaN is null.
+import type { Meter } from '#policy/ledger/types.ts';
 import type {
   AddressRecord,
   CredentialRecord,
@@ -24,7 +25,7 @@ const statuses = [
   'terminated',
 ] as const satisfies readonly SubscriptionRecord['status'][];
 const reasons = ['non_payment', 'fraud', 'abuse', 'customer_request', 'admin'] as const satisfies readonly HoldReason[];
-const meters = ['radius', 'flow'] as const satisfies readonly SubscriptionRecord['meter'][];
+const meters = ['radius', 'flow'] as const satisfies readonly Meter[];
 const addressKinds = [
   'ipv4',
   'framed_route',
@@ -36,9 +37,11 @@ const addressKinds = [
 export type CredentialName = { readonly realm: string; readonly userName: string };
 
 const subscriptionHead = 40;
+/** Where holds begin: behind the instant of a switch of the meter, if there was one. */
+const headOf = (bytes: Buffer) => subscriptionHead + 8 * (bytes[37] ?? 0);
 
 export function encodeSubscription(record: SubscriptionRecord, credentials: readonly CredentialName[]): Buffer {
-  const out = writer(subscriptionHead + 17 * record.holds.length);
+  const out = writer(subscriptionHead + 8 + 17 * record.holds.length);
   out.double(record.customerId);
   out.double(record.planId);
   out.double(record.paidUntilMs ?? Number.NaN);
@@ -48,8 +51,9 @@ export function encodeSubscription(record: SubscriptionRecord, credentials: read
   out.byte(record.anchorDay);
   out.byte(indexIn(meters, record.meter));
   out.byte(record.holds.length);
-  out.byte(0);
+  out.byte(record.meterSinceMs === null ? 0 : 1);
   out.short(record.addresses.length);
+  if (record.meterSinceMs !== null) out.double(record.meterSinceMs);
   for (const hold of record.holds) {
     out.byte(indexIn(reasons, hold.reason));
     out.double(hold.sinceMs);
@@ -84,13 +88,14 @@ export function decodeSubscription(tenantId: number, id: number, bytes: Buffer):
     paidUntilSetAtMs: bytes.readDoubleLE(24),
     anchorDay: bytes[34] ?? 1,
     meter: meters[bytes[35] ?? 0] ?? 'radius',
+    meterSinceMs: bytes[37] === 1 ? bytes.readDoubleLE(subscriptionHead) : null,
     addresses: addressCount === 0 ? none : decodeAddresses(bytes, holdCount, addressCount),
   };
 }
 
 /** The names of the credentials that were stored with the subscription. */
 export function credentialNames(bytes: Buffer): CredentialName[] {
-  const input = reader(bytes, subscriptionHead + 17 * (bytes[36] ?? 0));
+  const input = reader(bytes, headOf(bytes) + 17 * (bytes[36] ?? 0));
   for (let count = bytes.readUInt16LE(38); count > 0; count--) {
     input.byte();
     input.text();
@@ -99,7 +104,7 @@ export function credentialNames(bytes: Buffer): CredentialName[] {
 }
 
 function decodeHolds(bytes: Buffer, count: number): HoldRecord[] {
-  const input = reader(bytes, subscriptionHead);
+  const input = reader(bytes, headOf(bytes));
   return Array.from({ length: count }, () => ({
     reason: reasons[input.byte()] ?? 'admin',
     sinceMs: input.double(),
@@ -108,7 +113,7 @@ function decodeHolds(bytes: Buffer, count: number): HoldRecord[] {
 }
 
 function decodeAddresses(bytes: Buffer, holdCount: number, count: number): AddressRecord[] {
-  const input = reader(bytes, subscriptionHead + 17 * holdCount);
+  const input = reader(bytes, headOf(bytes) + 17 * holdCount);
   return Array.from({ length: count }, () => ({ kind: addressKinds[input.byte()] ?? 'ipv4', prefix: input.text() }));
 }
 

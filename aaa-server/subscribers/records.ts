@@ -1,5 +1,6 @@
 // The compiled records of the subscriber snapshot: what a worker needs to answer a login without asking anybody.
 import type { FupRule } from '#policy/fup/rules.ts';
+import type { Meter } from '#policy/ledger/types.ts';
 import type { Speed } from '#policy/speed.ts';
 
 export const enforcementModes = ['enforce', 'observe', 'off'] as const;
@@ -45,7 +46,9 @@ export type SubscriptionRecord = {
   readonly paidUntilMs: number | null;
   readonly paidUntilSetAtMs: number;
   readonly anchorDay: number;
-  readonly meter: 'radius' | 'flow';
+  readonly meter: Meter;
+  /** Since when it counts, and the other one did before; null: it always has. */
+  readonly meterSinceMs: number | null;
   readonly addresses: readonly AddressRecord[];
 };
 

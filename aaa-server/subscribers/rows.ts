@@ -83,6 +83,7 @@ type SubscriptionColumns = {
   paid_until_set_at_ms: number;
   anchor_day: number;
   meter: SubscriptionRecord['meter'];
+  meter_since_ms: number | null;
   holds: { reason: HoldReason; since: string; until: string | null }[];
   credentials: { realm: string; user_name: string; password_cipher: string }[];
   addresses: AddressRecord[];
@@ -152,7 +153,8 @@ const nasView: View<NasColumns> = {
 
 const subscriptionView: View<SubscriptionColumns> = {
   select: `SELECT tenant_id, id, customer_id, plan_id, customer_status, status, ${ms('paid_until')} AS paid_until_ms,
-    ${ms('paid_until_set_at')} AS paid_until_set_at_ms, anchor_day, meter, holds, credentials, addresses FROM feed_subscription`,
+    ${ms('paid_until_set_at')} AS paid_until_set_at_ms, anchor_day, meter, ${ms('meter_since')} AS meter_since_ms, holds,
+    credentials, addresses FROM feed_subscription`,
   toRow(row) {
     const tenantId = Number(row.tenant_id);
     const id = Number(row.id);
@@ -174,6 +176,7 @@ const subscriptionView: View<SubscriptionColumns> = {
         paidUntilSetAtMs: row.paid_until_set_at_ms,
         anchorDay: row.anchor_day,
         meter: row.meter,
+        meterSinceMs: row.meter_since_ms,
         addresses: row.addresses,
       },
       credentials: row.credentials

@@ -36,6 +36,7 @@ export async function subscribe(tx: Tx, keyring: Keyring, customerId: number, bo
       tariffId,
       status: body.status ?? 'active',
       anchorDay: body.anchor_day ?? 1,
+      meter: body.meter ?? 'radius',
       paidUntil: body.paid_until ? instantOf(body.paid_until, '/paid_until') : null,
     })
     .returning({ id: subscription.id });
@@ -51,6 +52,7 @@ export async function subscribe(tx: Tx, keyring: Keyring, customerId: number, bo
     customer_id: customerId,
     service_id: body.service_id,
     user_name: body.user_name,
+    ...(body.meter === undefined ? {} : { meter: body.meter }),
   });
   return made.id;
 }
@@ -62,7 +64,8 @@ export async function changeSubscription(
   change: SubscriptionChange,
 ): Promise<number> {
   if (Object.keys(change).length === 0) throw invalid('', 'names nothing to change');
-  const { id, status } = await lock(tx, path);
+  const found = await lock(tx, path);
+  const { id, status } = found;
   if (change.status !== undefined && !mayFollow(status, change.status))
     throw new Problem('status_refused', `${change.status} cannot follow ${status}`);
   await tx
@@ -76,6 +79,7 @@ export async function changeSubscription(
             paidUntil: change.paid_until === null ? null : instantOf(change.paid_until, '/paid_until'),
             paidUntilSetAt: sql`now()`,
           }),
+      ...meterOf(found, change),
       updatedAt: sql`now()`,
     })
     .where(eq(subscription.id, id));
@@ -84,6 +88,23 @@ export async function changeSubscription(
   const { password, ...open } = change;
   tx.audit('subscription', id, { ...open, password_changed: password !== undefined });
   return id;
+}
+
+/** The next quarter of an hour that is at least 15 minutes ahead. */
+const nextQuarter = sql`date_bin('15 minutes', now() + interval '30 minutes', 'epoch')`;
+const quarterMs = 900_000;
+
+/** A switch to another meter; the database refuses one that is too soon. Naming the present one changes nothing. */
+function meterOf(found: Subscription, { meter, meter_since: text }: SubscriptionChange) {
+  if (meter === undefined || meter === found.meter) {
+    if (text !== undefined) throw invalid('/meter_since', 'needs another meter that begins then');
+    return {};
+  }
+  if (text === undefined) return { meter, meterSince: nextQuarter };
+  const since = instantOf(text, '/meter_since');
+  if (since.getTime() % quarterMs !== 0)
+    throw new Problem('meter_since_refused', '/meter_since is no full quarter of an hour');
+  return { meter, meterSince: since };
 }
 
 /** Places a hold; one that stands for the same reason gets the new end. */

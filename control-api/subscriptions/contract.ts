@@ -2,10 +2,11 @@
 import { type SQL, sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
+import { meters } from '#policy/ledger/types.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, nullable, Prefix, strict } from '../fields.ts';
 import { TariffReply } from '../services/contract.ts';
-import { addressKinds, holdReasons, meters, subscription, subscriptionHold, terminationReasons } from './schema.ts';
+import { addressKinds, holdReasons, subscription, subscriptionHold, terminationReasons } from './schema.ts';
 
 /** What is shown: `suspended` is an active subscription with a standing hold. */
 export const shownStatuses = [...subscriptionStatuses, 'suspended'] as const;
@@ -14,6 +15,9 @@ const UserName = Type.String({ minLength: 1, maxLength: 253, pattern: '^[^\\u000
 const Password = Type.String({ minLength: 1, maxLength: 128, description: 'never given back' });
 const Realm = Type.String({ maxLength: 253 });
 const InstantText = Type.String({ format: 'date-time' });
+const MeterChoice = Type.Unsafe<(typeof meters)[number]>(
+  Type.Enum([...meters], { description: 'what counts the bytes: RADIUS accounting or flows' }),
+);
 const AnchorDay = Type.Integer({ minimum: 1, maximum: 31, description: 'first day of the billing month' });
 
 export const AddressBody = strict({ kind: choice(addressKinds), prefix: Prefix });
@@ -27,6 +31,7 @@ export const SubscribeBody = strict({
   status: Type.Optional(choice(['pending', 'active'])),
   paid_until: Type.Optional(nullable(InstantText)),
   anchor_day: Type.Optional(AnchorDay),
+  meter: Type.Optional(MeterChoice),
   addresses: Type.Optional(Type.Array(AddressBody, { maxItems: 50 })),
 });
 export type SubscribeBody = Static<typeof SubscribeBody>;
@@ -35,6 +40,13 @@ export const SubscriptionChange = strict({
   status: Type.Optional(choice(['pending', 'active', 'paused', 'disabled'])),
   paid_until: Type.Optional(nullable(InstantText)),
   anchor_day: Type.Optional(AnchorDay),
+  meter: Type.Optional(MeterChoice),
+  meter_since: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description: 'a quarter of an hour (UTC) at least 15 minutes ahead; default the next one',
+    }),
+  ),
   user_name: Type.Optional(UserName),
   password: Type.Optional(Password),
 });
@@ -62,6 +74,7 @@ export const SubscriptionReply = Type.Object({
   paid_until: nullable(Instant),
   anchor_day: Type.Integer(),
   meter: choice(meters),
+  meter_since: nullable(Type.String({ format: 'date-time', description: 'before this the other meter counted' })),
   user_name: nullable(Type.String()),
   realm: nullable(Type.String()),
   addresses: Type.Array(AddressReply),

@@ -3,6 +3,16 @@ export const subscriptionErrors = {
   subscription_unknown: { status: 404, title: 'There is no such subscription' },
   subscription_terminated: { status: 409, title: 'The subscription is terminated; nothing of it changes any more' },
   status_refused: { status: 409, title: 'This status cannot follow the present one' },
+  meter_since_refused: {
+    status: 409,
+    title: 'A meter begins to count at a full quarter of an hour (UTC) that is at least 15 minutes ahead',
+    constraint: 'subscription_meter_ahead',
+  },
+  meter_switched_lately: {
+    status: 409,
+    title: 'One switch of the meter in 24 hours, and none while one is ahead',
+    constraint: 'subscription_meter_once',
+  },
   hold_not_standing: { status: 409, title: 'The subscription has no such hold' },
   user_name_taken: {
     status: 409,

@@ -99,6 +99,7 @@ async function show(conn: Conn, ids: readonly number[], now: Date): Promise<Subs
       paid_until: row.paidUntil?.toISOString() ?? null,
       anchor_day: row.anchorDay,
       meter: row.meter,
+      meter_since: row.meterSince?.toISOString() ?? null,
       user_name: name?.userName ?? null,
       realm: name?.realm ?? null,
       addresses: addresses

@@ -122,11 +122,18 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void
     schema: {
       tags,
       operationId: 'subscriptions.update',
-      summary: 'Change status, paid_until, user name or password of a subscription',
+      summary: 'Change status, paid_until, meter, user name or password of a subscription',
       querystring: WriteQuery,
       response: {
         200: SubscriptionReply,
-        ...problems('subscription_unknown', 'subscription_terminated', 'status_refused', 'user_name_taken'),
+        ...problems(
+          'subscription_unknown',
+          'subscription_terminated',
+          'status_refused',
+          'meter_since_refused',
+          'meter_switched_lately',
+          'user_name_taken',
+        ),
       },
     },
     body: SubscriptionChange,

@@ -1,12 +1,12 @@
 // Tables of subscriptions: life cycle, holds, credentials and static addresses.
 import { cidr, pgTable, smallint, text } from 'drizzle-orm/pg-core';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
+import { meters } from '#policy/ledger/types.ts';
 import { bytea, id, instant, reference } from '../database/schema.ts';
 
 export const holdReasons = ['non_payment', 'fraud', 'abuse', 'customer_request', 'admin'] as const;
 export const terminationReasons = ['non_payment', 'moved', 'competitor', 'deceased', 'fraud', 'other'] as const;
 export const addressKinds = ['ipv4', 'framed_route', 'ipv6_prefix', 'delegated_prefix'] as const;
-export const meters = ['radius', 'flow'] as const;
 
 export const subscription = pgTable('subscription', {
   id: id(),
@@ -19,6 +19,7 @@ export const subscription = pgTable('subscription', {
   paidUntilSetAt: instant('paid_until_set_at').notNull().defaultNow(),
   anchorDay: smallint('anchor_day').notNull().default(1),
   meter: text('meter', { enum: meters }).notNull().default('radius'),
+  meterSince: instant('meter_since'),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),
   terminatedAt: instant('terminated_at'),

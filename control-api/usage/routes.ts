@@ -3,7 +3,7 @@ import { type Api, tenantOf } from '../api.ts';
 import type { Deps } from '../deps.ts';
 import { problems } from '../fields.ts';
 import { onBothPaths } from '../subscriptions/paths.ts';
-import { UsageReply } from './contract.ts';
+import { UsageQuery, UsageReply } from './contract.ts';
 import { usageOf } from './queries.ts';
 
 export function usageRoutes(app: Api, deps: Deps): void {
@@ -14,9 +14,14 @@ export function usageRoutes(app: Api, deps: Deps): void {
     schema: {
       tags: ['usage'],
       operationId: 'usage.get',
-      summary: 'Bytes of today, of the billing month and of all time',
-      response: { 200: UsageReply, ...problems('subscription_unknown', 'ledger_unavailable') },
+      summary:
+        'Bytes of today, of the billing month and of all time; with from and step also a series of days or hours',
+      querystring: UsageQuery,
+      response: {
+        200: UsageReply,
+        ...problems('subscription_unknown', 'series_too_long', 'ledger_unavailable', 'history_unavailable'),
+      },
     },
-    handler: (request, _, { path }) => usageOf(deps, tenantOf(request), path),
+    handler: (request, _, { path }) => usageOf(deps, tenantOf(request), path, request.query as UsageQuery),
   });
 }

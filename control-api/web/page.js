@@ -183,18 +183,16 @@ function show(signedIn) {
 
 /** A super admin chooses where to look; everybody else is in the own tenant. */
 async function offerTenants() {
-  try {
-    const { data } = await api('/tenants?per_page=200', { inTenant: false });
-    const chosen = sessionStorage.getItem(tenantKey) ?? data.find(({ slug }) => slug === 'demo')?.slug ?? data[0]?.slug;
-    if (!chosen) return;
-    sessionStorage.setItem(tenantKey, chosen);
-    $('tenant').replaceChildren(
-      ...data.map(({ slug, name }) => element('option', { value: slug, textContent: name, selected: slug === chosen })),
-    );
-    $('tenant-choice').hidden = false;
-  } catch (error) {
-    if (!(error instanceof ApiProblem && error.status === 403)) throw error;
-  }
+  const { permissions } = await api('/auth/me', { inTenant: false });
+  if (!permissions.includes('tenants:read')) return;
+  const { data } = await api('/tenants?per_page=200', { inTenant: false });
+  const chosen = sessionStorage.getItem(tenantKey) ?? data.find(({ slug }) => slug === 'demo')?.slug ?? data[0]?.slug;
+  if (!chosen) return;
+  sessionStorage.setItem(tenantKey, chosen);
+  $('tenant').replaceChildren(
+    ...data.map(({ slug, name }) => element('option', { value: slug, textContent: name, selected: slug === chosen })),
+  );
+  $('tenant-choice').hidden = false;
 }
 
 async function enter() {

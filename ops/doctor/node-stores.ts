@@ -111,14 +111,18 @@ export async function checkClickHouse(settings: Settings): Promise<Finding> {
 /** Each port is free, or held by the process it belongs to, which then answers on its health address. */
 export async function checkPorts(settings: Settings): Promise<Finding[]> {
   const local = reachableHost(settings.BIND_HOST[0]);
-  const [apiRuns, aaaRuns] = await Promise.all(
-    [settings.HTTP_PORT, settings.AAA_ADMIN_PORT].map((port) => isAlive(`http://${local}:${port}/healthz`)),
+  const [apiRuns, aaaRuns, flowRuns] = await Promise.all(
+    [settings.HTTP_PORT, settings.AAA_ADMIN_PORT, settings.FLOW_ADMIN_PORT].map((port) =>
+      isAlive(`http://${local}:${port}/healthz`),
+    ),
   );
   const ports = [
     { name: 'HTTP_PORT', kind: 'tcp', ours: apiRuns },
     { name: 'AAA_ADMIN_PORT', kind: 'tcp', ours: aaaRuns },
     { name: 'RADIUS_AUTH_PORT', kind: 'udp', ours: aaaRuns },
     { name: 'RADIUS_ACCT_PORT', kind: 'udp', ours: aaaRuns },
+    { name: 'FLOW_ADMIN_PORT', kind: 'tcp', ours: flowRuns },
+    { name: 'NETFLOW_PORT', kind: 'udp', ours: flowRuns },
   ] as const;
   return Promise.all(
     ports.map(async ({ name, kind, ours }) => {

@@ -5,7 +5,12 @@ import { messageOf } from './errors.ts';
 import type { Part } from './lifecycle.ts';
 
 /** One dependency: null when it is fine, else the sentence that says what is wrong and what to do. */
-export type ReadyCheck = { name: string; check(): Promise<string | null> | string | null };
+export type ReadyCheck = {
+  name: string;
+  check(): Promise<string | null> | string | null;
+  /** Told, but no reason to be taken out of service. */
+  advisory?: boolean;
+};
 
 export type AdminHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
 
@@ -18,20 +23,23 @@ export type AdminOptions = {
   routes?: Readonly<Record<string, AdminHandler>>;
 };
 
-/** The answers of every check; `ok` only when none complains. */
+/** The answers of every check; `ok` only when none complains, but for those that only tell. */
 export async function readiness(
   checks: readonly ReadyCheck[],
 ): Promise<{ ok: boolean; checks: Record<string, 'ok' | string> }> {
   const entries = await Promise.all(
-    checks.map(async ({ name, check }) => {
+    checks.map(async ({ name, check, advisory = false }) => {
       try {
-        return [name, (await check()) ?? 'ok'] as const;
+        return { name, advisory, answer: (await check()) ?? 'ok' };
       } catch (error) {
-        return [name, messageOf(error)] as const;
+        return { name, advisory, answer: messageOf(error) };
       }
     }),
   );
-  return { ok: entries.every(([, answer]) => answer === 'ok'), checks: Object.fromEntries(entries) };
+  return {
+    ok: entries.every(({ advisory, answer }) => advisory || answer === 'ok'),
+    checks: Object.fromEntries(entries.map(({ name, answer }) => [name, answer])),
+  };
 }
 
 /** No check holds a scrape up for longer: it counts as failed then. */

@@ -7,6 +7,7 @@ export type ProcessDefinition = { name: string; script: string };
 
 export const processes = [
   { name: 'aaa-server', script: 'aaa-server/main.ts' },
+  { name: 'flow-collector', script: 'flow-collector/main.ts' },
   { name: 'control-api', script: 'control-api/main.ts' },
 ] as const satisfies readonly ProcessDefinition[];
 
@@ -23,14 +24,16 @@ export type SharedFacts = {
   adminPassword: string;
 };
 
-/** Secrets that only the process named may see; `NAME_FILE` is the same secret. */
-const onlyFor: Readonly<Record<string, ProcessName | undefined>> = {
-  DATABASE_URL: undefined,
-  APP_DATABASE_URL: 'control-api',
-  ADMIN_PASSWORD: 'control-api',
-  SMTP_URL: 'control-api',
-  TLS_KEY: 'control-api',
-  FEED_DATABASE_URL: 'aaa-server',
+/** Secrets that only the processes named may see; `NAME_FILE` is the same secret. */
+const onlyFor: Readonly<Record<string, readonly ProcessName[]>> = {
+  DATABASE_URL: [],
+  APP_DATABASE_URL: ['control-api'],
+  ADMIN_PASSWORD: ['control-api'],
+  SMTP_URL: ['control-api'],
+  TLS_KEY: ['control-api'],
+  FEED_DATABASE_URL: ['aaa-server', 'flow-collector'],
+  // What reads datagrams of anybody decrypts nothing.
+  LASTMILE_SECRET_KEY: ['aaa-server', 'control-api'],
 };
 
 export function environmentOf(
@@ -41,22 +44,34 @@ export function environmentOf(
 ): Record<string, string> {
   const own: Record<string, string> = {
     LASTMILE_DATA_DIR: facts.dataDir,
-    LASTMILE_SECRET_KEY: facts.secretKeys.join(','),
     REDIS_URL: facts.redisUrl,
     CLICKHOUSE_URL: facts.clickhouseUrl,
-    ...(name === 'aaa-server'
-      ? { FEED_DATABASE_URL: facts.feedDatabaseUrl, UV_THREADPOOL_SIZE: String(threadPoolSize(settings)) }
-      : { APP_DATABASE_URL: facts.appDatabaseUrl, ADMIN_PASSWORD: facts.adminPassword }),
+    ...ownOf(name, settings, facts),
   };
   const passed = Object.entries(given).filter(([key, value]) => {
     const setting = key.replace(/_FILE$/, '');
-    return value !== undefined && !(setting in own) && (!(setting in onlyFor) || onlyFor[setting] === name);
+    return value !== undefined && !(setting in own) && (onlyFor[setting]?.includes(name) ?? true);
   });
   return { ...(Object.fromEntries(passed) as Record<string, string>), ...own };
 }
 
+function ownOf(name: ProcessName, settings: Settings, facts: SharedFacts): Record<string, string> {
+  const feed = { FEED_DATABASE_URL: facts.feedDatabaseUrl };
+  const keys = { LASTMILE_SECRET_KEY: facts.secretKeys.join(',') };
+  switch (name) {
+    case 'aaa-server':
+      return { ...feed, ...keys, UV_THREADPOOL_SIZE: threadPoolSize(settings, settings.AAA_WORKERS, 2) };
+    case 'flow-collector':
+      return { ...feed, UV_THREADPOOL_SIZE: threadPoolSize(settings, settings.FLOW_WORKERS, 1) };
+    case 'control-api':
+      return { ...keys, APP_DATABASE_URL: facts.appDatabaseUrl, ADMIN_PASSWORD: facts.adminPassword };
+    default:
+      return name satisfies never;
+  }
+}
+
 /** Each socket may hold one thread of the pool while it waits; fs and LMDB need some too. */
-function threadPoolSize({ AAA_WORKERS, BIND_HOST }: Settings): number {
-  const workers = AAA_WORKERS || Math.min(4, os.availableParallelism());
-  return workers * 2 * BIND_HOST.length + 8;
+function threadPoolSize({ BIND_HOST }: Settings, workers: number, portsOfEach: number): string {
+  const count = workers || Math.min(4, os.availableParallelism());
+  return String(count * portsOfEach * BIND_HOST.length + 8);
 }

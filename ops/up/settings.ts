@@ -16,6 +16,17 @@ export const settings = Type.Object({
     default: 0,
     description: 'RADIUS worker threads; 0 = number of cores, at most 4',
   }),
+  NETFLOW_PORT: port({
+    default: 2055,
+    description: 'UDP port of flows: NetFlow 5 and 9 are told apart by their version',
+  }),
+  FLOW_ADMIN_PORT: port({ default: 9102, description: '/metrics, /healthz, /readyz of flow-collector' }),
+  FLOW_WORKERS: Type.Integer({
+    minimum: 0,
+    maximum: 64,
+    default: 0,
+    description: 'threads that receive flows; 0 = number of cores, at most 4',
+  }),
   ADMIN_EMAIL: text({ default: 'admin@example.com', description: 'first super admin, only when none exists' }),
   ADMIN_PASSWORD: text({
     default: '',

@@ -112,6 +112,7 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     const state = await Promise.race([firstTry, delay(edgePatienceMs, 'slow' as const, { signal: stopping.signal })]);
     if (state === 'slow') say('preparing the database takes long; logins are served meanwhile');
     await startProcess('aaa-server');
+    await startProcess('flow-collector');
     if ((await firstTry) === 'away') await untilPrepared(prepareDatabase);
     await startProcess('control-api');
 
@@ -120,13 +121,16 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
       processes.some((process) => process.name === name)
         ? waitReady({ name, url: `http://${host}:${port}/readyz`, say, signal: stopping.signal })
         : Promise.resolve(true);
-    const edge = serving('aaa-server', settings.AAA_ADMIN_PORT);
+    const edge = Promise.all([
+      serving('aaa-server', settings.AAA_ADMIN_PORT),
+      serving('flow-collector', settings.FLOW_ADMIN_PORT),
+    ]);
     if (!(await serving('control-api', settings.HTTP_PORT))) return;
     if (newPassword !== undefined) {
       say(`\nSign in as ${settings.ADMIN_EMAIL} with password ${newPassword} (shown this once)`);
       passwordTold(folder);
     }
-    if (!(await edge)) return;
+    if ((await edge).includes(false)) return;
     say(`\nLastmile is ready (${seconds(0)})`);
     for (const line of summary(settings, folder)) say(line);
   }

@@ -14,7 +14,8 @@ export function summary(settings: Settings, folder: DataFolder): string[] {
   return [
     `  API      ${api}/api/v1, described at ${api}/api/docs`,
     `  RADIUS   ${settings.BIND_HOST.join(', ')}: authentication ${settings.RADIUS_AUTH_PORT}, accounting ${settings.RADIUS_ACCT_PORT}`,
-    `  Metrics  ${api}/metrics and http://${host}:${settings.AAA_ADMIN_PORT}/metrics`,
+    `  Flows    ${settings.BIND_HOST.join(', ')}: NetFlow ${settings.NETFLOW_PORT}`,
+    `  Metrics  ${api}/metrics, http://${host}:${settings.AAA_ADMIN_PORT}/metrics and http://${host}:${settings.FLOW_ADMIN_PORT}/metrics`,
     ...(clickhouse
       ? [`  History  ClickHouse at http://127.0.0.1:${clickhouse.port}, its key in ${folder.path}/clickhouse.json`]
       : []),

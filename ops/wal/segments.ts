@@ -71,7 +71,8 @@ export function checkHeader(bytes: Buffer, file: string): void {
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** The entries of the folder last: what was created or renamed in it is there after a power failure. */
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

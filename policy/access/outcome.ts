@@ -29,6 +29,8 @@ export type Outcome =
   | { readonly kind: 'walled_garden'; readonly reason: RestrictReason }
   | { readonly kind: 'reject'; readonly reason: RestrictReason };
 
+export const outcomeKinds = ['accept', 'throttle', 'walled_garden', 'reject'] as const satisfies Outcome['kind'][];
+
 /** `accept:5000000/20000000`, `throttle:2000000/2000000:fup`, `walled_garden:expired`, `reject:hold_admin` — up before down, in bps. */
 export function formatOutcome(outcome: Outcome): string {
   switch (outcome.kind) {

@@ -2,7 +2,7 @@
 import { usageDirections, usageWindows } from '../fup/rules.ts';
 import { fingerprint, writeDescribed } from './described.ts';
 import { keys, tag } from './keys.ts';
-import type { AccountingCall, AccountingRecord } from './types.ts';
+import type { AccountingCall, AccountingRecord, Threshold, UsageWindows } from './types.ts';
 
 /** Numbers go as decimal digits, null as ''. `boots`: boot instants of the NAS instance. */
 export function accountingArguments(call: AccountingCall, boots: readonly number[]): string[] {
@@ -30,11 +30,13 @@ export function accountingArguments(call: AccountingCall, boots: readonly number
     digits(record.downGigawords),
     digits(call.planPeakBps),
     digits(call.adoptedAtMs),
-    described,
+    digits(call.meterSinceMs),
+    call.meter,
+    boots.map(digits).join(),
+    windowsText(call.windows),
+    thresholdsText(call.thresholds),
     record.terminateCause,
-    ...list(boots),
-    ...usageWindows.flatMap((kind) => list(edgesOf(call.windows[kind]))),
-    ...list(call.thresholds.length, thresholdArguments(call)),
+    described,
   ];
 }
 
@@ -52,25 +54,35 @@ export function accountingKeys(record: AccountingRecord): string[] {
   ];
 }
 
-/** Windows have no gaps: their starts and the end of the last say all. */
-function edgesOf(windows: readonly { readonly fromMs: number; readonly toMs: number }[]): number[] {
-  const last = windows.at(-1);
-  return last ? [...windows.map(({ fromMs }) => fromMs), last.toMs] : [];
-}
+/** Windows have no gaps: their starts and the end of the last say all. Mostly the same object comes with every call of a day. */
+export const windowsText = once((windows: UsageWindows) =>
+  usageWindows
+    .map((kind) => {
+      const last = windows[kind].at(-1);
+      return `${last ? [...windows[kind].map(({ fromMs }) => fromMs), last.toMs].map(digits).join() : ''};`;
+    })
+    .join(''),
+);
 
-/** Indexes count from 1, as Lua's do. */
-function thresholdArguments({ thresholds }: AccountingCall): number[] {
-  return thresholds.flatMap(({ window, direction, bytes }) => [
-    usageWindows.indexOf(window) + 1,
-    usageDirections.indexOf(direction),
-    Math.ceil(bytes),
-  ]);
-}
+/** Windows count from 1, as Lua's lists do. */
+export const thresholdsText = once((thresholds: readonly Threshold[]) =>
+  thresholds
+    .map(
+      ({ window, direction, bytes }) =>
+        `${usageWindows.indexOf(window) + 1},${usageDirections.indexOf(direction)},${digits(Math.ceil(bytes))};`,
+    )
+    .join(''),
+);
 
-function list(count: readonly number[] | number, values: readonly number[] = []): string[] {
-  return typeof count === 'number'
-    ? [digits(count), ...values.map(digits)]
-    : [digits(count.length), ...count.map(digits)];
+function once<T extends object>(write: (value: T) => string): (value: T) => string {
+  const written = new WeakMap<T, string>();
+  return (value) => {
+    const known = written.get(value);
+    if (known !== undefined) return known;
+    const text = write(value);
+    written.set(value, text);
+    return text;
+  };
 }
 
 /** `String` writes whole numbers below 10^21 in full; a fraction is cut off. */

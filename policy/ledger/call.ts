@@ -5,7 +5,7 @@ import { loadLibrary } from './library.ts';
 export type CallFunction = (
   name: string,
   keys: readonly string[],
-  args: readonly (string | number)[],
+  args: readonly (string | number | Buffer)[],
 ) => Promise<unknown>;
 
 export type FunctionCaller = { readonly call: CallFunction; load(): Promise<void> };

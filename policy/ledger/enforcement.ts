@@ -4,7 +4,9 @@ import { createFunctionCaller } from './call.ts';
 import { keys, tag } from './keys.ts';
 
 import { type DecidedProfile, decodeProfile, encodeProfile, profileFields } from './profile.ts';
-import type { LiveSession } from './types.ts';
+import type { LiveSession, Subscriber } from './types.ts';
+
+export type { Subscriber } from './types.ts';
 
 /** Standing ownership of a partition; every write names it and is refused once another owner has taken over. */
 export type Lease = { readonly partition: number; readonly node: string; readonly token: string };
@@ -19,8 +21,6 @@ export type EnforceEntry = {
   readonly subscriptionId: number;
   readonly atMs: number;
 };
-
-export type Subscriber = { readonly tenantId: number; readonly subscriptionId: number };
 
 export type Claim = {
   readonly lease: Lease;

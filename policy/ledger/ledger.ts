@@ -3,14 +3,18 @@ import type { Cluster, Redis } from 'ioredis';
 import { accountingArguments, accountingKeys } from './arguments.ts';
 import { createBoots } from './boots.ts';
 import { createFunctionCaller } from './call.ts';
+import { applyFlow, setMeter } from './flow.ts';
 import { keys, partitionOf } from './keys.ts';
 import { listSessions, readSessions, type SessionPage, type SessionSearch } from './sessions.ts';
 import {
   type AccountingCall,
   type AccountingRecord,
   type ApplyResult,
+  type FlowUsageCall,
   type LiveSession,
+  type Meter,
   partitionCount,
+  type Subscriber,
   type Usage,
   type UsageWindows,
 } from './types.ts';
@@ -24,6 +28,10 @@ export type Ledger = {
   load(): Promise<void>;
   /** One record, once. A rejected promise means: unknown whether it ran. */
   apply(call: AccountingCall): Promise<ApplyResult>;
+  /** One batch of flow usage, once. `need_windows` is never answered: windows are those of the newest accounting call. */
+  applyFlow(call: FlowUsageCall): Promise<ApplyResult>;
+  /** Tells of a switch of the meter as soon as it is known; accounting calls bring it too. */
+  setMeter(who: Subscriber, meter: Meter, sinceMs: number | null): Promise<void>;
   /** The counters of the last window of each kind. */
   usage(tenantId: number, subscriptionId: number, windows: UsageWindows): Promise<Usage>;
   /** Open sessions of a subscription. */
@@ -74,6 +82,8 @@ export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}
       if (reply.change !== '') await noteInDirectory(record, reply);
       return { kind: 'applied', crossed: reply.crossed, flags: reply.flags };
     },
+    applyFlow: (flow) => applyFlow(call, flow),
+    setMeter: (who, meter, sinceMs) => setMeter(call, who, meter, sinceMs),
     usage: (tenantId, subscriptionId, windows) => readUsage(redis, tenantId, subscriptionId, windows),
     async sessionsOf(tenantId, subscriptionId) {
       const partition = partitionOf(tenantId, subscriptionId);

@@ -75,7 +75,31 @@ export type AccountingCall = {
   readonly planPeakBps: number;
   /** The NAS record's `adopted_at`; null: none. */
   readonly adoptedAtMs: number | null;
+  /** What counts the subscription's bytes from `meterSinceMs` on (a quarter-hour edge, UTC); the other meter did before. null: it always has. */
+  readonly meter: Meter;
+  readonly meterSinceMs: number | null;
 };
+
+export type Subscriber = { readonly tenantId: number; readonly subscriptionId: number };
+
+/** What the flows of one quarter of an hour, by their end, brought to a subscription. */
+export type FlowUsage = {
+  readonly tenantId: number;
+  readonly subscriptionId: number;
+  /** Begin of the quarter of an hour, UTC. */
+  readonly slotFromMs: number;
+  readonly upBytes: number;
+  readonly downBytes: number;
+};
+
+/** A batch of one partition, at most 500 entries, as the WAL of the flow collector keeps it. */
+export type FlowUsageRecord = {
+  readonly partition: number;
+  readonly receivedAtMs: number;
+  readonly entries: readonly FlowUsage[];
+};
+
+export type FlowUsageCall = { readonly lane: LanePosition; readonly record: FlowUsageRecord };
 
 export type ApplyResult =
   | { readonly kind: 'applied'; readonly crossed: boolean; readonly flags: readonly string[] }

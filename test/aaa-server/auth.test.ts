@@ -1,12 +1,12 @@
 // Who is asking: addresses and prefixes, the table of access servers, stored passwords and their cache.
 import fc from 'fast-check';
 import t from 'tap';
-import { maskTo, parseAddress, parsePrefix } from '#aaa-server/auth/ip.ts';
 import { createNasTable } from '#aaa-server/auth/nas-table.ts';
 import { createPasswords } from '#aaa-server/auth/passwords.ts';
 import { sameOctets } from '#aaa-server/auth/same-octets.ts';
 import { mergeUnknownClients } from '#aaa-server/radius/unknown-clients.ts';
 import { formatIpv6, parseIpv6 } from '#aaa-server/wire/ip-text.ts';
+import { maskTo, parseAddress, parsePrefix } from '#ops/runtime/ip.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import { keyring, nasOf } from './support/isp.ts';
 

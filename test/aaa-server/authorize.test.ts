@@ -47,6 +47,7 @@ const subscription: SubscriptionRecord = {
   paidUntilSetAtMs: now - 30 * day,
   anchorDay: 1,
   meter: 'radius',
+  meterSinceMs: null,
   addresses: [],
 };
 const throttled: ProfileRecord = {

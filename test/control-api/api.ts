@@ -6,10 +6,14 @@ import { buildApp } from '#control-api/app.ts';
 import { hashPassword } from '#control-api/auth/password.ts';
 import { createDb, type Db } from '#control-api/database/connect.ts';
 import type { Deps } from '#control-api/deps.ts';
+import { Problem } from '#control-api/problem.ts';
+import type { TopTalker } from '#ops/history/top-talkers.ts';
+import type { WindowSum, WindowSumsQuery } from '#ops/history/window-sums.ts';
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
+import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { EnforcementAction } from '#policy/ledger/actions.ts';
 import type { Brake, BrakeAnswer } from '#policy/ledger/brake.ts';
 import type { LiveSession, Usage } from '#policy/ledger/types.ts';
@@ -28,8 +32,11 @@ export type TestApi = {
   readonly owner: Client;
   readonly keyring: Deps['keyring'];
   readonly ledger: MemoryLedger;
+  readonly history: MemoryHistory;
   readonly brakes: Brake[];
   readonly held: Map<number, number>;
+  readonly traffic: Map<string, ExporterTraffic>;
+  readonly exporterTraffic: Deps['exporterTraffic'];
   /** Calls as nobody. */
   call: Call;
   /** Calls as a user; `email` of `as` must exist with the password of the tests. */
@@ -42,11 +49,16 @@ export type MemoryLedger = {
   usage: Map<number, Usage>;
   actions: EnforcementAction[];
   away: boolean;
+  /** Up to here the history is complete. */
+  completeMs: number;
 };
+/** Sums by subscription; `asked`: every question. */
+export type MemoryHistory = { sums: WindowSum[]; asked: WindowSumsQuery[]; away: boolean };
 
 const zero = { upBytes: 0, downBytes: 0 };
 
 export type TestApiOptions = {
+  topTalkers?: readonly TopTalker[];
   /** Puts the API, not the test, on another database. */
   databaseUrl?: string;
   neighbours?: Deps['neighbours'];
@@ -55,7 +67,7 @@ export type TestApiOptions = {
 
 export async function apiForTest(
   t: Teardown,
-  { databaseUrl, neighbours = [], ready = [] }: TestApiOptions = {},
+  { databaseUrl, neighbours = [], ready = [], topTalkers = [] }: TestApiOptions = {},
 ): Promise<TestApi> {
   const urls = await databaseForTest(t);
   const owner = new Client({ connectionString: urls.ownerUrl });
@@ -64,9 +76,16 @@ export async function apiForTest(
   const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
   const db = createDb(databaseUrl ?? urls.appUrl, log);
   const keyring = createKeyring(['a secret of this test']);
-  const ledger: MemoryLedger = { sessions: [], usage: new Map(), actions: [], away: false };
+  const completeMs = Number.POSITIVE_INFINITY;
+  const ledger: MemoryLedger = { sessions: [], usage: new Map(), actions: [], away: false, completeMs };
+  const history: MemoryHistory = { sums: [], asked: [], away: false };
   const brakes: Brake[] = [];
   const held = new Map<number, number>();
+  const traffic = new Map<string, ExporterTraffic>();
+  const exporterTraffic = async () => {
+    refuseWhenAway(ledger);
+    return traffic;
+  };
   const clock = { nowMs: Date.now() };
   const app = await buildApp(
     {
@@ -95,6 +114,15 @@ export async function apiForTest(
           refuseWhenAway(ledger);
           return ledger.actions.filter((action) => action.tenantId === tenantId).slice(0, limit);
         },
+        historyCompleteUntil: async (_, nowMs) => Math.min(nowMs, ledger.completeMs),
+      },
+      history: {
+        windowSums: async (query) => {
+          if (history.away) throw new Problem('history_unavailable', 'away');
+          history.asked.push(query);
+          return history.sums.filter(({ subscriptionId }) => query.subscriptionIds.includes(subscriptionId));
+        },
+        topTalkers: async ({ limit }) => topTalkers.slice(0, limit),
       },
       brake: {
         list: async (tenantId) => brakes.filter((brake) => brake.tenantId === tenantId),
@@ -111,6 +139,7 @@ export async function apiForTest(
           })),
         confirm: async (tenantId, count) => held.get(tenantId) === count && held.delete(tenantId),
       },
+      exporterTraffic,
       neighbours,
     },
     { log, registry: createRegistry('test'), ready, version: '0', trustProxy: ['127.0.0.1'] },
@@ -147,8 +176,11 @@ export async function apiForTest(
     owner,
     keyring,
     ledger,
+    history,
     brakes,
     held,
+    traffic,
+    exporterTraffic,
     clock,
     call: callWith(undefined),
     async signIn(email, tenant) {

@@ -8,6 +8,7 @@ import * as authSchema from '#control-api/auth/schema.ts';
 import * as customersSchema from '#control-api/customers/schema.ts';
 import * as databaseSchema from '#control-api/database/schema.ts';
 import { codeOfConstraint, errors } from '#control-api/errors.ts';
+import * as exportersSchema from '#control-api/exporters/schema.ts';
 import * as nasSchema from '#control-api/nas/schema.ts';
 import { routeRules } from '#control-api/plugins/route-rules.ts';
 import * as servicesSchema from '#control-api/services/schema.ts';
@@ -57,6 +58,7 @@ t.test('the API as a whole', async (t) => {
       authSchema,
       customersSchema,
       databaseSchema,
+      exportersSchema,
       nasSchema,
       servicesSchema,
       subscriptionsSchema,

@@ -184,6 +184,59 @@ t.test('the life of a customer', async (t) => {
     t.match(await ok('PATCH', `/subscriptions/${id}`, { paid_until: null }), { expired: false, paid_until: null });
   });
 
+  await t.test('the meter is switched at a quarter of an hour ahead, once in 24 hours', async (t) => {
+    const quarterMs = 900_000;
+    const patch = (change: object) => call('PATCH', `/subscriptions/${id}`, change);
+    const refused = (code: string) => ({ status: 409, body: { code } });
+    const at = (ms: number) => new Date(ms).toISOString();
+    const edge = Math.ceil(Date.now() / quarterMs) * quarterMs;
+    t.match(await ok('GET', `/subscriptions/${id}`), { meter: 'radius', meter_since: null });
+    for (const meter_since of [at(edge + 3 * quarterMs + 1000), at(edge - quarterMs), at(edge - 86_400_000)])
+      t.match(await patch({ meter: 'flow', meter_since }), refused('meter_since_refused'), meter_since);
+    for (const change of [{ meter_since: at(edge) }, { meter: 'radius', meter_since: at(edge + 8 * quarterMs) }])
+      t.match(await patch(change), { status: 400, body: { code: 'validation_failed' } });
+    t.match(
+      await ok('PATCH', `/subscriptions/${id}`, { meter: 'radius' }),
+      { meter_since: null },
+      'it is the one already',
+    );
+    const earliest = Date.now() + quarterMs;
+    const switched = await ok('PATCH', `/subscriptions/${id}`, { meter: 'flow' });
+    const since = Date.parse(switched.meter_since);
+    t.equal(switched.meter, 'flow');
+    t.equal(since % quarterMs, 0);
+    t.ok(since >= earliest && since <= Date.now() + 2 * quarterMs, switched.meter_since);
+    t.match(await ok('GET', `/subscriptions/${id}`), { meter: 'flow', meter_since: switched.meter_since });
+    t.match(await patch({ meter: 'radius' }), refused('meter_switched_lately'));
+    t.match(await patch({ meter: 'radius', meter_since: at(since + 86_400_000) }), refused('meter_switched_lately'));
+    const earlier = (hours: number) => [at(Math.floor(Date.now() / quarterMs) * quarterMs - hours * 3_600_000), id];
+    await api.owner.query('ALTER TABLE subscription DISABLE TRIGGER USER');
+    await api.owner.query('UPDATE subscription SET meter_since = $1 WHERE id = $2', earlier(23));
+    await api.owner.query('ALTER TABLE subscription ENABLE TRIGGER USER');
+    t.match(await patch({ meter: 'radius' }), refused('meter_switched_lately'));
+    t.match(await patch({ meter: 'radius', meter_since: at(edge + 8 * quarterMs) }), {
+      status: 200,
+      body: { meter: 'radius' },
+    });
+    const { rows } = await api.owner.query(
+      "SELECT detail FROM audit_log WHERE detail ? 'meter' AND entity_id = $1 ORDER BY id",
+      [id],
+    );
+    t.match(rows.at(-1), { detail: { meter: 'radius' } });
+    const flow = { service_id: basic.id, user_name: 'by.flow', password: 'x', meter: 'flow' };
+    const made = await call('POST', `/customers/${customer.id}/services`, flow);
+    t.match(made, { status: 201, body: { meter: 'flow', meter_since: null } });
+    await ok('POST', `/subscriptions/${made.body.id}/terminate`, { reason: 'other' });
+    t.match(
+      await call('PATCH', `/subscriptions/${made.body.id}`, { meter: 'radius' }),
+      refused('subscription_terminated'),
+    );
+    const between =
+      "UPDATE subscription SET meter = 'flow', meter_since = now() + interval '1 day 7 seconds' WHERE id = $1";
+    const error = await api.owner.query(between, [id]).catch((failure: unknown) => failure);
+    t.match(error, { constraint: 'subscription_meter_quarter' });
+  });
+
   await t.test('user name and password change together with their encryption', async (t) => {
     await ok('PATCH', `/subscriptions/${id}`, { user_name: 'rahima.b' });
     const { rows } = await api.owner.query(

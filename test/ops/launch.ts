@@ -29,8 +29,10 @@ export function temporaryFolder(t: Teardown, mode = 0o711): string {
 }
 
 export async function settingsFor(dataDir: string): Promise<Record<string, string>> {
-  const [http, aaa] = [await freePort(), await freePort()];
-  return { LASTMILE_DATA_DIR: dataDir, HTTP_PORT: String(http), AAA_ADMIN_PORT: String(aaa) };
+  const ports: Record<string, string> = {};
+  for (const name of ['HTTP_PORT', 'AAA_ADMIN_PORT', 'FLOW_ADMIN_PORT', 'NETFLOW_PORT'])
+    ports[name] = String(await freePort());
+  return { LASTMILE_DATA_DIR: dataDir, ...ports };
 }
 
 /** `shared`: the data folder is another launch's, which cleans it up. */

@@ -8,6 +8,7 @@ const root = path.resolve(import.meta.dirname, '../..');
 const scripts = Object.keys(JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).scripts);
 const markdown = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
+  'bench/README.md',
   ...readdirSync(path.join(root, 'ops/docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => path.join('ops/docs', name)),
@@ -33,7 +34,7 @@ t.test('every path the README and ARCHITECTURE name exists', async (t) => {
   const gone = ['README.md', 'ARCHITECTURE.md', 'ops/docs/status.md'].flatMap((file) =>
     [
       ...readFileSync(path.join(root, file), 'utf8').matchAll(
-        /`((?:policy|aaa-server|control-api|ops|test)\/[\w./-]*)`/g,
+        /`((?:policy|aaa-server|control-api|ops|bench|test)\/[\w./-]*)`/g,
       ),
     ]
       .map((match) => match[1] ?? '')

@@ -15,8 +15,11 @@ const table: readonly { folder: string; may: readonly RegExp[] }[] = [
   { folder: 'policy', may: [relative, alias('policy')] },
   { folder: 'aaa-server/wire', may: [relative, /^node:(buffer|crypto)$/] },
   { folder: 'aaa-server', may: [relative, alias('policy', 'ops', 'aaa-server'), node, npm] },
+  { folder: 'flow-collector/wire', may: [relative, /^node:(buffer|crypto)$/] },
+  { folder: 'flow-collector', may: [relative, alias('policy', 'ops', 'flow-collector'), node, npm] },
   { folder: 'control-api', may: [relative, alias('policy', 'ops', 'control-api'), node, npm] },
   { folder: 'ops', may: [relative, alias('policy', 'ops'), node, npm] },
+  { folder: 'bench', may: [relative, alias('policy', 'ops', 'aaa-server', 'flow-collector', 'test'), node, npm] },
 ];
 
 function sources(folder: string): string[] {
@@ -37,7 +40,7 @@ function importsOf(file: string): string[] {
 t.test('every import is one the architecture allows', async (t) => {
   const problems: string[] = [];
   let checked = 0;
-  for (const top of ['policy', 'aaa-server', 'control-api', 'ops']) {
+  for (const top of ['policy', 'aaa-server', 'flow-collector', 'control-api', 'ops', 'bench']) {
     for (const file of sources(top)) {
       const row = table.find(({ folder }) => file.startsWith(`${folder}/`));
       if (!row) continue;
@@ -47,7 +50,7 @@ t.test('every import is one the architecture allows', async (t) => {
         const target = specifier.startsWith('#')
           ? specifier.slice(1)
           : path.relative(root, path.resolve(root, path.dirname(file), specifier));
-        const home = row.folder === 'aaa-server/wire' ? row.folder : top;
+        const home = row.folder.endsWith('/wire') ? row.folder : top;
         if (relative.test(specifier) && !target.startsWith(`${home}/`)) {
           problems.push(`${file} leaves its folder: ${specifier}`);
         }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { settings as aaaServer } from '#aaa-server/config.ts';
 import { settings as controlApi } from '#control-api/config.ts';
 import { errors } from '#control-api/errors.ts';
+import { settings as flowCollector } from '#flow-collector/config.ts';
 import { settings as start } from '#ops/up/settings.ts';
 import { configurationPage } from './configuration-page.ts';
 import { errorsPage } from './errors-page.ts';
@@ -15,6 +16,7 @@ export const pages: readonly { readonly file: string; readonly text: string }[] 
     text: configurationPage([
       { process: 'npm start', settings: start },
       { process: 'aaa-server', settings: aaaServer },
+      { process: 'flow-collector', settings: flowCollector },
       { process: 'control-api', settings: controlApi },
     ]),
   },

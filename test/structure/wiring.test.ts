@@ -16,7 +16,13 @@ function check(script: string, environment: Record<string, string>) {
   });
 }
 
-for (const script of ['aaa-server/main.ts', 'control-api/main.ts']) {
+const processes = [
+  { script: 'aaa-server/main.ts', wrong: ['AAA_ADMIN_PORT', 'LASTMILE_SECRET_KEY'] },
+  { script: 'flow-collector/main.ts', wrong: ['FLOW_ADMIN_PORT', 'FEED_DATABASE_URL'] },
+  { script: 'control-api/main.ts', wrong: ['AAA_ADMIN_PORT', 'LASTMILE_SECRET_KEY'] },
+];
+
+for (const { script, wrong } of processes) {
   t.test(`${script} --check builds everything and starts nothing`, async (t) => {
     const dataDir = mkdtempSync(path.join(tmpdir(), 'lastmile-check-'));
     t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
@@ -31,9 +37,14 @@ for (const script of ['aaa-server/main.ts', 'control-api/main.ts']) {
   });
 
   t.test(`${script} lists every wrong setting and ends with 1`, async (t) => {
-    const result = check(script, { BIND_HOST: 'not an address', LOG_LEVEL: 'loud', AAA_ADMIN_PORT: '70000' });
+    const result = check(script, {
+      BIND_HOST: 'not an address',
+      LOG_LEVEL: 'loud',
+      AAA_ADMIN_PORT: '70000',
+      FLOW_ADMIN_PORT: '70000',
+    });
     t.equal(result.status, 1);
-    for (const name of ['BIND_HOST', 'LOG_LEVEL', 'AAA_ADMIN_PORT', 'LASTMILE_SECRET_KEY']) {
+    for (const name of ['BIND_HOST', 'LOG_LEVEL', ...wrong]) {
       t.match(result.stdout + result.stderr, name);
     }
   });

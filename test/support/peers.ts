@@ -1,14 +1,20 @@
 // The Debian programs that tests talk to: installed when root, else named so that their tests skip with a reason.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 
+/** What a package brings: a program, or a file by its path. */
 const programOf: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   freeradius: 'freeradius',
   'freeradius-utils': 'radclient',
   prometheus: 'promtool',
+  'freeradius-postgresql': '/usr/lib/freeradius/rlm_sql_postgresql.so',
+  nfdump: 'nfcapd',
+  pmacct: 'nfacctd',
 };
 
 export function hasProgram(name: string): boolean {
+  if (name.startsWith('/')) return existsSync(name);
   return (
     spawnSync('sh', ['-c', `command -v ${name}`], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } })
       .status === 0
@@ -17,7 +23,7 @@ export function hasProgram(name: string): boolean {
 
 /** A reason to skip, or false: `t.test('…', { skip: missing('radclient') }, …)`. */
 export function missing(...programs: readonly string[]): string | false {
-  const absent = programs.filter((program) => !hasProgram(program));
+  const absent = programs.filter((program) => !hasProgram(programOf[program] ?? program));
   return absent.length > 0 && `not installed: ${absent.join(', ')}`;
 }
 

@@ -16,6 +16,9 @@ export type Stack = {
   readonly acctTarget: string;
   readonly apiUrl: string;
   readonly aaaAdminUrl: string;
+  /** Where exporters send NetFlow, and the admin port of flow-collector. */
+  readonly netflowPort: number;
+  readonly flowAdminUrl: string;
   /** JSON of an API call as super admin of tenant demo; throws on a status other than 2xx. */
   api(method: string, path: string, body?: unknown): Promise<unknown>;
   /** Everything the stack printed. */
@@ -31,7 +34,7 @@ type Teardown = { teardown(handler: () => unknown): unknown };
 /** Starts `npm start`'s program on free ports in a fresh data folder; `environment` overrides (e.g. DATABASE_URL). */
 export async function startStack(t: Teardown, environment: Record<string, string> = {}): Promise<Stack> {
   const dataDir = environment.LASTMILE_DATA_DIR ?? mkdtempSync(path.join(tmpdir(), 'lastmile-stack-'));
-  const [auth, acct, http, admin] = await freePorts(4);
+  const [auth, acct, http, admin, netflow, flowAdmin] = await freePorts(6);
   const settings: Record<string, string> = {
     LASTMILE_DATA_DIR: dataDir,
     RADIUS_AUTH_PORT: String(auth),
@@ -39,6 +42,9 @@ export async function startStack(t: Teardown, environment: Record<string, string
     HTTP_PORT: String(http),
     AAA_ADMIN_PORT: String(admin),
     AAA_WORKERS: '2',
+    NETFLOW_PORT: String(netflow),
+    FLOW_ADMIN_PORT: String(flowAdmin),
+    FLOW_WORKERS: '2',
     ADMIN_EMAIL: 'admin@example.com',
     ADMIN_PASSWORD: adminPassword,
     ...environment,
@@ -64,7 +70,7 @@ export async function startStack(t: Teardown, environment: Record<string, string
       return (await isReady(`${apiUrl}/readyz`)) && (await isReady(`${aaaAdminUrl}/healthz`));
     },
     () => `the stack is ready; it printed:\n${printed}`,
-    60_000,
+    180_000,
   );
 
   let token = '';
@@ -92,6 +98,8 @@ export async function startStack(t: Teardown, environment: Record<string, string
     acctTarget: `127.0.0.1:${acct}`,
     apiUrl,
     aaaAdminUrl,
+    netflowPort: Number(netflow),
+    flowAdminUrl: `http://127.0.0.1:${flowAdmin}`,
     api: call,
     output: () => printed,
     seed: (subscribers) =>

@@ -129,11 +129,11 @@ local function apply(keys, args)
     ledger.flag(s, call, 'baseline')
   end
   local counted
-  if up + down > 0 and s.sub ~= 0 then
-    local since = ledger.wanted(call, from)
-    if since then return { 'need_windows', since } end
+  if s.sub ~= 0 then
     counted = ledger.count(call, s, up, down, from)
-    if not counted then return quarantine(call, args, 'counter_out_of_range') end
+    if counted.since then return { 'need_windows', counted.since } end
+    if counted.over then return quarantine(call, args, 'counter_out_of_range') end
+    up, down = counted.up, counted.down
   end
 
   -- From here on it is written.
@@ -162,12 +162,12 @@ local function apply(keys, args)
   end
   ledger.save(s, call, newest)
   local crossed = counted and counted.crossed
-  if counted then ledger.write_usage(call, counted) end
+  if counted then ledger.write_usage(counted) end
   if crossed then ledger.event(call, 'crossed', s, call.event) end
   ledger.emit(keys[8], lane, {
     meter = 'radius', kind = call.kind, part = 0, tenant = s.tenant, sub = s.sub, from = from, event = call.event,
     received = call.received, up = up, down = down, flags = call.flags,
-  }, ledger.told_session(s, call))
+  }, ledger.told_session(s, call, s.key == keys[2]))
   ledger.pass(lane)
   return { 'applied', crossed and 1 or 0, change or '', s.inc, s.last, s.sub, fresh and 1 or 0, unpack(call.flags) }
 end

@@ -91,6 +91,8 @@ export const plainCalls: CallMaker = {
     thresholds: [],
     planPeakBps: 100_000_000,
     adoptedAtMs: null,
+    meter: 'radius',
+    meterSinceMs: null,
   }),
 };
 

@@ -99,6 +99,7 @@ t.test('a session that its access server forgot and that fell silent is closed a
     async () => /^lastmile_nas_open_sessions{tenant="1",nas="\d+",name="\w+"} 2$/m.test(await node.registry.metrics()),
     'and how many are open now',
   );
+  t.match(await node.registry.metrics(), /^lastmile_session_outcomes{outcome="throttle"} 1$/m, 'one over its quota');
   t.equal(nas.received.length, 0);
 });
 

@@ -108,6 +108,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
       paidUntilSetAtMs: timer.nowMs() - 100 * 24 * hour,
       anchorDay: 1,
       meter: 'radius',
+      meterSinceMs: null,
       addresses: [],
       ...subscriptions.get(id),
       ...change,
@@ -156,7 +157,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
         record,
         windows: usageWindows(atMs, 'UTC', 1, 1),
       },
-      ...{ thresholds: [], planPeakBps: 20_000_000, adoptedAtMs: null },
+      ...{ thresholds: [], planPeakBps: 20_000_000, adoptedAtMs: null, meter: 'radius', meterSinceMs: null },
     });
   }
 

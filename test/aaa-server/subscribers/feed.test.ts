@@ -293,3 +293,21 @@ t.test('no secret lies in the files in clear', async (t) => {
     t.notOk(bytes.includes('testing123') || bytes.includes('pass123'), file);
   }
 });
+
+t.test('a switch of the meter reaches the snapshot with its instant', async (t) => {
+  const database = await databaseForTest(t);
+  const isp = await createIsp(t, database.ownerUrl);
+  const [id = 0] = await isp.addSubscriptions(1);
+  const harness = createHarness(t, database.feedUrl, temporaryFolder(t));
+  await harness.ready();
+  t.match(harness.subscribers.reader.subscription(isp.tenantId, id), { meter: 'radius', meterSinceMs: null });
+  const { rows } = await isp.db.query(
+    `UPDATE subscription SET meter = 'flow', meter_since = date_bin('15 minutes', now() + interval '30 minutes', 'epoch')
+     WHERE id = $1 RETURNING meter_since`,
+    [id],
+  );
+  const meterSinceMs = rows[0].meter_since.getTime();
+  const reader = harness.subscribers.reader;
+  await until(() => reader.subscription(isp.tenantId, id)?.meter === 'flow', 'the switch is in the snapshot', 15_000);
+  t.match(reader.subscription(isp.tenantId, id), { meter: 'flow', meterSinceMs });
+});

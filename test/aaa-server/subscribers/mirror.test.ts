@@ -62,6 +62,7 @@ t.test('a record comes back from its bytes as it was', async () => {
     paidUntilSetAtMs: instant,
     anchorDay: fc.integer({ min: 1, max: 31 }),
     meter: fc.constantFrom('radius', 'flow'),
+    meterSinceMs: fc.option(instant),
     addresses: fc.array(
       plain({ kind: fc.constantFrom('ipv4', 'framed_route', 'ipv6_prefix', 'delegated_prefix'), prefix: text }),
       { maxLength: 4 },

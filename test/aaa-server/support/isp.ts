@@ -96,6 +96,7 @@ export function createIsp(): Isp {
         paidUntilSetAtMs: 0,
         anchorDay: 1,
         meter: 'radius',
+        meterSinceMs: null,
         addresses: [],
         ...change,
       });

@@ -19,6 +19,9 @@ export type AlertCase = {
 const aaa = 'job="aaa-server",instance="aaa:9101",process="aaa-server"';
 const api = 'job="control-api",instance="api:8080",process="control-api"';
 const onAaa = { job: 'aaa-server', instance: 'aaa:9101', process: 'aaa-server' };
+const flow = 'job="flow-collector",instance="flow:9102",process="flow-collector"';
+const onFlow = { job: 'flow-collector', instance: 'flow:9102', process: 'flow-collector' };
+const router = 'exporter="192.0.2.1"';
 const tower = 'tenant="1",nas="7",name="tower"';
 const onTower = { tenant: '1', nas: '7', name: 'tower' };
 
@@ -44,6 +47,20 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       summary: 'aaa-server at aaa:9101 was started 4 times in 15 minutes',
     },
     quiet: { 'an upgrade': { series: { [of('process_start_time_seconds')]: '0x10 100x30' } } },
+  },
+  LastmileNotReady: {
+    fires: {
+      series: { [ready('profile mirror')]: '1x5 0x30' },
+      atMinute: 25,
+      labels: { job: 'aaa-server', instance: 'aaa:9101', check: 'profile mirror' },
+      summary: 'aaa-server at aaa:9101 has not been ready for 15 minutes: profile mirror',
+    },
+    quiet: {
+      'what has an alert of its own': {
+        series: { [ready('redis')]: '0x40', [ready('usage history')]: '0x40' },
+        atMinute: 25,
+      },
+    },
   },
   LastmileClockSet: {
     fires: {
@@ -83,16 +100,19 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   LastmileDiskFilling: {
     fires: {
       series: { [of('lastmile_accounting_disk_used_ratio')]: '0.7x5 0.8x30' },
-      labels: onAaa,
+      labels: { job: 'aaa-server', instance: 'aaa:9101' },
       summary: 'The data disk of aaa:9101 is 80% full',
     },
     quiet: { 'room enough': { series: { [of('lastmile_accounting_disk_used_ratio')]: '0.79x30' } } },
   },
   LastmileDiskFull: {
     fires: {
-      series: { [of('lastmile_accounting_disk_used_ratio')]: '0.96x30' },
-      labels: onAaa,
-      summary: 'The data disk of aaa:9101 is 96% full',
+      series: {
+        [of('lastmile_accounting_disk_used_ratio')]: '0.5x30',
+        [of('lastmile_flow_usage_disk_used_ratio', '', flow)]: '0.96x30',
+      },
+      labels: { job: 'flow-collector', instance: 'flow:9102' },
+      summary: 'The data disk of flow:9102 is 96% full',
     },
     quiet: { 'a disk that is only filling': { series: { [of('lastmile_accounting_disk_used_ratio')]: '0.9x30' } } },
   },
@@ -363,7 +383,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       },
       atMinute: 110,
       labels: { instance: 'aaa:9101', reason: 'wal_damaged' },
-      summary: 'The accounting log of aaa:9101 and the ledger do not fit together: wal_damaged',
+      summary: 'The log of aaa:9101 and the ledger do not fit together: wal_damaged',
     },
     quiet: {
       'found at a start long ago': {
@@ -394,6 +414,48 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         atMinute: 60,
       },
     },
+  },
+  LastmileHistoryBehind: {
+    fires: {
+      series: { [of('lastmile_outbox_oldest_seconds')]: '0x5 1200x30' },
+      labels: onAaa,
+      summary: 'Usage history at aaa:9101 has waited for ClickHouse for 20m 0s',
+    },
+    quiet: { 'a batch that is being gathered': { series: { [of('lastmile_outbox_oldest_seconds')]: '60x30' } } },
+  },
+  LastmileHistoryGrowing: {
+    fires: {
+      series: { [of('lastmile_outbox_spool_bytes')]: '0+33554432x40' },
+      atMinute: 32,
+      labels: onAaa,
+      summary: '1GiB of usage history at aaa:9101 wait on disk, and it grows',
+    },
+    quiet: {
+      'a backlog that is worked off': {
+        series: { [of('lastmile_outbox_spool_bytes')]: '9000000000-100000000x40' },
+        atMinute: 32,
+      },
+    },
+  },
+  LastmileHistoryFillsRedis: {
+    fires: {
+      series: { [of('lastmile_outbox_stream_entries')]: '0x5 2000000x30' },
+      labels: onAaa,
+      summary: '2M entries of usage history of aaa:9101 stay in Redis',
+    },
+    quiet: {
+      'what waits for the next look while ClickHouse is away': {
+        series: { [of('lastmile_outbox_stream_entries')]: '50000x30' },
+      },
+    },
+  },
+  LastmileHistoryRejected: {
+    fires: {
+      series: { [of('lastmile_outbox_rejected_batches')]: '0x5 2x30' },
+      labels: onAaa,
+      summary: 'ClickHouse refused 2 batches of usage history of aaa:9101',
+    },
+    quiet: { 'batches that were cleared away': { series: { [of('lastmile_outbox_rejected_batches')]: '2x5 0x30' } } },
   },
   LastmileCoaFailing: {
     fires: {
@@ -524,6 +586,182 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
           [of('lastmile_http_request_duration_seconds_bucket', 'route="/a",le="+Inf"', api)]: '0+100x30',
         },
       },
+    },
+  },
+  LastmileExporterSilent: {
+    fires: {
+      series: { [of('lastmile_flow_exporter_last_seen_seconds', router, flow)]: '60x40' },
+      labels: { exporter: '192.0.2.1' },
+      summary: 'Router 192.0.2.1 has sent no flows for 19m 0s',
+    },
+    quiet: {
+      'it sends to another node': {
+        series: {
+          [of('lastmile_flow_exporter_last_seen_seconds', router, flow)]: '60x40',
+          [`lastmile_flow_exporter_last_seen_seconds{job="flow-collector",instance="other:9102",${router}}`]: '0+60x40',
+        },
+      },
+    },
+  },
+  LastmileFlowsLost: {
+    fires: {
+      series: {
+        [of('lastmile_flow_exporter_lost_total', router, flow)]: '0+12x40',
+        [of('lastmile_flow_exporter_packets_total', router, flow)]: '0+120x40',
+      },
+      atMinute: 25,
+      labels: { exporter: '192.0.2.1' },
+      summary: 'Of the flows of router 192.0.2.1 many are lost: 0.10 for each datagram received',
+    },
+    quiet: {
+      'a datagram now and then': {
+        series: {
+          [of('lastmile_flow_exporter_lost_total', router, flow)]: '0+1x40',
+          [of('lastmile_flow_exporter_packets_total', router, flow)]: '0+120x40',
+        },
+        atMinute: 25,
+      },
+    },
+  },
+  LastmileFlowKernelDrops: {
+    fires: {
+      series: { [of('lastmile_flow_kernel_drops_total', '', flow)]: '0x14 0+100x15' },
+      labels: { instance: 'flow:9102' },
+      summary: 'The kernel of flow:9102 dropped 500 datagrams of flows in 5 minutes',
+    },
+    quiet: {
+      'a restart of the process': { series: { [of('lastmile_flow_kernel_drops_total', '', flow)]: '900x15 0x15' } },
+    },
+  },
+  LastmileFlowTemplatesMissing: {
+    fires: {
+      series: {
+        [of('lastmile_flow_unknown_template_total', '', flow)]: '0+180x60',
+        [of('lastmile_flow_late_decoded_total', '', flow)]: '0+60x60',
+      },
+      atMinute: 40,
+      labels: { instance: 'flow:9102' },
+      summary: '2.0 sets of flows a second at flow:9102 cannot be decoded: their template does not come',
+    },
+    quiet: {
+      'templates that come a little later': {
+        series: {
+          [of('lastmile_flow_unknown_template_total', '', flow)]: '0+180x60',
+          [of('lastmile_flow_late_decoded_total', '', flow)]: '0+180x60',
+        },
+        atMinute: 40,
+      },
+    },
+  },
+  LastmileFlowTimesImpossible: {
+    fires: {
+      series: {
+        [of('lastmile_flow_time_clamped_total', '', flow)]: '0+30x40',
+        [of('lastmile_flow_records_total', '', flow)]: '0+60x40',
+      },
+      atMinute: 30,
+      labels: { instance: 'flow:9102' },
+      summary: '50% of the flows at flow:9102 have an impossible time',
+    },
+    quiet: {
+      'a few of many': {
+        series: {
+          [of('lastmile_flow_time_clamped_total', '', flow)]: '0+3x40',
+          [of('lastmile_flow_records_total', '', flow)]: '0+60x40',
+        },
+        atMinute: 30,
+      },
+    },
+  },
+  LastmileFlowUsageBacklog: {
+    fires: {
+      series: { [of('lastmile_flow_usage_backlog_bytes', 'wal="n-0"', flow)]: '0+4194304x40' },
+      atMinute: 30,
+      labels: { instance: 'flow:9102' },
+      summary: '120MiB of usage by flows at flow:9102 are not counted yet, and it grows',
+    },
+    quiet: {
+      'a backlog that is worked off': {
+        series: { [of('lastmile_flow_usage_backlog_bytes', 'wal="n-0"', flow)]: '900000000-10000000x40' },
+        atMinute: 30,
+      },
+    },
+  },
+  LastmileFlowSpoolGrowing: {
+    fires: {
+      series: { [of('lastmile_flow_spool_bytes', '', flow)]: '0+33554432x40' },
+      atMinute: 32,
+      labels: onFlow,
+      summary: '1GiB of flows at flow:9102 wait on disk for ClickHouse, and it grows',
+    },
+    quiet: {
+      'a spool that is worked off': {
+        series: { [of('lastmile_flow_spool_bytes', '', flow)]: '9000000000-100000000x40' },
+        atMinute: 32,
+      },
+    },
+  },
+  LastmileFlowsBehind: {
+    fires: {
+      series: { [of('lastmile_flow_spool_oldest_seconds', '', flow)]: '0x5 1200x30' },
+      labels: onFlow,
+      summary: 'Flows at flow:9102 have waited for ClickHouse for 20m 0s',
+    },
+    quiet: { 'a batch on its way': { series: { [of('lastmile_flow_spool_oldest_seconds', '', flow)]: '2x40' } } },
+  },
+  LastmileFlowRowsDropped: {
+    fires: {
+      series: { [of('lastmile_flow_rows_dropped_total', 'reason="spool_full"', flow)]: '0x15 0+60x20' },
+      atMinute: 26,
+      labels: { instance: 'flow:9102', reason: 'spool_full' },
+      summary: 'flow:9102 gave up 600 flows in 10 minutes: spool_full',
+    },
+    quiet: {
+      'no ClickHouse by choice': {
+        series: { [of('lastmile_flow_rows_dropped_total', 'reason="no_clickhouse"', flow)]: '0+60x40' },
+        atMinute: 26,
+      },
+      'what was dropped long ago': {
+        series: { [of('lastmile_flow_rows_dropped_total', 'reason="spool_full"', flow)]: '0x2 50x40' },
+        atMinute: 30,
+      },
+    },
+  },
+  LastmileFlowUsageLost: {
+    fires: {
+      series: { [of('lastmile_flow_usage_dropped_bytes_total', '', flow)]: '0x14 0+1000000x20' },
+      atMinute: 25,
+      labels: { instance: 'flow:9102' },
+      summary: '10MB of flows at flow:9102 will never be counted',
+    },
+    quiet: {
+      'a loss long ago': {
+        series: { [of('lastmile_flow_usage_dropped_bytes_total', '', flow)]: '0x2 1000x40' },
+        atMinute: 25,
+      },
+    },
+  },
+  LastmileUnknownExporters: {
+    fires: {
+      series: { [of('lastmile_flow_dropped_total', 'reason="unknown_exporter"', flow)]: '0+1200x30' },
+      labels: { instance: 'flow:9102' },
+      summary: '20 datagrams of flows a second at flow:9102 come from routers of no tenant',
+    },
+    quiet: {
+      'a small router that was not entered': {
+        series: { [of('lastmile_flow_dropped_total', 'reason="unknown_exporter"', flow)]: '0+60x30' },
+      },
+    },
+  },
+  LastmileFlowAddressesFull: {
+    fires: {
+      series: { [of('lastmile_flow_addresses_full_total', '', flow)]: '0x10 60x60' },
+      atMinute: 60,
+      labels: onFlow,
+      summary: 'The index of addresses of flow:9102 is full: 60 addresses found no room',
+    },
+    quiet: {
+      'room enough': { series: { [of('lastmile_flow_addresses_full_total', '', flow)]: '0x60' }, atMinute: 60 },
     },
   },
 };

@@ -130,7 +130,13 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
   'all open sessions come in pages': async (t, isp) => {
     for (let i = 0; i < 450; i++) {
       await isp.ledger.apply({
-        ...{ record: recordAt(noon, { kind: 'start', sessionId: `s${i}` }), thresholds: [], planPeakBps: 0 },
+        ...{
+          record: recordAt(noon, { kind: 'start', sessionId: `s${i}` }),
+          thresholds: [],
+          planPeakBps: 0,
+          meter: 'radius',
+          meterSinceMs: null,
+        },
         ...{ lane: { walId: 'w', previous: i, position: i + 1, generation: 1 }, adoptedAtMs: null },
         windows: { day: around, week: around, month: around },
       });

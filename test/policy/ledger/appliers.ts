@@ -1,13 +1,13 @@
 // A WAL and its applier as small as they can be: every lane in order, back to what is stored after a gap.
 import type { Ledger } from '#policy/ledger/ledger.ts';
-import type { AccountingRecord } from '#policy/ledger/types.ts';
+import type { AccountingRecord, ApplyResult, FlowUsageRecord } from '#policy/ledger/types.ts';
 import { usageWindows } from '#policy/time.ts';
 import { callOf, type Facts, zone } from './ledger-under-test.ts';
 
 export type TestWal = ReturnType<typeof createWal>;
 
 /** A record's position is its index + 1. */
-export function createWal(walId: string, records: readonly AccountingRecord[]) {
+export function createWal(walId: string, records: readonly (AccountingRecord | FlowUsageRecord)[]) {
   const lanes = new Map<number, number[]>();
   for (const [index, { partition }] of records.entries()) {
     lanes.set(partition, [...(lanes.get(partition) ?? []), index + 1]);
@@ -18,15 +18,17 @@ export function createWal(walId: string, records: readonly AccountingRecord[]) {
 
   async function applyOne(ledger: Ledger, partition: number, position: number, facts: Facts): Promise<void> {
     const record = records[position - 1]!;
-    const call = callOf(
-      record,
-      { walId, previous: applied.get(partition) ?? 0, position, generation: 1 + rewinds },
-      facts,
-    );
+    const lane = { walId, previous: applied.get(partition) ?? 0, position, generation: 1 + rewinds };
+    if ('entries' in record) return settle(partition, position, await ledger.applyFlow({ lane, record }));
+    const call = callOf(record, lane, facts);
     let answer = await ledger.apply(call);
     if (answer.kind === 'need_windows') {
       answer = await ledger.apply({ ...call, windows: usageWindows(record.eventAtMs, zone, 1, 1, answer.sinceMs) });
     }
+    settle(partition, position, answer);
+  }
+
+  function settle(partition: number, position: number, answer: ApplyResult): void {
     if (answer.kind === 'gap') {
       rewinds++;
       applied.set(partition, answer.stored);
@@ -51,8 +53,9 @@ export function createWal(walId: string, records: readonly AccountingRecord[]) {
       }
       return true;
     },
-    async finish(ledger: Ledger): Promise<void> {
-      await Promise.all([...lanes.keys()].map((partition) => this.advance(ledger, partition, Number.MAX_SAFE_INTEGER)));
+    async finish(ledger: Ledger, facts: Facts = {}): Promise<void> {
+      const all = Number.MAX_SAFE_INTEGER;
+      await Promise.all([...lanes.keys()].map((partition) => this.advance(ledger, partition, all, facts)));
     },
     /** The applied positions may be older than this applier believes. */
     async check(ledger: Ledger): Promise<void> {

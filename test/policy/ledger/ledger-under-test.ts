@@ -7,6 +7,8 @@ import {
   type AccountingCall,
   type AccountingRecord,
   type ApplyResult,
+  type FlowUsage,
+  type Meter,
   partitionCount,
   type Threshold,
 } from '#policy/ledger/types.ts';
@@ -18,7 +20,9 @@ export const zone = 'Europe/Berlin';
 export const tenantId = 1;
 
 export type Change = Partial<AccountingRecord> & { readonly kind: AccountingRecord['kind'] };
-export type Facts = Partial<Pick<AccountingCall, 'thresholds' | 'planPeakBps' | 'adoptedAtMs'>>;
+export type Facts = Partial<
+  Pick<AccountingCall, 'thresholds' | 'planPeakBps' | 'adoptedAtMs' | 'meter' | 'meterSinceMs'>
+>;
 
 /** Event at `atMs`, received at once, of subscription 7 unless the change says otherwise. */
 export function recordAt(atMs: number, change: Change): AccountingRecord {
@@ -47,7 +51,7 @@ export function recordAt(atMs: number, change: Change): AccountingRecord {
 export function callOf(record: AccountingRecord, lane: AccountingCall['lane'], facts: Facts = {}): AccountingCall {
   return {
     ...{ lane, record, windows: usageWindows(record.eventAtMs, zone, 1, 1), thresholds: [] as Threshold[] },
-    ...{ planPeakBps: 100_000_000, adoptedAtMs: null },
+    ...{ planPeakBps: 100_000_000, adoptedAtMs: null, meter: 'radius' as const, meterSinceMs: null },
     ...facts,
   };
 }
@@ -77,6 +81,7 @@ export async function ledgerOn(
   await ledger.load();
   const model = createModel();
   const positions = new Map<number, number>();
+  const flowPositions = new Map<number, number>();
   let position = 0;
 
   /** The next record of WAL `w`; with every window it takes. */
@@ -102,8 +107,25 @@ export async function ledgerOn(
     return entries.map(([id, fields]) => decodeEntry(String(id), partition, fields[1])!);
   }
 
+  /** The next batch of WAL `f`. */
+  async function applyFlow(entries: readonly FlowUsage[], receivedAtMs: number): Promise<ApplyResult> {
+    const partition = partitionOf(tenantId, entries[0]!.subscriptionId);
+    position += 10;
+    const lane = { walId: 'f', previous: flowPositions.get(partition) ?? 0, position, generation: 1 };
+    const call = { lane, record: { partition, receivedAtMs, entries } };
+    const found = await ledger.applyFlow(call);
+    t.strictSame(found, model.applyFlow(call), `answer for ${JSON.stringify(entries)}`);
+    flowPositions.set(partition, position);
+    return found;
+  }
+
+  async function setMeter(meter: Meter, sinceMs: number | null, subscriptionId = 7): Promise<void> {
+    await ledger.setMeter({ tenantId, subscriptionId }, meter, sinceMs);
+    model.setMeter(tenantId, subscriptionId, meter, sinceMs);
+  }
+
   return {
-    ...{ server, redis, primaries, ledger, model, problems, apply, both },
+    ...{ server, redis, primaries, ledger, model, problems, apply, both, applyFlow, setMeter },
     /** Usage at an instant, compared with the model. */
     async usage(atMs: number, subscriptionId = 7) {
       const windows = usageWindows(atMs, zone, 1, 1);
@@ -123,9 +145,9 @@ export async function ledgerOn(
     /** Everything in the outbox, compared with the model. */
     async outbox(): Promise<OutboxEntry[]> {
       const read = await Promise.all(partitions.map((partition) => outboxOf(partition)));
-      const found = read.flat().sort((a, b) => a.position - b.position);
+      const found = read.flat().sort((a, b) => a.position - b.position || a.part - b.part);
       const told = found.map((entry) => Object.fromEntries(outboxNames.map((name) => [name, entry[name]])));
-      const wanted = [...model.outbox].sort((a, b) => a.position - b.position);
+      const wanted = [...model.outbox].sort((a, b) => a.position - b.position || a.part - b.part);
       t.strictSame(told, wanted, 'outbox');
       return found;
     },
@@ -141,7 +163,7 @@ export async function ledgerOn(
 const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
 /** What of an entry the model says too. */
 const outboxNames = [
-  ...['wal', 'position', 'kind', 'flags', 'tenantId', 'subscriptionId', 'sessionId', 'fromMs', 'eventAtMs'],
+  ...['wal', 'position', 'part', 'kind', 'flags', 'tenantId', 'subscriptionId', 'sessionId', 'fromMs', 'eventAtMs'],
   ...['upDelta', 'downDelta', 'upTotal', 'downTotal'],
 ] as (keyof ModelEntry)[];
 

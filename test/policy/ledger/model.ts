@@ -1,5 +1,16 @@
 // The ledger as plain TypeScript over arrays and bigints, kept for ever and searched from end to end: the oracle of the Redis functions.
-import type { AccountingCall, ApplyResult, ByteCount, Interval, Usage, UsageWindows } from '#policy/ledger/types.ts';
+import type {
+  AccountingCall,
+  ApplyResult,
+  ByteCount,
+  FlowUsage,
+  FlowUsageCall,
+  Interval,
+  Meter,
+  Threshold,
+  Usage,
+  UsageWindows,
+} from '#policy/ledger/types.ts';
 
 type Direction = { total: bigint; base: bigint; gigawords: 'never' | 'zero' | 'more' };
 
@@ -24,6 +35,7 @@ type Incarnation = {
 export type ModelEntry = {
   wal: string;
   position: number;
+  part: number;
   kind: string;
   tenantId: number;
   subscriptionId: number;
@@ -35,6 +47,14 @@ export type ModelEntry = {
   upTotal: number;
   downTotal: number;
   flags: readonly string[];
+};
+
+/** What calls have told of a subscription. */
+type Told = {
+  /** Instants of switches and what counts since then. */
+  switches: Map<number, Meter>;
+  windows: UsageWindows | null;
+  thresholds: readonly Threshold[];
 };
 
 type Session = { incarnations: Incarnation[] };
@@ -55,6 +75,7 @@ export function createModel() {
   const usage = new Map<string, { up: bigint; down: bigint }>();
   const quarantined: string[] = [];
   const outbox: ModelEntry[] = [];
+  const facts = new Map<string, Told>();
 
   function add(key: string, up: bigint, down: bigint): void {
     const had = usage.get(key) ?? { up: 0n, down: 0n };
@@ -64,6 +85,49 @@ export function createModel() {
   function countOf(key: string): ByteCount {
     const { up, down } = usage.get(key) ?? { up: 0n, down: 0n };
     return { upBytes: Number(up), downBytes: Number(down) };
+  }
+
+  function factsOf(owner: string): Told {
+    const known = facts.get(owner) ?? { switches: new Map(), windows: null, thresholds: [] };
+    facts.set(owner, known);
+    return known;
+  }
+
+  function learnMeter(told: Told, meter: Meter, sinceMs: number | null): void {
+    const since = sinceMs ?? 0;
+    if (since > 0 || meter === 'flow') told.switches.set(since, told.switches.get(since) ?? meter);
+  }
+
+  /** One entry; why it does not count, or what crossed. */
+  function countFlow({
+    tenantId,
+    subscriptionId,
+    slotFromMs,
+    upBytes,
+    downBytes,
+  }: FlowUsage): string | { crossed: boolean } {
+    const owner = `${tenantId} ${subscriptionId}`;
+    const { windows, thresholds, switches } = factsOf(owner);
+    if (meterAt(switches, slotFromMs) !== 'flow') return 'other_meter';
+    if (!windows) return 'no_facts';
+    const all = usage.get(owner) ?? { up: 0n, down: 0n };
+    const [up, down] = [BigInt(upBytes), BigInt(downBytes)];
+    if (all.up + up > most || all.down + down > most) return 'counter_out_of_range';
+    const names = new Map(
+      Object.entries(windows).flatMap(([kind, [before, now]]) => {
+        const starts = [now!.toMs, now!.fromMs, before!.fromMs];
+        const start = starts.find((from) => slotFromMs >= from);
+        return start === undefined ? [] : [[kind, `${owner} ${kind} ${start}`]];
+      }),
+    );
+    const reachedBy = ({ window, direction, bytes }: Threshold) => {
+      const count = usage.get(names.get(window) ?? '') ?? { up: 0n, down: 0n };
+      return { ...count, total: count.up + count.down }[direction] >= BigInt(bytes);
+    };
+    const asked = thresholds.filter(({ window }) => names.has(window));
+    const before = asked.map(reachedBy);
+    for (const name of [owner, ...names.values()]) add(name, up, down);
+    return { crossed: asked.some((threshold, index) => !before[index] && reachedBy(threshold)) };
   }
 
   function boot(instance: string, at: number): void {
@@ -119,23 +183,42 @@ export function createModel() {
         flags.push('baseline');
       }
       let crossed = false;
+      const owner = `${next.tenantId} ${next.subscriptionId}`;
+      // Callers that lag may say less than is known.
+      const told = structuredClone(factsOf(owner));
+      const ownFacts = next.subscriptionId === record.subscriptionId;
+      if (ownFacts) learnMeter(told, call.meter, call.meterSinceMs);
+      const isCounted = (slot: number) => meterAt(told.switches, slot) === 'radius';
+      const whole = up + down;
+      const sent = { up, down };
+      if (next.subscriptionId !== 0) {
+        up = sumOf(sent.up, counted.from, record.eventAtMs, isCounted);
+        down = sumOf(sent.down, counted.from, record.eventAtMs, isCounted);
+        if (up + down < whole) flags.push('other_meter');
+      }
       if (up + down > 0n && next.subscriptionId !== 0) {
         const since = Math.max(counted.from, record.eventAtMs - 70 * dayMs);
         if (windowsOf(call).some(([, [first]]) => first && first.fromMs > since)) {
           return { kind: 'need_windows', sinceMs: since };
         }
-        const owner = `${next.tenantId} ${next.subscriptionId}`;
         const all = usage.get(owner) ?? { up: 0n, down: 0n };
         if (all.up + up > most || all.down + down > most) return refuse('counter_out_of_range');
         const before = call.thresholds.map((threshold) => reached(owner, call, threshold));
         add(owner, up, down);
         for (const [kind, windows] of windowsOf(call)) {
           for (const window of windows) {
-            const share = (bytes: bigint) => shareOf(bytes, counted.from, record.eventAtMs, window);
-            add(`${owner} ${kind} ${window.fromMs}`, share(up), share(down));
+            const isIn = (slot: number) => window.fromMs <= slot && slot < window.toMs && isCounted(slot);
+            const share = (bytes: bigint) => sumOf(bytes, counted.from, record.eventAtMs, isIn);
+            add(`${owner} ${kind} ${window.fromMs}`, share(sent.up), share(sent.down));
           }
         }
         crossed = call.thresholds.some((threshold, index) => !before[index] && reached(owner, call, threshold));
+      }
+
+      if (ownFacts && next.subscriptionId !== 0) {
+        const newest = told.windows?.day.at(-1);
+        if (!newest || record.eventAtMs >= newest.fromMs) told.windows = lastTwo(call.windows);
+        facts.set(owner, { ...told, thresholds: call.thresholds });
       }
 
       if (record.eventAtMs < next.lastAt) flags.push('late');
@@ -148,7 +231,7 @@ export function createModel() {
       } else session.incarnations[session.incarnations.indexOf(place)] = next;
       sessions.set(key, session);
       outbox.push({
-        ...{ wal: lane.walId, position: lane.position, kind: record.kind, flags },
+        ...{ wal: lane.walId, position: lane.position, part: 0, kind: record.kind, flags },
         ...{ tenantId: next.tenantId, subscriptionId: next.subscriptionId, sessionId: record.sessionId },
         ...{ fromMs: counted.from, eventAtMs: record.eventAtMs, upDelta: Number(up), downDelta: Number(down) },
         ...{ upTotal: Number(next.up.total), downTotal: Number(next.down.total) },
@@ -156,10 +239,44 @@ export function createModel() {
       return pass({ kind: 'applied', crossed, flags });
     },
 
+    applyFlow({ lane, record }: FlowUsageCall): ApplyResult {
+      const name = `${record.partition} ${lane.walId}`;
+      const stored = lanes.get(name) ?? 0;
+      if (lane.position <= stored) return { kind: 'duplicate' };
+      if (lane.previous !== stored) return { kind: 'gap', stored };
+      lanes.set(name, lane.position);
+      let crossed = false;
+      const flags = new Set<string>();
+      for (const [part, entry] of record.entries.entries()) {
+        const result = countFlow(entry);
+        const refused = typeof result === 'string';
+        if (refused) flags.add(result);
+        else crossed ||= result.crossed;
+        const { tenantId, subscriptionId, slotFromMs, upBytes, downBytes } = entry;
+        outbox.push({
+          ...{ wal: lane.walId, position: lane.position, part, kind: 'flow', flags: refused ? [result] : [] },
+          ...{ tenantId, subscriptionId, sessionId: '', fromMs: slotFromMs, eventAtMs: slotFromMs + quarterMs },
+          ...{ upDelta: refused ? 0 : upBytes, downDelta: refused ? 0 : downBytes, upTotal: 0, downTotal: 0 },
+        });
+      }
+      return { kind: 'applied', crossed, flags: [...flags] };
+    },
+
+    setMeter(tenantId: number, subscriptionId: number, meter: Meter, sinceMs: number | null): void {
+      learnMeter(factsOf(`${tenantId} ${subscriptionId}`), meter, sinceMs);
+    },
+
     usage(tenantId: number, subscriptionId: number, windows: UsageWindows): Usage {
       const owner = `${tenantId} ${subscriptionId}`;
       const last = (kind: 'day' | 'week' | 'month') => countOf(`${owner} ${kind} ${windows[kind].at(-1)?.fromMs}`);
       return { all: countOf(owner), day: last('day'), week: last('week'), month: last('month') };
+    },
+
+    /** Every counter of a subscription: `''` for all time, else `<kind> <from>`. */
+    counters(tenantId: number, subscriptionId: number): Map<string, ByteCount> {
+      const owner = `${tenantId} ${subscriptionId}`;
+      const names = [...usage.keys()].filter((name) => name === owner || name.startsWith(`${owner} `));
+      return new Map(names.map((name) => [name.slice(owner.length + 1), countOf(name)]));
     },
 
     /** Open sessions of a subscription by session id. */
@@ -310,6 +427,10 @@ function countersOf(it: Incarnation, record: Record, peakBps: number, isNew: boo
 
 /** Bytes of [from, to] that lie in the window, quarter of an hour by quarter of an hour. */
 export function shareOf(bytes: bigint, from: number, to: number, window: Interval): bigint {
+  return sumOf(bytes, from, to, (slot) => window.fromMs <= slot && slot < window.toMs);
+}
+
+function sumOf(bytes: bigint, from: number, to: number, takes: (slot: number) => boolean): bigint {
   const last = Math.floor((to > from ? to - 1 : to) / quarterMs) * quarterMs;
   let given = 0n;
   let share = 0n;
@@ -317,9 +438,21 @@ export function shareOf(bytes: bigint, from: number, to: number, window: Interva
     const overlap = Math.min(slot + quarterMs, to) - Math.max(slot, from);
     const part = slot === last ? bytes - given : (bytes * BigInt(overlap)) / BigInt(to - from);
     given += part;
-    if (window.fromMs <= slot && slot < window.toMs) share += part;
+    if (takes(slot)) share += part;
   }
   return share;
+}
+
+/** The two latest switches are known: before the earlier of them counts what counts after the later. */
+function meterAt(switches: ReadonlyMap<number, Meter>, at: number): Meter {
+  const [last = 0, earlier = 0] = [...switches.keys()].sort((a, b) => b - a);
+  const meter = switches.get(last) ?? 'radius';
+  const other = meter === 'flow' ? 'radius' : 'flow';
+  return at >= last || at < earlier ? meter : other;
+}
+
+function lastTwo(windows: UsageWindows): UsageWindows {
+  return { day: windows.day.slice(-2), week: windows.week.slice(-2), month: windows.month.slice(-2) };
 }
 
 function note(it: Incarnation, record: Record): void {

@@ -54,12 +54,12 @@ CREATE TABLE IF NOT EXISTS {{local flows_1m}}{{on_cluster}}
   slot           DateTime('UTC') CODEC(Delta, ZSTD(1)),
   bytes          UInt64 CODEC(T64, ZSTD(1)),
   packets        UInt64 CODEC(T64, ZSTD(1)),
-  flows          UInt64 CODEC(T64, ZSTD(1)),
-  INDEX slot_range slot TYPE minmax GRANULARITY 1
+  flows          UInt64 CODEC(T64, ZSTD(1))
 )
 ENGINE = {{engine SummingMergeTree((bytes, packets, flows))}}
 PARTITION BY toYYYYMMDD(slot)
-ORDER BY (tenant_id, subscription_id, slot, exporter, direction, protocol, sampled)
+-- By time first: it answers who moves the most right now. The longer ones are read by subscription.
+ORDER BY (tenant_id, slot, subscription_id, exporter, direction, protocol, sampled)
 {{settings}};
 {{distributed flows_1m by cityHash64(tenant_id, subscription_id)}};
 CREATE MATERIALIZED VIEW IF NOT EXISTS flows_1m_view{{on_cluster}} TO {{local flows_1m}} AS

@@ -36,6 +36,12 @@ export function maskTo(address: IpAddress, length: number): bigint {
   return (address.value >> hostBits) << hostBits;
 }
 
+/** Four words of an IPv6 address, most significant first; IPv4 is mapped into it (RFC 4291 §2.5.5.2). */
+export function wordsOf({ bits, value }: IpAddress): Uint32Array {
+  const whole = bits === 128 ? value : value | 0xffff_0000_0000n;
+  return Uint32Array.from([96n, 64n, 32n, 0n], (shift) => Number((whole >> shift) & 0xffff_ffffn));
+}
+
 function ipv4Number(text: string): number {
   return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }

@@ -1,0 +1,80 @@
+// Lastmile as an operator runs it, `npm start` with embedded stores and the seed's subscribers, as a server under test.
+import { createKeyring } from '#ops/runtime/keyring.ts';
+import { type StoreAddresses, storeAddresses } from '#ops/stores/addresses.ts';
+import { type Stack, startStack } from '#test/support/stack.ts';
+import { until } from '#test/support/wait.ts';
+import type { Target } from '../radius/target.ts';
+import { readMetrics } from './metrics.ts';
+import { subscribersOf } from './subscribers.ts';
+import { usageTotal } from './usage-total.ts';
+
+export type Lastmile = {
+  /** Only one at a time; the data stays from one to the next. */
+  start(workers: number): Promise<LastmileTarget>;
+  /** Removes the data folder. */
+  remove(): Promise<void>;
+};
+
+export type LastmileTarget = Target & { readonly stack: Stack; readonly stores: StoreAddresses };
+
+const countedWithinMs = 600_000;
+
+/** @param folder made by the first start; `subscribers` are added then */
+export function createLastmile(folder: string, subscribers: number, say: (line: string) => void): Lastmile {
+  const teardowns: (() => unknown)[] = [];
+  let seeded = false;
+
+  async function start(workers: number): Promise<LastmileTarget> {
+    const stack = await startStack(
+      { teardown: (handler) => teardowns.push(handler) },
+      { LASTMILE_DATA_DIR: folder, AAA_WORKERS: String(workers), FLOW_WORKERS: '1' },
+    );
+    if (!seeded) {
+      say(`adding ${subscribers} subscribers to Lastmile`);
+      await stack.seed(subscribers);
+      seeded = true;
+    }
+    await until(
+      async () => (await fetch(`${stack.aaaAdminUrl}/readyz`)).ok,
+      () => `aaa-server is ready; it printed:\n${stack.output()}`,
+      120_000,
+    );
+    const stores = storeAddresses({ LASTMILE_DATA_DIR: folder });
+    const known = await subscribersOf(stores.databaseUrl, subscribers);
+    const keyring = createKeyring(stores.secretKeys);
+    const applied = async () =>
+      (await readMetrics(stack.aaaAdminUrl)).sum('lastmile_accounting_results_total', 'result="applied"');
+    let counted = await applied();
+    return {
+      name: `Lastmile, ${workers} worker${workers === 1 ? '' : 's'}`,
+      stack,
+      stores,
+      authPort: portOf(stack.authTarget),
+      acctPort: portOf(stack.acctTarget),
+      durability: 'fdatasync before the answer; then counted in Redis, appendfsync always',
+      accounts: { ...known, classKey: keyring.derive('class').toString('hex') },
+      async whenCounted(records) {
+        counted += records;
+        await until(
+          async () => (await applied()) >= counted,
+          () => `${records} records are counted; the stack printed:\n${stack.output()}`,
+          countedWithinMs,
+        );
+      },
+      total: () => usageTotal(stores.redisUrl, known),
+      output: stack.output,
+      stop: stack.stop,
+    };
+  }
+
+  return {
+    start,
+    remove: async () => {
+      for (const teardown of teardowns.toReversed()) await teardown();
+    },
+  };
+}
+
+function portOf(target: string): number {
+  return Number(target.split(':')[1]);
+}

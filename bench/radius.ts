@@ -1,0 +1,49 @@
+// `npm run bench:radius`: logins and accounting of Lastmile beside FreeRADIUS, one after the other on the same cores.
+import { tmpdir } from 'node:os';
+import { describeMachine, packageVersion } from './machine/describe.ts';
+import { endTogether } from './machine/interrupted.ts';
+import { readOptions } from './options.ts';
+import { installForBench } from './peers/install.ts';
+import { radiusCases } from './radius/cases.ts';
+import { startEcho } from './radius/echo.ts';
+import { type Measurement, measure } from './radius/measure.ts';
+import { radiusTables } from './radius/report.ts';
+import { radiusSetups } from './radius/setups.ts';
+import { head } from './report/head.ts';
+import { publish } from './report/publish.ts';
+import { rate } from './report/units.ts';
+import { inWorkFolder } from './work-folder.ts';
+
+endTogether();
+const options = readOptions('radius', tmpdir());
+const say = (line: string) => console.error(line);
+installForBench(['freeradius', 'freeradius-postgresql', 'redis-server'], say);
+
+await inWorkFolder(options.folder, async (folder) => {
+  const machine = describeMachine(folder);
+  const versions = { FreeRADIUS: packageVersion('freeradius'), Redis: packageVersion('redis-server') };
+  const { setups, end } = radiusSetups({ ...options, folder }, say);
+  const measured: Measurement[] = [];
+  try {
+    for (const setup of setups) {
+      if (!setup.name.includes(options.only)) continue;
+      say(`starting ${setup.name}`);
+      const target = await setup.start();
+      try {
+        for (const radiusCase of setup.cases) {
+          const result = await measure(target, radiusCase, options);
+          measured.push(result);
+          say(`  ${radiusCase.title}, ${radiusCase.placement.name}: ${rate(result.perSecond)}/s`);
+        }
+      } finally {
+        await target.stop();
+      }
+    }
+  } finally {
+    await end();
+  }
+  const echoTarget = await startEcho();
+  const echo = await measure(echoTarget, { ...radiusCases().one, halfLoad: false }, options).finally(echoTarget.stop);
+  const tables = `${head(machine, versions, options)}\n\n${radiusTables(measured, echo)}`;
+  publish('radius', options, { machine, versions, measured, echo }, tables);
+});

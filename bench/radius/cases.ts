@@ -1,0 +1,32 @@
+// What is measured, for every server that can do it.
+import { oneCore, type Placement, twoCores } from '../machine/placement.ts';
+
+export type RadiusCase = {
+  readonly title: string;
+  readonly request: 'pap' | 'chap' | 'accounting';
+  readonly placement: Placement;
+  readonly sourcePorts: number;
+  /** Requests outstanding. */
+  readonly window: number;
+  /** Measured once more at half of the rate it reached: the latency that subscribers feel. */
+  readonly halfLoad: boolean;
+};
+
+const window = 256;
+const ports = 16;
+
+export function radiusCases(): Readonly<
+  Record<'one' | 'onePort' | 'chap' | 'two' | 'acctOne' | 'acctTwo', RadiusCase>
+> {
+  const [one, two] = [oneCore(), twoCores()];
+  const login = { request: 'pap', sourcePorts: ports, window, halfLoad: false } as const;
+  const record = { request: 'accounting', sourcePorts: ports, window, halfLoad: false } as const;
+  return {
+    one: { ...login, title: 'PAP', placement: one, halfLoad: true },
+    onePort: { ...login, title: 'PAP, one source port', placement: one, sourcePorts: 1 },
+    chap: { ...login, title: 'CHAP', request: 'chap', placement: one },
+    two: { ...login, title: 'PAP', placement: two },
+    acctOne: { ...record, title: 'accounting', placement: one, halfLoad: true },
+    acctTwo: { ...record, title: 'accounting', placement: two },
+  };
+}

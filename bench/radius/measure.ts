@@ -1,0 +1,174 @@
+// Measures one server in one case: so many runs, the median of each number, and whether what it counted is what was sent.
+import { recordsPerSession } from '../load/accounting-packets.ts';
+import { startGenerator } from '../load/generator.ts';
+import type { Preparation, RunResult, RunTotals } from '../load/protocol.ts';
+import { type Placement, place, release } from '../machine/placement.ts';
+import { cpuSecondsOf, descendantsOf } from '../machine/processes.ts';
+import { median } from '../report/units.ts';
+import type { RadiusCase } from './cases.ts';
+import type { Bytes, Target } from './target.ts';
+
+export type Measurement = {
+  readonly server: string;
+  readonly case: string;
+  readonly cores: Placement['name'];
+  readonly sourcePorts: number;
+  readonly window: number;
+  readonly runs: readonly MeasuredRun[];
+  /** Medians. */
+  readonly perSecond: number;
+  readonly latencyMs: RunResult['latencyMs'];
+  /** Cores that the server used, its stores included. */
+  readonly serverCores: number;
+  readonly generatorCores: number;
+  /** At half of `perSecond`; null where it was not measured. */
+  readonly halfLoad: HalfLoad | null;
+  /** Accounting: records per second until the last one was counted; null where nothing counts or it is no accounting. */
+  readonly countedPerSecond: number | null;
+  readonly durability: string | null;
+};
+
+export type MeasuredRun = RunResult & { readonly serverCores: number; readonly countedSeconds: number | null };
+export type HalfLoad = { readonly perSecond: number; readonly latencyMs: RunResult['latencyMs'] };
+
+export type MeasureOptions = { readonly runs: number; readonly seconds: number; readonly subscribers: number };
+
+const secret = 'testing123';
+const password = 'pass123';
+/** Logins made before a run, sent in a ring: more than one subscriber may use in its turn. */
+const preparedLogins = 131_072;
+/** Records made before a run for each second of it; a server that takes more ends the run early. */
+const preparedRecordsPerSecond = 60_000;
+/** So many requests wait for their turn at most when they come at even distances. */
+const halfLoadLines = 2048;
+
+let lastRun = 0;
+let sessionsBefore = 0;
+
+export async function measure(target: Target, radiusCase: RadiusCase, options: MeasureOptions): Promise<Measurement> {
+  const runs: MeasuredRun[] = [];
+  for (let run = 0; run < options.runs; run++) runs.push(await measureRun(target, radiusCase, options, null));
+  const middle = (of: (run: MeasuredRun) => number) => median(runs.map(of));
+  const perSecond = middle((run) => run.perSecond);
+  const halfLoad = radiusCase.halfLoad ? await measureRun(target, radiusCase, options, perSecond / 2) : null;
+  const counted = runs.flatMap(({ countedSeconds, total }) =>
+    countedSeconds ? [total.answered / countedSeconds] : [],
+  );
+  return {
+    server: target.name,
+    case: radiusCase.title,
+    cores: radiusCase.placement.name,
+    sourcePorts: radiusCase.sourcePorts,
+    window: radiusCase.window,
+    runs,
+    perSecond,
+    latencyMs: {
+      p50: middle(({ latencyMs }) => latencyMs.p50),
+      p99: middle(({ latencyMs }) => latencyMs.p99),
+      p999: middle(({ latencyMs }) => latencyMs.p999),
+      max: middle(({ latencyMs }) => latencyMs.max),
+    },
+    serverCores: middle(({ serverCores }) => serverCores),
+    generatorCores: middle(({ generatorCores }) => generatorCores),
+    halfLoad: halfLoad && { perSecond: halfLoad.perSecond, latencyMs: halfLoad.latencyMs },
+    countedPerSecond: counted.length > 0 ? median(counted) : null,
+    durability: radiusCase.request === 'accounting' ? target.durability : null,
+  };
+}
+
+async function measureRun(
+  target: Target,
+  radiusCase: RadiusCase,
+  { seconds, subscribers }: MeasureOptions,
+  perSecond: number | null,
+): Promise<MeasuredRun> {
+  const { request, placement } = radiusCase;
+  const isAccounting = request === 'accounting';
+  const warmUpMs = Math.min(1000, seconds * 500);
+  const generator = startGenerator(placement.generator);
+  try {
+    const before = isAccounting ? await target.total() : null;
+    const recordsNeeded = (seconds + warmUpMs / 1000) * (perSecond ?? preparedRecordsPerSecond) * (perSecond ? 1.5 : 1);
+    await generator.prepare(preparationOf(target, radiusCase, subscribers, recordsNeeded, perSecond !== null));
+    place(placement, generator.pid);
+    let servers: number[] = [];
+    let cpuBefore = 0;
+    let serverSeconds = 0;
+    const startedAt = performance.now();
+    const result = await generator.run(
+      { warmUpMs, measureMs: seconds * 1000, perSecond },
+      {
+        begins() {
+          servers = descendantsOf(process.pid, [generator.pid]);
+          cpuBefore = cpuSecondsOf(servers);
+        },
+        ends() {
+          serverSeconds = cpuSecondsOf(servers) - cpuBefore;
+        },
+      },
+    );
+    check(target, result.total);
+    let countedSeconds: number | null = null;
+    if (isAccounting && target.whenCounted) {
+      await target.whenCounted(result.total.answered);
+      countedSeconds = (performance.now() - startedAt) / 1000;
+    }
+    release();
+    if (before) await compare(target, before, result.total);
+    return { ...result, serverCores: serverSeconds / result.seconds, countedSeconds };
+  } finally {
+    await generator.stop();
+    release();
+  }
+}
+
+function preparationOf(
+  target: Target,
+  { request, sourcePorts, window }: RadiusCase,
+  subscribers: number,
+  records: number,
+  paced: boolean,
+): Preparation {
+  const lines = paced ? Math.min(halfLoadLines, sourcePorts * 256) : window;
+  const shape = { secret, sockets: sourcePorts, lines, verify: !target.echo };
+  if (request !== 'accounting') {
+    const perLine = Math.ceil(preparedLogins / lines);
+    return {
+      ...shape,
+      port: target.authPort,
+      packets: { kind: 'access', method: request, subscribers, password, perLine },
+    };
+  }
+  const perLine = Math.ceil(records / lines / recordsPerSession) * recordsPerSession;
+  const firstSession = sessionsBefore;
+  sessionsBefore += (lines * perLine) / recordsPerSession;
+  const run = `${process.pid}-${++lastRun}`;
+  const startedAtS = Math.floor(Date.now() / 1000) - 3600;
+  return {
+    ...shape,
+    port: target.acctPort,
+    packets: { kind: 'accounting', sessions: 'whole', run, firstSession, startedAtS, perLine, ...target.accounts },
+  };
+}
+
+/** A number from a server that answers wrongly or not at all is worth nothing. */
+function check(target: Target, { answered, refused, bad, verified }: RunTotals): void {
+  const problems = [
+    ...(answered === 0 ? ['nothing was answered'] : []),
+    ...(refused > 0 ? [`${refused} requests were refused`] : []),
+    ...(bad > 0 ? [`${bad} replies had a wrong authenticator`] : []),
+    ...(verified === 0 && !target.echo ? ['no reply was verified'] : []),
+  ];
+  if (problems.length > 0) throw new Error(`${target.name}: ${problems.join(', ')}\n${target.output()}`);
+}
+
+/** What was acknowledged is what was counted, to the byte; only a record without an answer may be counted or not. */
+async function compare(target: Target, before: Bytes, total: RunTotals): Promise<void> {
+  const after = await target.total();
+  const [up, down] = [after.upBytes - before.upBytes, after.downBytes - before.downBytes];
+  const exact = up === total.upBytes && down === total.downBytes;
+  if (exact || (total.lost > 0 && up >= total.upBytes && down >= total.downBytes)) return;
+  throw new Error(
+    `${target.name} has ${up} bytes up and ${down} down, but acknowledged ${total.upBytes} up and ${total.downBytes} down`,
+  );
+}

@@ -1,0 +1,68 @@
+// The tables of bench:radius.
+
+import { type Column, table } from '../report/table.ts';
+import { cores, milliseconds, rate } from '../report/units.ts';
+import type { Measurement } from './measure.ts';
+
+/** The generator's core is busier than this: the server might do more. */
+const generatorIsTheLimit = 0.9;
+
+export function radiusTables(measured: readonly Measurement[], echo: Measurement): string {
+  const logins = measured.filter(({ durability }) => durability === null);
+  const accounting = measured.filter(({ durability }) => durability !== null);
+  return [
+    '**Logins**: Message-Authenticator verified in every request and signed in every reply.',
+    '',
+    table([...common, halfLoad, ...cost], byCase(logins)),
+    '',
+    '**Accounting**: every record another one (Start, two interims, Stop).',
+    '',
+    table([...common, counted, halfLoad, ...cost, durable], byCase(accounting)),
+    '',
+    `The generator alone, against an echo on the other core: ${rate(echo.perSecond)}/s with ${cores(echo.generatorCores)} cores of its own.`,
+    '≥: the generator was the limit, the server may do more.',
+  ].join('\n');
+}
+
+const common: readonly Column<Measurement>[] = [
+  { title: 'case', cell: ({ case: title, cores: where }) => `${title}, ${where}` },
+  { title: 'server', cell: ({ server }) => server },
+  { title: 'per second', right: true, cell: (row) => `${isLimited(row) ? '≥ ' : ''}${rate(row.perSecond)}` },
+  { title: 'p50 ms', right: true, cell: ({ latencyMs }) => milliseconds(latencyMs.p50) },
+  { title: 'p99 ms', right: true, cell: ({ latencyMs }) => milliseconds(latencyMs.p99) },
+  { title: 'p99.9 ms', right: true, cell: ({ latencyMs }) => milliseconds(latencyMs.p999) },
+];
+const counted: Column<Measurement> = {
+  title: 'counted per second',
+  right: true,
+  cell: ({ countedPerSecond }) => (countedPerSecond === null ? '–' : rate(countedPerSecond)),
+};
+const halfLoad: Column<Measurement> = {
+  title: 'p99 ms at half load',
+  right: true,
+  cell: (row) => (row.halfLoad === null ? '' : milliseconds(row.halfLoad.latencyMs.p99)),
+};
+const cost: readonly Column<Measurement>[] = [
+  { title: 'server cores', right: true, cell: ({ serverCores }) => cores(serverCores) },
+  { title: 'per core-second', right: true, cell: ({ perSecond, serverCores }) => rate(perSecond / serverCores) },
+  { title: 'generator cores', right: true, cell: ({ generatorCores }) => cores(generatorCores) },
+  {
+    title: 'repeated, lost',
+    right: true,
+    cell: ({ runs }) => `${sum(runs.map(({ total }) => total.retried))}, ${sum(runs.map(({ total }) => total.lost))}`,
+  },
+];
+const durable: Column<Measurement> = { title: 'certain at the answer', cell: ({ durability }) => durability ?? '' };
+
+const isLimited = ({ cores: where, generatorCores }: Measurement) =>
+  where === 'one core' && generatorCores > generatorIsTheLimit;
+
+function byCase(rows: readonly Measurement[]): Measurement[] {
+  const key = (row: Measurement) => `${row.case}, ${row.cores}`;
+  const order = [...new Set(rows.map(key))];
+  return rows.toSorted((a, b) => order.indexOf(key(a)) - order.indexOf(key(b)));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,38 @@
+// Who is measured in which cases, one server after the other, on the same cores.
+import path from 'node:path';
+import { createLastmile } from '../lastmile/lastmile.ts';
+import type { BenchOptions } from '../options.ts';
+import { startWithDetailFile, startWithPostgres, startWithUsersFile } from '../peers/freeradius/targets.ts';
+import { type RadiusCase, radiusCases } from './cases.ts';
+import type { Target } from './target.ts';
+
+export type Setup = { readonly name: string; start(): Promise<Target>; readonly cases: readonly RadiusCase[] };
+
+/** `end` removes what the servers leave behind. */
+export function radiusSetups(
+  { folder, subscribers, quick }: BenchOptions,
+  say: (line: string) => void,
+): { setups: readonly Setup[]; end(): Promise<void> } {
+  const { one, onePort, chap, two, acctOne, acctTwo } = radiusCases();
+  const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say);
+  const peers = { folder, subscribers };
+  const setups: Setup[] = quick
+    ? [
+        { name: 'Lastmile, 2 workers', start: () => lastmile.start(2), cases: [one, chap, acctOne] },
+        { name: 'FreeRADIUS, users file', start: () => startWithUsersFile(peers), cases: [onePort, chap] },
+        { name: 'FreeRADIUS, PostgreSQL', start: () => startWithPostgres(peers), cases: [two, acctTwo] },
+        { name: 'FreeRADIUS, detail file', start: () => startWithDetailFile(peers), cases: [acctOne] },
+      ]
+    : [
+        {
+          name: 'Lastmile, 1 worker',
+          start: () => lastmile.start(1),
+          cases: [one, onePort, chap, two, acctOne, acctTwo],
+        },
+        { name: 'Lastmile, 2 workers', start: () => lastmile.start(2), cases: [two, acctTwo] },
+        { name: 'FreeRADIUS, users file', start: () => startWithUsersFile(peers), cases: [one, onePort, chap, two] },
+        { name: 'FreeRADIUS, PostgreSQL', start: () => startWithPostgres(peers), cases: [one, two, acctOne, acctTwo] },
+        { name: 'FreeRADIUS, detail file', start: () => startWithDetailFile(peers), cases: [acctOne, acctTwo] },
+      ];
+  return { setups, end: lastmile.remove };
+}

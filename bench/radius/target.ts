@@ -1,0 +1,22 @@
+// A server under test, ours or a peer.
+import type { Accounts } from '../load/login-class.ts';
+
+export type Target = {
+  readonly name: string;
+  /** Only returns what it gets: its replies cannot be verified. */
+  readonly echo?: true;
+  readonly authPort: number;
+  readonly acctPort: number;
+  /** What is certain when an Accounting-Response is sent. */
+  readonly durability: string;
+  readonly accounts: Accounts;
+  /** Resolves when this many records that were acknowledged since the last call are counted; null: this server counts nothing. */
+  readonly whenCounted: ((records: number) => Promise<void>) | null;
+  /** Bytes of all sessions since it started, as the server itself has them. */
+  total(): Promise<Bytes>;
+  /** What a server said, for when something fails. */
+  output(): string;
+  stop(): Promise<void>;
+};
+
+export type Bytes = { readonly upBytes: number; readonly downBytes: number };
