@@ -18,7 +18,13 @@ export async function runDemo(asked: Arguments): Promise<number> {
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   const say = json ? (line: string) => void process.stderr.write(`${line}\n`) : print;
   const troubles: string[] = [];
-  const own = createOwnStack({ environment: process.env, say, trouble: (text) => troubles.push(text) });
+  /** Takes what a supervisor says while the screen is there. */
+  let aside: ((line: string) => void) | undefined;
+  const own = createOwnStack({
+    environment: process.env,
+    say: (line) => (aside ?? say)(line),
+    trouble: (text) => troubles.push(text),
+  });
   const ending = new AbortController();
   let show: Show | undefined;
   let simulation: Simulation | undefined;
@@ -48,10 +54,12 @@ export async function runDemo(asked: Arguments): Promise<number> {
     await simulation.start();
     show = createShow({ look: simulation.look, live: !json && process.stdout.isTTY === true, say });
     show.start();
+    aside = simulation.note;
     await untilOver(simulation, durationS, ending.signal);
     if (asked.picture !== null) writeFileSync(asked.picture, show.picture());
     const summary = await simulation.conclude();
     show.close();
+    aside = undefined;
     if (json) print(summaryJson(summary));
     else for (const line of summaryLines(summary)) print(line);
     return verdict(summary);
@@ -62,6 +70,7 @@ export async function runDemo(asked: Arguments): Promise<number> {
     return 1;
   } finally {
     show?.close();
+    aside = undefined;
     await simulation?.stop();
     if (prepared) await signOut(prepared.lastmile, prepared.tenant.token).catch(() => undefined);
     await own.stop();

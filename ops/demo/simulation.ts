@@ -20,6 +20,8 @@ import { timeFactor } from './traffic/virtual-day.ts';
 
 export type Simulation = {
   readonly look: Look;
+  /** Notes what the supervisor of the processes says. */
+  note(line: string): void;
   start(): Promise<void>;
   /** Stops every session, asks the witnesses and sums up. */
   conclude(): Promise<Summary>;
@@ -93,10 +95,10 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
 
   function suspend(subscriber: Subscriber): void {
     const { userName, subscriptionId } = subscriber;
-    api.suspend(subscriptionId, new Date(nowMs() + suspensionMs)).then(
-      () => diary.note('office', `the office suspends ${userName} for abuse, for ${suspensionMs / 1000} s`),
-      (error: unknown) => diary.note('trouble', `${userName} cannot be suspended: ${messageOf(error)}`),
-    );
+    diary.note('office', `the office suspends ${userName} for abuse, for ${suspensionMs / 1000} s`);
+    api
+      .suspend(subscriptionId, new Date(nowMs() + suspensionMs))
+      .catch((error: unknown) => diary.note('trouble', `${userName} cannot be suspended: ${messageOf(error)}`));
   }
 
   /** Flows of a router that flow-collector cannot place yet would be nobody's. */
@@ -115,6 +117,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
 
   return {
     look,
+    note: (line) => diary.note(/ended unexpectedly/.test(line) ? 'trouble' : 'change', line),
     async start() {
       await exporters.start();
       await watch.start();

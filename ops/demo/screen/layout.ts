@@ -15,7 +15,7 @@ const eventStyles: Readonly<Record<DemoEvent['kind'], Style>> = {
 
 export function layout(view: View, width: number, height: number): Line[] {
   const head = [titleOf(view, width), [], ...figures(view, width), [], headings()];
-  const footer: Line = [span(view.notice ?? 'Ctrl-C ends the run and proves that every byte was counted', 'dim')];
+  const footer: Line = [span(` ${view.notice ?? 'Ctrl-C ends the run and proves that every byte was counted'}`, 'dim')];
   // A blank line and at least three events stay below the access servers.
   const rows = Math.max(1, Math.min(view.servers.length, height - head.length - 6));
   const servers = view.servers.slice(0, rows).map(serverLine);
@@ -26,10 +26,11 @@ export function layout(view: View, width: number, height: number): Line[] {
 }
 
 function titleOf(view: View, width: number): Line {
+  const elapsed = durationText(Math.min(view.elapsedS, view.durationS ?? Number.POSITIVE_INFINITY));
   const of = view.durationS === null ? '' : ` of ${durationText(view.durationS)}`;
   return justified(
     [span(' LASTMILE  a living ISP', 'title')],
-    [span(`subscribers' time ${view.clock}, × ${view.factor}   ${durationText(view.elapsedS)}${of} `, 'title')],
+    [span(`subscribers' time ${view.clock}, × ${view.factor}   ${elapsed}${of} `, 'title')],
     width,
     'title',
   );
