@@ -6,6 +6,7 @@ import { createProgress } from '#ops/seed/progress.ts';
 import type { Arguments } from './arguments.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { createShow, type Show } from './screen/show.ts';
+import { timeText } from './screen/units.ts';
 import { createSimulation, type Simulation } from './simulation.ts';
 import { createOwnStack } from './stack/own.ts';
 import type { Summary } from './summarize.ts';
@@ -17,6 +18,7 @@ export async function runDemo(asked: Arguments): Promise<number> {
   const { durationS, json } = asked;
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   const say = json ? (line: string) => void process.stderr.write(`${line}\n`) : print;
+  const live = !json && process.stdout.isTTY === true;
   const troubles: string[] = [];
   /** Takes what a supervisor says while the screen is there. */
   let aside: ((line: string) => void) | undefined;
@@ -49,10 +51,16 @@ export async function runDemo(asked: Arguments): Promise<number> {
     const progress = json ? { show: () => undefined, end: () => undefined } : createProgress('subscribers ready');
     prepared = await prepare({ environment: process.env, subscribers: asked.subscribers, own, progress, say });
     ending.signal.throwIfAborted();
-    simulation = await createSimulation({ ...prepared, durationS, seed: Date.now(), troubles: () => troubles });
+    simulation = await createSimulation({
+      ...prepared,
+      durationS,
+      seed: Date.now(),
+      troubles: () => troubles,
+      ...(live ? {} : { listen: ({ atMs, text }) => say(`  ${timeText(atMs)}  ${text}`) }),
+    });
     say('the routers introduce themselves to flow-collector, the access servers boot');
     await simulation.start();
-    show = createShow({ look: simulation.look, live: !json && process.stdout.isTTY === true, say });
+    show = createShow({ look: simulation.look, live, say });
     show.start();
     aside = simulation.note;
     await untilOver(simulation, durationS, ending.signal);

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#ops/runtime/errors.ts';
 import { createExporters } from './flow/exporters.ts';
 import { createIsp } from './isp/isp.ts';
-import { createDiary, createMeters } from './isp/meters.ts';
+import { createDiary, createMeters, type DemoEvent } from './isp/meters.ts';
 import { createSubscriber, type Subscriber } from './isp/subscriber.ts';
 import { type FlowCounts, knowsExporters, readBacklog } from './lastmile-metrics.ts';
 import { createWatch } from './lastmile-watch.ts';
@@ -32,6 +32,8 @@ export type SimulationOptions = Prepared & {
   /** null: until Ctrl-C. */
   readonly durationS: number | null;
   readonly seed: number;
+  /** Hears every event. */
+  listen?(event: DemoEvent): void;
   /** Things that went wrong outside of the simulation. */
   troubles(): readonly string[];
 };
@@ -47,7 +49,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
   const { lastmile, tenant, api, known, durationS, troubles } = options;
   const random = createRandom(options.seed);
   const nowMs = () => performance.timeOrigin + performance.now();
-  const meters = createMeters(createDiary(nowMs));
+  const meters = createMeters(createDiary(nowMs, options.listen));
   const { diary } = meters;
   const factor = timeFactor(durationS);
   const subscribers = known.map((each) => createSubscriber(each, random));

@@ -1,7 +1,7 @@
 // Lays a view out in lines of a given width and height: the figures above, an access server per row, the last events below.
 import type { DemoEvent } from '../isp/meters.ts';
 import { clip, justified, type Line, type Span, type Style, span } from './canvas.ts';
-import { bytesText, durationText, msText, rateText, sparkline, wholeText } from './units.ts';
+import { bytesText, durationText, msText, rateText, sparkline, timeText, wholeText } from './units.ts';
 import type { ServerView, View } from './view.ts';
 
 const labelWidth = 12;
@@ -108,5 +108,5 @@ function serverLine(server: ServerView): Line {
 }
 
 function eventLine({ atMs, kind, text }: DemoEvent): Line {
-  return [span(` ${new Date(atMs).toTimeString().slice(0, 8)}  `, 'dim'), span(text, eventStyles[kind])];
+  return [span(` ${timeText(atMs)}  `, 'dim'), span(text, eventStyles[kind])];
 }
