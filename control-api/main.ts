@@ -9,7 +9,7 @@ import { run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
-import { createClickHouse } from '#ops/stores/clickhouse.ts';
+import { clickHouseReady, createClickHouse } from '#ops/stores/clickhouse.ts';
 import { postgresReady } from '#ops/stores/postgres.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
@@ -62,6 +62,8 @@ async function build(config: Settings) {
       ready: [
         postgresReady(db.$client),
         redisReady(redis.current),
+        // Only the history needs it.
+        ...(clickhouse ? [{ ...clickHouseReady(clickhouse), advisory: true }] : []),
         { name: 'first super admin', check: firstAdmin.ready },
       ],
       version: JSON.parse(readFileSync(path.resolve(import.meta.dirname, '../package.json'), 'utf8')).version,

@@ -27,7 +27,12 @@ export const everyPartition = Array.from({ length: partitionCount }, (_, partiti
 const compress = promisify(gzip);
 
 /** Reads until nothing is left, about `mostRows` are gathered, something fails, or `stopped`. */
-export async function gather(source: Source, mostRows: number, stopped: () => boolean): Promise<Gathered> {
+export async function gather(
+  partitions: readonly number[],
+  source: Source,
+  mostRows: number,
+  stopped: () => boolean,
+): Promise<Gathered> {
   const writer = createRowWriter();
   const receipt = new Map<number, string[]>();
   const failures: unknown[] = [];
@@ -35,9 +40,10 @@ export async function gather(source: Source, mostRows: number, stopped: () => bo
   let rows = 0;
   let oldestMs = Number.POSITIVE_INFINITY;
   for (let more = true; more && rows < mostRows && failures.length === 0 && !stopped(); ) {
-    const reads = await Promise.allSettled(everyPartition.map((partition) => source(partition, perRead)));
+    const reads = await Promise.allSettled(partitions.map((partition) => source(partition, perRead)));
     more = false;
-    for (const [partition, read] of reads.entries()) {
+    for (const [index, read] of reads.entries()) {
+      const partition = partitions[index] ?? 0;
       if (read.status === 'rejected') {
         failures.push(read.reason);
         continue;

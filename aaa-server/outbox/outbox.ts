@@ -12,6 +12,7 @@ import { onRedis } from '#ops/stores/on-redis.ts';
 import type { RedisLink } from '#ops/stores/redis-link.ts';
 import { entriesInStreams, oldestInStreams } from '#policy/ledger/history-lag.ts';
 import { createOutbox } from '#policy/ledger/outbox.ts';
+import { createShippers } from '#policy/ledger/shippers.ts';
 import { createOutboxAlarms } from './alarms.ts';
 import { createOutboxMetrics } from './metrics.ts';
 import { createShipper, type Shipper } from './shipper.ts';
@@ -61,6 +62,7 @@ export function createOutboxPart(deps: OutboxDeps): OutboxPart {
     (client) =>
       createShipper({
         ...{ redis: client, outbox: createOutbox(client, folder.uuid), node: folder.uuid },
+        shippers: createShippers(client, folder.uuid),
         ...{ folder: outboxFolder(folder.path), store, limitBytes, metrics, alarms, log, clock },
       }),
     deps.onFatal,

@@ -11,6 +11,7 @@ import { openSpool, type Spool } from '#ops/spool/spool.ts';
 import type { RedisClient } from '#ops/stores/redis.ts';
 import { entriesInStreams, tellWaiting } from '#policy/ledger/history-lag.ts';
 import type { Outbox } from '#policy/ledger/outbox.ts';
+import type { Shippers } from '#policy/ledger/shippers.ts';
 import type { Alarms } from './alarms.ts';
 import { everyPartition, gather, type Source } from './gather.ts';
 import type { OutboxMetrics } from './metrics.ts';
@@ -21,6 +22,7 @@ export type ShipperOptions = {
   redis: RedisClient;
   /** With `node` as its consumer. */
   outbox: Outbox;
+  shippers: Shippers;
   node: string;
   /** Of the batches. */
   folder: string;
@@ -36,8 +38,6 @@ export type ShipperOptions = {
   everyMs?: number;
   /** The same while ClickHouse is away: Redis keeps them a little longer, and files are fewer. */
   awayEveryMs?: number;
-  /** Entries that another node was given so long ago are taken over. */
-  staleMs?: number;
 };
 
 export type Shipper = Part & {
@@ -54,19 +54,32 @@ const claimedAtOnce = 256;
 const muchInRedis = 2 ** 30;
 
 export function createShipper(options: ShipperOptions): Shipper {
-  const { redis, outbox, node, folder, store, limitBytes, metrics, alarms, log, clock = systemClock } = options;
-  const { batchRows = 50_000, everyMs = 1000, awayEveryMs = 60_000, staleMs = 60_000 } = options;
+  const {
+    redis,
+    outbox,
+    shippers,
+    node,
+    folder,
+    store,
+    limitBytes,
+    metrics,
+    alarms,
+    log,
+    clock = systemClock,
+  } = options;
+  const { batchRows = 50_000, everyMs = 1000, awayEveryMs = 60_000 } = options;
   const breaker = createBreaker();
   let spool: Spool | undefined;
   let drain: Drain | undefined;
   /** On disk, and Redis does not know it yet. */
   let unsettled: StoredBatch[] = [];
-  /** Entries may have been given to us that never arrived: before a crash, or when an answer was lost. */
-  let astray = true;
+  /** Partitions that are ours to read. */
+  let ours: number[] = [];
+  /** Entries of these may have been given to somebody and never kept: before a crash or a change of hands, or when an answer was lost. */
+  const astray = new Set(everyPartition);
   let told: number | undefined;
   let full = false;
   let readAtMs = Number.NEGATIVE_INFINITY;
-  let claimAtMs = Number.NEGATIVE_INFINITY;
   let failing = false;
   let stopping = false;
   let running: Promise<void> | undefined;
@@ -113,19 +126,26 @@ export function createShipper(options: ShipperOptions): Shipper {
     }
   }
 
+  /** Which partitions this node reads; of those that change hands nothing is certain. */
+  async function take(): Promise<void> {
+    const held = await shippers.take();
+    for (const partition of everyPartition) if (held[partition] !== 'held') astray.add(partition);
+    ours = everyPartition.filter((partition) => held[partition] !== 'no');
+  }
+
   /** Fixes the next entries of `source` on disk; answers how many there were. */
-  async function keep(into: Spool, source: Source): Promise<number> {
+  async function keep(into: Spool, partitions: readonly number[], source: Source): Promise<number> {
     // After a failure only a little is tried at once.
     const mostRows = breaker.limit(batchRows);
-    const { rows, oldestMs, receipt, body, failures, unreadable } = await gather(source, mostRows, stopped);
+    const { rows, oldestMs, receipt, body, failures, unreadable } = await gather(partitions, source, mostRows, stopped);
     if (unreadable.length > 0) alarms.raise('entry_unreadable', { ids: unreadable.slice(0, 10) });
-    if (failures.length > 0) astray = true;
+    if (failures.length > 0) everythingAstray();
     if (rows > 0) {
       const facts = { token: randomUUID(), into: insertAccounting, rows, oldestMs };
       try {
         unsettled.push(await into.add({ ...facts, receipt: await writeReceipt(receipt), body }));
       } catch (error) {
-        astray = true;
+        everythingAstray();
         alarms.raise('disk_refuses', { err: error });
         throw error;
       }
@@ -136,41 +156,35 @@ export function createShipper(options: ShipperOptions): Shipper {
     return rows;
   }
 
-  /** Everything that was given to this node and did not arrive. */
-  async function recover(into: Spool): Promise<void> {
-    for (let found = 1; found > 0 && !stopping; ) {
-      const cursors = new Map<number, string>();
-      found = await keep(into, async (partition, count) => {
-        const read = await outbox.unfinished(partition, count, cursors.get(partition));
-        const last = read.entries.at(-1)?.id ?? read.unreadable.at(-1);
-        if (last !== undefined) cursors.set(partition, last);
-        return read;
-      });
-    }
-    if (!stopping) astray = false;
+  function everythingAstray(): void {
+    for (const partition of everyPartition) astray.add(partition);
   }
 
-  /** What other nodes were given and did not keep. Asked once each time: what is in our hand could become stale too. */
-  async function claim(into: Spool): Promise<void> {
-    const asked = new Set<number>();
-    await keep(into, async (partition) => {
-      if (asked.has(partition)) return { entries: [], unreadable: [] };
-      asked.add(partition);
-      return outbox.claimStale(partition, staleMs, claimedAtOnce);
-    });
+  /** What somebody was given and did not keep comes before what nobody was given. */
+  async function recover(into: Spool): Promise<void> {
+    const partitions = ours.filter((partition) => astray.has(partition));
+    for (let found = partitions.length; found > 0 && !stopping; ) {
+      // Asked once: what is in our hand would be given again.
+      const asked = new Set<number>();
+      found = await keep(into, partitions, async (partition) => {
+        if (asked.has(partition)) return { entries: [], unreadable: [] };
+        asked.add(partition);
+        return outbox.claimStale(partition, 0, claimedAtOnce);
+      });
+    }
+    if (!stopping) for (const partition of partitions) astray.delete(partition);
   }
 
   /** Whether rows should be fetched now. */
-  async function due(from: Spool): Promise<boolean> {
-    full = from.bytes() >= limitBytes * (full ? calmShare : 1);
-    if (full) return refuseMore(from);
-    alarms.clear('spool_full');
-    alarms.clear('redis_filling');
+  async function due(): Promise<boolean> {
     if (drain?.trouble() === null) return true;
     return clock.monotonicMs() - readAtMs >= awayEveryMs || (await entriesInStreams(redis)) >= batchRows;
   }
 
+  /** Perhaps another node has room. */
   async function refuseMore(from: Spool): Promise<false> {
+    if (ours.length > 0) await shippers.leave();
+    ours = [];
     alarms.raise('spool_full', { bytes: from.bytes(), limitBytes });
     const sizes = await Promise.all(everyPartition.map((partition) => outbox.size(partition)));
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
@@ -183,14 +197,15 @@ export function createShipper(options: ShipperOptions): Shipper {
     const own = spool ?? (await open());
     await tell(own);
     await settle(own);
-    if (!(await due(own))) return false;
-    if (astray) await recover(own);
-    if (clock.monotonicMs() >= claimAtMs) {
-      claimAtMs = clock.monotonicMs() + staleMs / 2;
-      await claim(own);
-    }
+    full = own.bytes() >= limitBytes * (full ? calmShare : 1);
+    if (full) return refuseMore(own);
+    alarms.clear('spool_full');
+    alarms.clear('redis_filling');
+    await take();
+    if (!(await due())) return false;
+    await recover(own);
     readAtMs = clock.monotonicMs();
-    return (await keep(own, outbox.read)) >= breaker.limit(batchRows);
+    return (await keep(own, ours, outbox.read)) >= breaker.limit(batchRows);
   }
 
   async function loop(): Promise<void> {
@@ -206,6 +221,15 @@ export function createShipper(options: ShipperOptions): Shipper {
         failing = true;
         await rest(breaker.failed());
       }
+    }
+  }
+
+  async function leave(): Promise<void> {
+    try {
+      await shippers.leave();
+    } catch (error) {
+      // Its leases end by themselves.
+      log.info({ reason: messageOf(error) }, 'other shippers could not be told that this one stops');
     }
   }
 
@@ -237,7 +261,7 @@ export function createShipper(options: ShipperOptions): Shipper {
       stopping = true;
       interrupt();
       await running;
-      await drain?.stop();
+      await Promise.all([drain?.stop(), leave()]);
       spool?.close();
     },
   };

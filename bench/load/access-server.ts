@@ -28,3 +28,8 @@ export function addStation(builder: PacketBuilder, user: number): void {
   builder.add(attribute.callingStationId, mac);
   builder.add(attribute.calledStationId, 'internet');
 }
+
+/** The IPv4 address of a subscriber, from the range that carriers share (RFC 6598): 100.64.0.0/10. */
+export function subscriberAddress(user: number): number {
+  return 0x64400000 + (user & 0x3fffff);
+}

@@ -1,19 +1,19 @@
 // The generator: a process of its own, so that it can be kept on a core of its own. Makes the packets, then runs what it is told.
 import { createSecret } from '#aaa-server/wire/md5.ts';
+import { obeyParent } from '../machine/pinned-child.ts';
 import { accessPackets } from './access-packets.ts';
 import { accountingPackets } from './accounting-packets.ts';
 import { createLoad, type Load } from './load.ts';
 import { makePackets, type PacketStore } from './packet-store.ts';
 import type { FromGenerator, Preparation, ToGenerator } from './protocol.ts';
 
-const tell = (message: FromGenerator) => process.send?.(message);
 let load: Load | undefined;
 
-async function obey(message: ToGenerator): Promise<void> {
+obeyParent<ToGenerator, FromGenerator>(async (message, tell) => {
   switch (message.type) {
     case 'prepare':
       await load?.close();
-      load = await prepare(message.preparation);
+      load = await prepare(message.preparation, tell);
       return;
     case 'run':
       if (!load) throw new Error('nothing is prepared');
@@ -22,9 +22,9 @@ async function obey(message: ToGenerator): Promise<void> {
     default:
       message satisfies never;
   }
-}
+});
 
-async function prepare(preparation: Preparation): Promise<Load> {
+async function prepare(preparation: Preparation, tell: (message: FromGenerator) => void): Promise<Load> {
   const store = packetsOf(preparation);
   const made = await createLoad({
     ...preparation,
@@ -43,12 +43,3 @@ function packetsOf({ packets, sockets, lines, secret }: Preparation): PacketStor
     ? makePackets(shape, accessPackets({ ...packets, secret }))
     : makePackets(shape, accountingPackets({ ...packets, secret }));
 }
-
-process.on('message', (message: ToGenerator) => {
-  obey(message).catch((error: unknown) => {
-    tell({ type: 'failed', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-  });
-});
-// The bench is gone: nobody waits for results.
-process.on('disconnect', () => process.exit());
-tell({ type: 'ready' });

@@ -20,8 +20,12 @@ export type Preparation = {
 export type RunPlan = {
   readonly warmUpMs: number;
   readonly measureMs: number;
+  /** Ends when every line has sent all it has, however long that takes; else when the first one has, or the time is over. */
+  readonly toTheEnd?: true;
   /** Requests per second at even distances; null: every line sends its next request as soon as the last one is answered. */
   readonly perSecond: number | null;
+  /** With a pace: rest between requests instead of watching the clock; a millisecond late, but the core is free for others. */
+  readonly gentle?: true;
 };
 
 export type RunResult = {
@@ -63,10 +67,8 @@ export type ToGenerator =
   | { readonly type: 'run'; readonly plan: RunPlan };
 
 export type FromGenerator =
-  | { readonly type: 'ready' }
   | { readonly type: 'prepared'; readonly packets: number }
   /** The measured span begins or ends now. */
   | { readonly type: 'measuring' }
   | { readonly type: 'measured' }
-  | { readonly type: 'result'; readonly result: RunResult }
-  | { readonly type: 'failed'; readonly reason: string };
+  | { readonly type: 'result'; readonly result: RunResult };

@@ -1,11 +1,25 @@
-// Datagrams the kernel dropped because a socket's buffer was full: the last column of /proc/net/udp (proc(5)).
+// What the kernel says of the sockets bound to a UDP port: datagrams it dropped because a buffer was full, and bytes still waiting (proc(5)).
 import { readFileSync } from 'node:fs';
 
-/** Sum over the sockets bound to this local port. Dropped datagrams of sockets closed since are gone from it. */
-export function droppedAt(port: number): number {
-  return ['/proc/net/udp', '/proc/net/udp6']
+export type UdpState = {
+  readonly sockets: number;
+  /** Since the sockets were opened. */
+  readonly dropped: number;
+  readonly waitingBytes: number;
+};
+
+export function udpState(port: number): UdpState {
+  const lines = ['/proc/net/udp', '/proc/net/udp6']
     .flatMap((file) => readFileSync(file, 'utf8').split('\n').slice(1))
     .map((line) => line.trim().split(/\s+/))
-    .filter(([, local]) => Number.parseInt(local?.split(':')[1] ?? '', 16) === port)
-    .reduce((sum, fields) => sum + Number(fields.at(-1)), 0);
+    .filter(([, local]) => Number.parseInt(local?.split(':')[1] ?? '', 16) === port);
+  return {
+    sockets: lines.length,
+    dropped: sum(lines.map((fields) => Number(fields.at(-1)))),
+    waitingBytes: sum(lines.map(([, , , , queues]) => Number.parseInt(queues?.split(':')[1] ?? '', 16))),
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

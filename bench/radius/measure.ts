@@ -85,7 +85,7 @@ async function measureRun(
   const { request, placement } = radiusCase;
   const isAccounting = request === 'accounting';
   const warmUpMs = Math.min(1000, seconds * 500);
-  const generator = await startGenerator(placement.generator);
+  const generator = startGenerator(placement.generator);
   try {
     const before = isAccounting ? await target.total() : null;
     const recordsNeeded = (seconds + warmUpMs / 1000) * (perSecond ?? preparedRecordsPerSecond) * (perSecond ? 1.5 : 1);
@@ -147,7 +147,7 @@ function preparationOf(
   return {
     ...shape,
     port: target.acctPort,
-    packets: { kind: 'accounting', run, firstSession, startedAtS, perLine, ...target.accounts },
+    packets: { kind: 'accounting', sessions: 'whole', run, firstSession, startedAtS, perLine, ...target.accounts },
   };
 }
 

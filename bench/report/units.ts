@@ -2,6 +2,7 @@
 
 /** Three significant digits and no more: 81,400. */
 export function rate(value: number): string {
+  if (!Number.isFinite(value)) return '–';
   return Number(value.toPrecision(3)).toLocaleString('en-US');
 }
 

@@ -5,7 +5,7 @@ import { timeElements } from './elements.ts';
 import type { FirewallUpdates } from './firewall-updates.ts';
 import type { Frame } from './frame.ts';
 import { type Field, type Layout, layOut } from './layout.ts';
-import { appendReverse } from './reverse.ts';
+import { appendReverse, turnedColumns } from './reverse.ts';
 
 /**
  * Reads records from `at` on while they end before `end` and the columns have room; returns where it stopped. Nothing outside [at, end) is read.
@@ -22,6 +22,12 @@ export type Program = {
   readonly names: 'sampler' | 'rate' | 'nothing';
 };
 
+/**
+ * Makes every source text different: V8 keeps code compiled from text that it has seen before for some collections more, beyond the bound on
+ * layouts, when a flood brings the same ones again and again.
+ */
+let compiled = 0;
+
 /** A flow further than this from the time of receipt has a wrong clock: ms. */
 const maxSkewMs = 86_400_000;
 
@@ -36,6 +42,8 @@ export function compileTemplate(
   updates: FirewallUpdates,
 ): Program {
   const layout = layOut(fields);
+  if (layout.minLength === 0)
+    return { read: (_view, _at, end) => end, minLength: 0, rowsPerRecord: 1, names: 'nothing' };
   const totals = { bytes: layout.numbers('totalBytes'), packets: layout.numbers('totalPackets') };
   const forward = {
     bytes: [...layout.numbers('initiatorBytes'), ...layout.numbers('bytes'), ...(totalsAreDeltas ? totals.bytes : [])],
@@ -86,7 +94,7 @@ return function readRecords(view, at, end, frame) {
   if (notAFlow > 0) counts[${countIndex.not_a_flow}] += notAFlow;
   if (totalsIgnored > 0) counts[${countIndex.totals_ignored}] += totalsIgnored;
   return at;
-}`;
+} // ${++compiled}`;
   const read = new Function('columns', 'updates', 'appendReverse', source)(
     columns,
     updates,
@@ -169,20 +177,7 @@ function flowStatements(
     'n++;',
   ];
   if (back.bytes.length + back.packets.length > 0) {
-    for (const name of [
-      'srcNatPort',
-      'dstNatPort',
-      'inIf',
-      'outIf',
-      'srcAs',
-      'dstAs',
-      'srcPort',
-      'dstPort',
-      'bytes',
-      'packets',
-    ] as const) {
-      written.add(name);
-    }
+    for (const name of turnedColumns) written.add(name);
     statements.push(`const backBytes = ${firstNotZero(back.bytes) ?? '0'}, backPackets = ${firstNotZero(back.packets) ?? '0'};
       if (backBytes + backPackets > 0) { appendReverse(columns, n - 1, backBytes, backPackets); n++; }`);
   }

@@ -116,7 +116,7 @@ export function createDecoder({
     const { id, of: kind, scopeFields, fields, announcedAtMs } = entry;
     const layout = packFields(fields.map(([element, length]) => ({ element, length })));
     const template = templates.learn(domain, { id, kind, scopeFields, layout }, announcedAtMs, nowMs);
-    if (isProven) senders.promote(sender, template);
+    if (isProven) senders.promote(domain, template);
   }
 
   return {

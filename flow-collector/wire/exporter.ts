@@ -5,7 +5,7 @@ import { countNames } from './counts.ts';
 export type Exporter = {
   /** Key of its templates: the source address, with a port behind it where several exporters share one address. */
   readonly address: string;
-  /** The caller's number for it, written to column `exporter`. */
+  /** The caller's number for it, 0…2^21 − 1, written to column `exporter`. */
   readonly index: number;
   /** One packet of this many, where the exporter does not tell; null = unsampled then. */
   samplingRate: number | null;

@@ -10,7 +10,7 @@ import type { Pending } from './pending.ts';
 import type { Programs } from './programs.ts';
 import type { ReadFlows } from './read-flows.ts';
 import { learnRate, type SamplingRate } from './sampling.ts';
-import type { Domain, Sender, Senders } from './senders.ts';
+import type { Domain, Senders } from './senders.ts';
 import { packFieldsAt, type Template, type TemplateKind, templateKey } from './template.ts';
 import { createTokenBucket } from './token-bucket.ts';
 
@@ -27,6 +27,8 @@ export type Announcement = {
 export type Definition = Pick<Template, 'id' | 'kind' | 'scopeFields' | 'layout'>;
 
 export type KnownTemplates = {
+  /** The exporter has started anew: its ids may mean something else, also in what waits. */
+  forget(domain: Domain): void;
   announce(domain: Domain, announcement: Announcement, view: DataView, frame: Frame): void;
   /** Takes over what another worker or a snapshot knows, unless something newer is known here; the template that holds now. */
   learn(domain: Domain, definition: Definition, announcedAtMs: number, nowMs: number): Template;
@@ -73,6 +75,7 @@ export function createKnownTemplates(deps: KnownTemplatesDeps): KnownTemplates {
       usedAtMs: 0,
       sharedAtMs: Number.NEGATIVE_INFINITY,
       compiled: undefined,
+      isGone: false,
     };
     senders.define(domain.sender, template);
     return template;
@@ -113,26 +116,28 @@ export function createKnownTemplates(deps: KnownTemplatesDeps): KnownTemplates {
       const records = readOptions(template, view, at, end, (rate) => shareRate(domain, rate, receivedAtMs));
       count(exporter.counts, 'records', records);
       count(exporter.counts, 'options_records', records);
-      if (records > 0) use(domain.sender, template, exporter, receivedAtMs);
+      if (records > 0) use(domain, template, exporter, receivedAtMs);
       return;
     }
-    const program = programs.of(template, exporter.totalsAreDeltas, receivedAtMs);
+    const program = programs.of(template, exporter, receivedAtMs);
     if (!program) count(exporter.counts, 'layout_limited');
     else if (program.minLength === 0) count(exporter.counts, 'zero_length_record');
     else {
       readFlows(program, view, at, end, frame, domain.sampling, template.id);
-      if (end - at >= program.minLength) use(domain.sender, template, exporter, receivedAtMs);
+      if (end - at >= program.minLength) use(domain, template, exporter, receivedAtMs);
     }
   }
 
-  function use(sender: Sender, template: Template, exporter: Exporter, nowMs: number): void {
+  function use(domain: Domain, template: Template, { known }: Exporter, nowMs: number): void {
     template.usedAtMs = nowMs;
-    if (template.tier === tier.fresh || sender.tier === tier.fresh || (exporter.known && sender.tier !== tier.known)) {
-      senders.promote(sender, template);
-    }
+    if (template.tier === tier.fresh || (known && domain.sender.tier !== tier.known)) senders.promote(domain, template);
   }
 
   return {
+    forget(domain) {
+      senders.forgetTemplates(domain);
+      pending.drop(domain);
+    },
     announce(domain, { id, kind, scopeFields, fields, at }, view, frame) {
       const { exporter, receivedAtMs } = frame;
       count(exporter.counts, 'template_received');

@@ -71,7 +71,7 @@ export function takeSnapshot(senders: Senders): Snapshot {
 
 function templatesOf(domain: Domain): LearnedTemplate[] {
   return [...domain.sender.templates.values()]
-    .filter((template) => isOf(domain, template) && template.tier !== tier.fresh)
+    .filter((template) => isOf(domain, template.key) && template.tier !== tier.fresh)
     .map((template) => learnedTemplate(domain, template));
 }
 

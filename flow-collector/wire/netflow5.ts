@@ -66,7 +66,7 @@ export function createNetflow5(senders: Senders, columns: FlowColumns, readFlows
       // The two high bits are the mode; 0 = not told.
       sampling.general = view.getUint16(at + 22) & 0x3fff;
       readFlows(program, view, first, first + records * recordLength5, frame, sampling, 0);
-      if (records > 0 && (sender.tier === tier.fresh || exporter.known)) senders.promote(sender, undefined);
+      if (records > 0 && (domain.tier === tier.fresh || exporter.known)) senders.promote(domain, undefined);
     },
   };
 }

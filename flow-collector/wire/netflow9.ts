@@ -68,25 +68,6 @@ export function createNetflow9(senders: Senders, templates: KnownTemplates): Net
     }
   }
 
-  return {
-    decode(view, at, end, sender, frame) {
-      const uptimeMs = view.getUint32(at + 4);
-      const sequence = view.getUint32(at + 12);
-      const domain = senders.domain(sender, 9, view.getUint32(at + 16));
-      const { counts } = frame.exporter;
-      const step = follow(domain.sequence, sequence, 1, sequenceOfPackets, counts, frame.receivedAtMs);
-      if (hasStartedAnew(domain, step, uptimeMs, sequence)) senders.forgetTemplates(domain);
-      domain.restored = undefined;
-      if (step !== 'late') domain.uptimeMs = uptimeMs;
-      frame.version = 9;
-      frame.uptimeMs = uptimeMs;
-      frame.exportedAtMs = view.getUint32(at + 8) * 1000;
-      const first = at + headerLength9;
-      readRatesFirst(view, first, end, domain, frame);
-      readSets(view, first, end, domain, frame);
-    },
-  };
-
   /**
    * Sampling options that stand behind the data they are about count for it as well: they are read ahead, as long as no template changes
    * on the way.
@@ -101,6 +82,25 @@ export function createNetflow9(senders: Senders, templates: KnownTemplates): Net
       at += length;
     }
   }
+
+  return {
+    decode(view, at, end, sender, frame) {
+      const uptimeMs = view.getUint32(at + 4);
+      const sequence = view.getUint32(at + 12);
+      const domain = senders.domain(sender, 9, view.getUint32(at + 16));
+      const { counts } = frame.exporter;
+      const step = follow(domain.sequence, sequence, 1, sequenceOfPackets, counts, frame.receivedAtMs);
+      if (hasStartedAnew(domain, step, uptimeMs, sequence)) templates.forget(domain);
+      domain.restored = undefined;
+      if (step !== 'late') domain.uptimeMs = uptimeMs;
+      frame.version = 9;
+      frame.uptimeMs = uptimeMs;
+      frame.exportedAtMs = view.getUint32(at + 8) * 1000;
+      const first = at + headerLength9;
+      readRatesFirst(view, first, end, domain, frame);
+      readSets(view, first, end, domain, frame);
+    },
+  };
 }
 
 /** An uptime that went back by more than datagrams overtake each other. */

@@ -3,7 +3,8 @@ import { count } from './counts.ts';
 import type { Exporter } from './exporter.ts';
 import type { Frame } from './frame.ts';
 import { type Limits, weight } from './limits.ts';
-import type { Sender, Senders } from './senders.ts';
+import type { Domain, Sender, Senders } from './senders.ts';
+import { isOf } from './template.ts';
 
 export type PendingSet = {
   readonly templateKey: number;
@@ -20,6 +21,8 @@ export type Pending = {
   keep(sender: Sender, templateKey: number, view: DataView, at: number, end: number, frame: Frame): void;
   /** Takes out what waited for the template, oldest first. */
   take(sender: Sender, templateKey: number, nowMs: number): PendingSet[];
+  /** Gives up what waits for templates of the domain. */
+  drop(domain: Domain): void;
   expire(sender: Sender, nowMs: number): void;
 };
 
@@ -48,6 +51,14 @@ export function createPending(limits: Limits, senders: Senders): Pending {
     }
   }
 
+  /** Takes out the sets that fit. */
+  function pick(sender: Sender, fits: (set: PendingSet) => boolean): PendingSet[] {
+    const picked = sender.pending.filter(fits);
+    if (picked.length > 0) sender.pending = sender.pending.filter((set) => !fits(set));
+    for (const set of picked) release(sender, set);
+    return picked;
+  }
+
   return {
     keep(sender, templateKey, view, at, end, frame) {
       const { exporter, receivedAtMs, exportedAtMs, uptimeMs } = frame;
@@ -69,10 +80,11 @@ export function createPending(limits: Limits, senders: Senders): Pending {
     take(sender, templateKey, nowMs) {
       if (sender.pending.length === 0) return [];
       expire(sender, nowMs);
-      const taken = sender.pending.filter((set) => set.templateKey === templateKey);
-      if (taken.length > 0) sender.pending = sender.pending.filter((set) => set.templateKey !== templateKey);
-      for (const set of taken) release(sender, set);
-      return taken;
+      return pick(sender, (set) => set.templateKey === templateKey);
+    },
+    drop(domain) {
+      const dropped = pick(domain.sender, (set) => isOf(domain, set.templateKey));
+      for (const { exporter } of dropped) count(exporter.counts, 'set_dropped');
     },
     expire,
   };

@@ -2,6 +2,7 @@
 import { createBounded, type Evictable, tier } from './bounded.ts';
 import type { FlowColumns } from './columns.ts';
 import { compileTemplate, type Program } from './compile.ts';
+import type { Exporter } from './exporter.ts';
 import { createFirewallUpdates } from './firewall-updates.ts';
 import { type Template, unpackFields } from './template.ts';
 import { createTokenBucket } from './token-bucket.ts';
@@ -14,22 +15,23 @@ export type CompiledLayout = Evictable<string> & {
 
 export type Programs = {
   /** The program of a template; undefined when too many new layouts came at once. */
-  of(template: Template, totalsAreDeltas: boolean, nowMs: number): Program | undefined;
+  of(template: Template, exporter: Exporter, nowMs: number): Program | undefined;
 };
 
-/** A compilation takes about 0.2 ms: a flood of new layouts may use a fiftieth of a core. */
+/** A compilation takes about half a millisecond: a flood of new layouts may use a twentieth of a core, and leaves the operator's exporters theirs. */
 const newLayoutsPerSecond = 100;
 const newLayoutsBurst = 1000;
 
 export function createPrograms(limit: number, columns: FlowColumns): Programs {
   const updates = createFirewallUpdates();
-  const bucket = createTokenBucket(newLayoutsPerSecond, newLayoutsBurst);
+  const ofKnown = createTokenBucket(newLayoutsPerSecond, newLayoutsBurst);
+  const ofOthers = createTokenBucket(newLayoutsPerSecond, newLayoutsBurst);
   const compiled = createBounded<string, CompiledLayout>(limit, (layout) => {
     layout.program = undefined;
   });
 
   return {
-    of(template, totalsAreDeltas, nowMs) {
+    of(template, { totalsAreDeltas, known }, nowMs) {
       const last = template.compiled;
       if (last?.program && last.totalsAreDeltas === totalsAreDeltas) {
         last.touched = true;
@@ -41,9 +43,9 @@ export function createPrograms(limit: number, columns: FlowColumns): Programs {
       const key = totalsAreDeltas ? `+${template.layout}` : template.layout;
       let found = compiled.get(key);
       if (!found) {
-        if (!bucket.take(nowMs)) return undefined;
+        if (!(known ? ofKnown : ofOthers).take(nowMs)) return undefined;
         const program = compileTemplate(unpackFields(template.layout), totalsAreDeltas, columns, updates);
-        found = { key, tier: tier.fresh, touched: false, totalsAreDeltas, program };
+        found = { key, tier: known ? tier.known : tier.fresh, touched: false, totalsAreDeltas, program };
         compiled.add(found);
       }
       template.compiled = found;

@@ -1,5 +1,19 @@
 // The second row of a record that counts both directions of a connection (elements 231 and 232): the way back.
-import { blankColumns, type FlowColumns, flowDirection } from './columns.ts';
+import { type BlankColumn, blankColumns, type FlowColumns, flowDirection } from './columns.ts';
+
+/** Columns of the way back that may hold something though the record's own do not. */
+export const turnedColumns = [
+  'srcNatPort',
+  'dstNatPort',
+  'inIf',
+  'outIf',
+  'srcAs',
+  'dstAs',
+  'srcPort',
+  'dstPort',
+  'bytes',
+  'packets',
+] as const satisfies readonly BlankColumn[];
 
 const opposite = [flowDirection.notTold, flowDirection.egress, flowDirection.ingress];
 

@@ -17,11 +17,15 @@ export type Domain = Evictable<number> & {
   readonly sampling: Sampling;
   /** Of the last datagram; −1 before the first. */
   uptimeMs: number;
+  /** Templates used last, by the low bits of their ids: a look-up in a large map costs more than reading a record. */
+  readonly recent: (Template | undefined)[];
   /** Where it stood when a snapshot was taken, until its first datagram. */
   restored: { readonly uptimeMs: number; readonly expected: number } | undefined;
 };
 
 export type Sender = Evictable<string> & {
+  /** The one of the last datagram. */
+  lastDomain: Domain | undefined;
   readonly domains: Bounded<number, Domain>;
   readonly templates: Templates;
   /** Oldest first. */
@@ -41,15 +45,17 @@ export type Senders = {
   /** Takes the place of a template of the same key. */
   define(sender: Sender, template: Template): void;
   withdraw(sender: Sender, template: Template): void;
-  /** Forgets the templates of the domain: its exporter has started anew. */
   forgetTemplates(domain: Domain): void;
-  promote(sender: Sender, template: Template | undefined): void;
+  /** Its data was decoded: it is no flood's. */
+  promote(domain: Domain, template: Template | undefined): void;
   /** Accounts for memory; others are given up while all take too much. */
   charge(sender: Sender, bytes: number): void;
   expireTemplates(sender: Sender, nowMs: number): void;
   values(): Iterable<Sender>;
   readonly bytes: number;
 };
+
+const recentTemplates = 4;
 
 const weightOf = (template: Template) => weight.template + template.layout.length * 2;
 
@@ -69,6 +75,7 @@ export function createSenders(limits: Limits): Senders {
   }
 
   function withdraw(sender: Sender, template: Template): void {
+    template.isGone = true;
     sender.templates.delete(template);
     charge(sender, -weightOf(template));
   }
@@ -78,8 +85,13 @@ export function createSenders(limits: Limits): Senders {
       key: address,
       tier: tier.fresh,
       touched: false,
-      domains: createBounded(limits.domainsPerExporter, (domain) => charge(sender, -weightOfDomain(domain))),
+      lastDomain: undefined,
+      domains: createBounded(limits.domainsPerExporter, (domain) => {
+        if (sender.lastDomain === domain) sender.lastDomain = undefined;
+        charge(sender, -weightOfDomain(domain));
+      }),
       templates: createBounded(limits.templatesPerExporter, (template) => {
+        template.isGone = true;
         charge(sender, -weightOf(template));
         if (sender.exporter) count(sender.exporter.counts, 'template_evicted');
       }),
@@ -112,9 +124,17 @@ export function createSenders(limits: Limits): Senders {
       return sender;
     },
     domain(sender, version, sourceId) {
+      const last = sender.lastDomain;
+      if (last && last.sourceId === sourceId && last.version === version) {
+        last.touched = true;
+        return last;
+      }
       const key = domainKey(version, sourceId);
       const found = sender.domains.get(key);
-      if (found) return found;
+      if (found) {
+        sender.lastDomain = found;
+        return found;
+      }
       const domain: Domain = {
         key,
         tier: tier.fresh,
@@ -125,17 +145,24 @@ export function createSenders(limits: Limits): Senders {
         sequence: createSequence(),
         sampling: createSampling(),
         uptimeMs: -1,
+        recent: Array(recentTemplates).fill(undefined),
         restored: undefined,
       };
       sender.domains.add(domain);
+      sender.lastDomain = domain;
       charge(sender, weightOfDomain(domain));
       return domain;
     },
     template(domain, id, nowMs) {
-      const { sender } = domain;
-      const template = sender.templates.get(templateKey(domain.key, id));
+      const place = id & (recentTemplates - 1);
+      let template = domain.recent[place];
+      if (template && template.id === id && !template.isGone) template.touched = true;
+      else {
+        template = domain.sender.templates.get(templateKey(domain.key, id));
+        domain.recent[place] = template;
+      }
       if (!template || !isTooOld(template, nowMs)) return template;
-      expire(sender, template);
+      expire(domain.sender, template);
       return undefined;
     },
     define(sender, template) {
@@ -148,11 +175,13 @@ export function createSenders(limits: Limits): Senders {
     forgetTemplates(domain) {
       const { sender } = domain;
       for (const template of sender.templates.values()) {
-        if (isOf(domain, template)) withdraw(sender, template);
+        if (isOf(domain, template.key)) withdraw(sender, template);
       }
     },
-    promote(sender, template) {
+    promote(domain, template) {
+      const { sender } = domain;
       if (template) sender.templates.promote(template, tier.proven);
+      sender.domains.promote(domain, tier.proven);
       senders.promote(sender, sender.exporter?.known ? tier.known : tier.proven);
     },
     charge,

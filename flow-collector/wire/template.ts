@@ -18,6 +18,8 @@ export type Template = Evictable<number> & {
   /** When other workers were last told. */
   sharedAtMs: number;
   compiled: CompiledLayout | undefined;
+  /** Withdrawn, replaced, expired or given up. */
+  isGone: boolean;
 };
 
 export type Templates = Bounded<number, Template>;
@@ -27,8 +29,9 @@ export function templateKey(domainKey: number, id: number): number {
   return domainKey * 65536 + id;
 }
 
-export function isOf(domain: { readonly key: number }, template: Template): boolean {
-  return Math.floor(template.key / 65536) === domain.key;
+/** Whether a template's key is one of the domain. */
+export function isOf(domain: { readonly key: number }, key: number): boolean {
+  return Math.floor(key / 65536) === domain.key;
 }
 
 export function domainKey(version: number, sourceId: number): number {

@@ -21,7 +21,7 @@ export type LookOptions = {
 };
 
 export type Look = {
-  /** To be called every second: adds to the history. */
+  /** Adds to the history of the traffic; to be called at even distances. */
   remember(): void;
   view(): View;
 };

@@ -17,6 +17,7 @@ const passing = new Set([
   'UNBLOCKED',
   'NOAUTH',
   'WRONGPASS',
+  'LEDGERPAUSED',
 ]);
 
 /** True for a lost connection, a timeout, and what a Redis says that cannot take writes now. */

@@ -15,7 +15,7 @@ export type LedgerLog = Part & {
   applier: Pick<Applier, 'passed' | 'idle'>;
 };
 
-/** Folder of the WAL of a worker (0, 1, …) of the node with this uuid; its name is the WAL's id. */
+/** Folder of the WAL of a worker (0, 1, …) of the node with this uuid. Its name is the WAL's id, by which the ledger knows it: no two may share one. */
 export function walFolder(root: string, nodeUuid: string, worker: number): string {
   return path.join(root, `${nodeUuid}-${worker}`);
 }

@@ -55,7 +55,7 @@ export function accountingKeys(record: AccountingRecord): string[] {
 }
 
 /** Windows have no gaps: their starts and the end of the last say all. Mostly the same object comes with every call of a day. */
-const windowsText = once((windows: UsageWindows) =>
+export const windowsText = once((windows: UsageWindows) =>
   usageWindows
     .map((kind) => {
       const last = windows[kind].at(-1);
@@ -65,7 +65,7 @@ const windowsText = once((windows: UsageWindows) =>
 );
 
 /** Windows count from 1, as Lua's lists do. */
-const thresholdsText = once((thresholds: readonly Threshold[]) =>
+export const thresholdsText = once((thresholds: readonly Threshold[]) =>
   thresholds
     .map(
       ({ window, direction, bytes }) =>

@@ -33,8 +33,9 @@ export async function setMeter(
   sinceMs: number | null,
 ): Promise<void> {
   const { tenantId, subscriptionId } = who;
-  const key = keys.usage(partitionOf(tenantId, subscriptionId), tenantId, subscriptionId);
-  await call('meter_set', [key], [meter === 'flow' ? 1 : 0, sinceMs ?? 0]);
+  const partition = partitionOf(tenantId, subscriptionId);
+  const key = keys.usage(partition, tenantId, subscriptionId);
+  await call('meter_set', [key], [meter === 'flow' ? 1 : 0, sinceMs ?? 0, tag(partition)]);
 }
 
 const entryBytes = 32;

@@ -41,6 +41,10 @@ export const keys = {
   accounted: (partition: number) => `acct:${tag(partition)}`,
   /** hash: node → instant of the oldest row that waits on its disk for ClickHouse (history-lag.ts) */
   outboxWaiting: 'outbox:waiting',
+  /** zset: nodes that ship the outbox, by the instant until which they said so */
+  shippers: 'outbox:shippers',
+  /** text: the node that ships a partition (shippers.ts) */
+  shipperOf: (partition: number) => `shipper:${tag(partition)}`,
   /** stream: records that were not counted, whole, with the reason */
   quarantine: (partition: number) => `quarantine:${tag(partition)}`,
   /** zset: `<tenant>:<subscription>` by the instant its outcome may change */

@@ -1,5 +1,5 @@
 // One entry of the outbox: the columns of the table `accounting`, unpacked from what lua/outbox.lua packs.
-import { readDescribed } from './described.ts';
+import { readState, uint } from './state.ts';
 import { type Meter, meters } from './types.ts';
 
 export type OutboxEntry = {
@@ -43,9 +43,6 @@ export type OutboxKind = (typeof outboxKinds)[number];
 
 const version = 1;
 const headBytes = 73;
-/** `times` and `totals` of lua/session.lua. */
-const timesBytes = 61;
-const totalsBytes = 40;
 
 /** Undefined for anything of another version, or cut off. */
 export function decodeEntry(id: string, partition: number, bytes: Buffer | undefined): OutboxEntry | undefined {
@@ -94,34 +91,11 @@ function sessionOf(bytes: Buffer): typeof noSession | undefined {
   const state = bytes.subarray(instanceEnd);
   const session = readState(state);
   if (!session) return undefined;
+  const { sessionId, incarnation, userName, framedIp, upTotal, downTotal } = session;
   return {
     nasId: uint(bytes, 0, 6),
     nasInstance: bytes.toString('utf8', 8, instanceEnd),
-    ...session,
+    ...{ sessionId, incarnation, userName, framedIp, upTotal, downTotal },
     state: state.toString('base64'),
   };
-}
-
-/** A packed state: version, `times`, `totals`, three texts behind their lengths, the description. */
-function readState(bytes: Buffer) {
-  const totals = 1 + timesBytes;
-  let at = totals + totalsBytes;
-  if (bytes[0] !== version) return undefined;
-  for (let text = 0; text < 3; text++) {
-    if (bytes.length < at + 2) return undefined;
-    at += 2 + uint(bytes, at, 2);
-  }
-  const { sessionId, userName, framedIp } = readDescribed(bytes.subarray(at));
-  return {
-    ...{ sessionId, userName, framedIp },
-    incarnation: uint(bytes, 1, 3),
-    upTotal: uint(bytes, totals, 7),
-    downTotal: uint(bytes, totals + 7, 7),
-  };
-}
-
-/** An unsigned number below 2^53, least octet first. */
-function uint(bytes: Buffer, at: number, length: number): number {
-  if (length <= 6) return bytes.readUIntLE(at, length);
-  return bytes.readUIntLE(at, 6) + bytes.readUIntLE(at + 6, length - 6) * 2 ** 48;
 }

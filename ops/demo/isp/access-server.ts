@@ -16,7 +16,7 @@ export type AccessServerOptions = Omit<SessionTableOptions, 'account'> & {
   readonly secret: string;
   /** Seconds of traffic in a second. */
   readonly factor: number;
-  send(kind: 'auth' | 'acct', datagram: Buffer): void;
+  send(kind: 'auth' | 'acct', datagram: Buffer, left: () => void): void;
 };
 
 export type AccessServer = {
@@ -58,7 +58,7 @@ export function createAccessServer(options: AccessServerOptions): AccessServer {
       random,
       counts: radius,
       nowMs,
-      send: (datagram) => options.send(kind, datagram),
+      send: (datagram, left) => options.send(kind, datagram, left),
       responseMs: (code, ms) => code === 'Accounting-Request' && meters.responseMs.add(ms),
     });
   const auth = client('auth');

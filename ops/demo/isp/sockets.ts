@@ -15,7 +15,11 @@ export type SocketsOptions = {
   failed(error: Error): void;
 };
 
-export type NasSockets = { send(kind: 'auth' | 'acct', datagram: Buffer): void; close(): Promise<void> };
+export type NasSockets = {
+  /** Calls back when it leaves. */
+  send(kind: 'auth' | 'acct', datagram: Buffer, left: () => void): void;
+  close(): Promise<void>;
+};
 
 /** @throws EADDRINUSE when somebody has the CoA port of the address. */
 export async function openSockets(options: SocketsOptions): Promise<NasSockets> {
@@ -35,9 +39,13 @@ export async function openSockets(options: SocketsOptions): Promise<NasSockets> 
   });
 
   return {
-    send(kind, datagram) {
+    send(kind, datagram, left) {
       const port = kind === 'auth' ? server.authPort : server.acctPort;
-      network.pass(() => !closed && sockets[kind].send(datagram, port, server.host));
+      network.pass(() => {
+        if (closed) return;
+        left();
+        sockets[kind].send(datagram, port, server.host);
+      });
     },
     async close() {
       closed = true;

@@ -22,9 +22,10 @@ const satisfiedAfterMs = { from: 4000, to: 9000 };
 
 export function createStory({ subscribers, servers, durationMs, random, suspend }: StoryOptions): Story {
   const hungry = new Map<Subscriber, number>();
-  const candidates = shuffled(subscribers, random).filter(
-    ({ limitBytes, usedToday }) => limitBytes !== null && usedToday < 0.5 * limitBytes,
-  );
+  // Taken from the end: the fastest first, they cross soonest.
+  const candidates = shuffled(subscribers, random)
+    .filter(({ limitBytes, usedToday }) => limitBytes !== null && usedToday < 0.5 * limitBytes)
+    .sort((a, b) => a.tariffSpeed.downBps - b.tariffSpeed.downBps);
   const starts = firstMeals(Math.min(most, Math.max(2, Math.round(subscribers.length * 0.15))), durationMs);
   let nextOutageMs = durationMs === null ? 25_000 : durationMs * 0.45;
   let nextSuspensionMs = durationMs === null ? 40_000 : durationMs * 0.3;
@@ -76,8 +77,8 @@ export function createStory({ subscribers, servers, durationMs, random, suspend 
 
 /** Instants at which somebody begins to download, spread so that all can cross before the end. */
 function firstMeals(count: number, durationMs: number | null): number[] {
-  const firstMs = durationMs === null ? 4000 : Math.min(4000, durationMs * 0.2);
-  const lastMs = durationMs === null ? 60_000 : Math.max(firstMs, Math.min(60_000, durationMs * 0.5));
+  const firstMs = durationMs === null ? 3000 : Math.min(3000, durationMs * 0.15);
+  const lastMs = durationMs === null ? 40_000 : Math.max(firstMs, Math.min(40_000, durationMs * 0.5));
   return Array.from({ length: count }, (_, place) => firstMs + ((lastMs - firstMs) * place) / Math.max(1, count - 1));
 }
 

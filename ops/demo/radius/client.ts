@@ -7,7 +7,7 @@ export type Exchange = {
   readonly attributes: readonly Attribute[];
   /** Times it is sent before it is given up; absent: until it is answered or the client forgets. */
   readonly transmissions?: number;
-  /** It goes out, for the first time or again. */
+  /** It is on the wire, for the first time or again. */
   sent?(nowMs: number): void;
   answered(reply: Decoded, nowMs: number): void;
   givenUp(): void;
@@ -39,7 +39,8 @@ export type RadiusClientDeps = {
   readonly random: Random;
   readonly counts: ClientCounts;
   nowMs(): number;
-  send(datagram: Buffer): void;
+  /** Calls back when it leaves: the weather may lose or delay it before. */
+  send(datagram: Buffer, left: () => void): void;
   /** From the only transmission to its answer; of a request sent twice nobody knows which one was answered. */
   responseMs(code: RequestCode, durationMs: number): void;
 };
@@ -69,8 +70,7 @@ export function createRadiusClient(deps: RadiusClientDeps): RadiusClient {
     entry.dueMs = nowMs + entry.timeoutMs;
     entry.timeoutMs = jitter(Math.min(longestTimeoutMs, entry.timeoutMs * 2));
     if (entry.transmissions > 1) counts.retransmissions++;
-    entry.exchange.sent?.(nowMs);
-    deps.send(entry.packet);
+    deps.send(entry.packet, () => entry.exchange.sent?.(deps.nowMs()));
   }
 
   function begin(exchange: Exchange, identifier: number): void {

@@ -30,7 +30,7 @@ export type View = {
   /** In the subscribers' time: what their links carry. */
   readonly downBps: number;
   readonly upBps: number;
-  /** One value a second, the newest last. */
+  /** At even distances, the newest last. */
   readonly downHistory: readonly number[];
   readonly upHistory: readonly number[];
   readonly accountingPerS: number;

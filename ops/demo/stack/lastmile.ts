@@ -2,14 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import Type, { type Static } from 'typebox';
 import { adminUrl } from '#ops/runtime/admin-url.ts';
 import { codeOf } from '#ops/runtime/errors.ts';
 import { createKeyring, type Keyring } from '#ops/runtime/keyring.ts';
-import { type Environment, port, readSettings } from '#ops/runtime/settings.ts';
+import { type Environment, readSettings } from '#ops/runtime/settings.ts';
 import { aaaAdmin } from '#ops/seed/aaa-admin.ts';
 import { storeAddresses } from '#ops/stores/addresses.ts';
-import { settings as startSettings } from '#ops/up/settings.ts';
+import { type Settings, settings } from '#ops/up/settings.ts';
 
 export type Lastmile = {
   readonly own: boolean;
@@ -17,6 +16,8 @@ export type Lastmile = {
   readonly bindHosts: readonly string[];
   /** As the owner. */
   readonly databaseUrl: string;
+  /** '' when there is none. */
+  readonly clickhouseUrl: string;
   readonly keyring: Keyring;
   readonly radius: { readonly host: string; readonly authPort: number; readonly acctPort: number };
   readonly netflow: { readonly host: string; readonly port: number };
@@ -25,30 +26,25 @@ export type Lastmile = {
   readonly flowUrl: string;
 };
 
-export const demoSettings = Type.Object({
-  ...startSettings.properties,
-  NETFLOW_PORT: port({ default: 2055, description: 'UDP port of NetFlow and IPFIX' }),
-  FLOW_ADMIN_PORT: port({ default: 9102, description: 'admin port of flow-collector' }),
-});
-
 const patienceMs = 60_000;
 
 /** @throws when the settings are wrong, or when there is nothing to find. */
 export function lastmileOf(environment: Environment, own: boolean): Lastmile {
-  const settings = readSettings(demoSettings, environment);
-  const { databaseUrl, secretKeys, folder } = storeAddresses(environment);
-  const host = ipv4Of(settings);
+  const given = readSettings(settings, environment);
+  const { databaseUrl, clickhouseUrl, secretKeys, folder } = storeAddresses(environment);
+  const host = ipv4Of(given);
   return {
     own,
     dataDir: folder.path,
-    bindHosts: settings.BIND_HOST,
+    bindHosts: given.BIND_HOST,
     databaseUrl,
+    clickhouseUrl,
     keyring: createKeyring(secretKeys),
-    radius: { host, authPort: settings.RADIUS_AUTH_PORT, acctPort: settings.RADIUS_ACCT_PORT },
-    netflow: { host, port: settings.NETFLOW_PORT },
-    apiUrl: adminUrl(settings.BIND_HOST, settings.HTTP_PORT),
-    aaaUrl: adminUrl(settings.BIND_HOST, settings.AAA_ADMIN_PORT),
-    flowUrl: adminUrl(settings.BIND_HOST, settings.FLOW_ADMIN_PORT),
+    radius: { host, authPort: given.RADIUS_AUTH_PORT, acctPort: given.RADIUS_ACCT_PORT },
+    netflow: { host, port: given.NETFLOW_PORT },
+    apiUrl: adminUrl(given.BIND_HOST, given.HTTP_PORT),
+    aaaUrl: adminUrl(given.BIND_HOST, given.AAA_ADMIN_PORT),
+    flowUrl: adminUrl(given.BIND_HOST, given.FLOW_ADMIN_PORT),
   };
 }
 
@@ -57,7 +53,7 @@ export async function findRunning(
   environment: Environment,
   say: (line: string) => void,
 ): Promise<Lastmile | undefined> {
-  const { LASTMILE_DATA_DIR } = readSettings(demoSettings, environment);
+  const { LASTMILE_DATA_DIR } = readSettings(settings, environment);
   if (!existsSync(path.join(LASTMILE_DATA_DIR, 'node-uuid'))) return undefined;
   const endMs = performance.now() + patienceMs;
   let told = false;
@@ -105,7 +101,7 @@ function isLocked(dataDir: string): boolean {
   }
 }
 
-function ipv4Of({ BIND_HOST }: Static<typeof demoSettings>): string {
+function ipv4Of({ BIND_HOST }: Settings): string {
   const host = BIND_HOST.find((address) => address.includes('.'));
   if (host === undefined)
     throw new Error(`the demo needs an IPv4 address in BIND_HOST, not only ${BIND_HOST.join(', ')}`);

@@ -2,14 +2,18 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { messageOf } from '#ops/runtime/errors.ts';
 import type { Environment } from '#ops/runtime/settings.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
+import { openDataFolder } from '#ops/stores/data-folder.ts';
 import { freePort, isFree } from '#ops/stores/embedded/ports.ts';
+import { homeOutside } from '#ops/stores/embedded/postgres-place.ts';
 import { checkedSettings } from '#ops/up/check.ts';
 import { processes } from '#ops/up/environment.ts';
 import { repository } from '#ops/up/node-process.ts';
+import { settings } from '#ops/up/settings.ts';
 import { createStack } from '#ops/up/stack.ts';
-import { demoSettings, type Lastmile, lastmileOf } from './lastmile.ts';
+import { type Lastmile, lastmileOf } from './lastmile.ts';
 
 export type OwnStack = {
   /** Resolves when it serves. */
@@ -37,10 +41,16 @@ const ports = {
 
 export function createOwnStack({ environment, say, trouble }: OwnStackOptions): OwnStack {
   let temporary: string | undefined;
+  let stopping: Promise<void> | undefined;
   let stack: ReturnType<typeof createStack> | undefined;
 
+  /** With PostgreSQL's data, which lies elsewhere when its user cannot reach the folder. */
   function removeFolder(): void {
-    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
+    if (temporary === undefined || !existsSync(temporary)) return;
+    const folder = openDataFolder(temporary);
+    // A server that was just killed may still be writing.
+    const thorough = { recursive: true, force: true, maxRetries: 10, retryDelay: 50 };
+    for (const place of [homeOutside(folder), temporary]) rmSync(place, thorough);
   }
 
   return {
@@ -52,18 +62,29 @@ export function createOwnStack({ environment, say, trouble }: OwnStackOptions): 
         ...(await freePorts(environment)),
       };
       const present = processes.filter(({ script }) => existsSync(path.join(repository, script)));
-      const settings = await checkedSettings(given, present);
-      stack = createStack({ settings, given, processes: present, say, logged: (line) => reportError(line, trouble) });
+      const checked = await checkedSettings(given, present);
+      if (stopping) throw new Error('stopped before the start');
+      stack = createStack({
+        settings: checked,
+        given,
+        processes: present,
+        say,
+        logged: (line) => reportError(line, trouble),
+      });
       await stack.start();
       return lastmileOf(given, true);
     },
-    async stop() {
-      await stack?.stop();
-      removeFolder();
+    stop() {
+      stopping ??= (stack?.stop() ?? Promise.resolve()).then(removeFolder);
+      return stopping;
     },
     abandon() {
       stack?.abandon();
-      removeFolder();
+      try {
+        removeFolder();
+      } catch (error) {
+        say(`${temporary} could not be removed: ${messageOf(error)}`);
+      }
     },
   };
 }
@@ -73,7 +94,7 @@ async function freePorts(environment: Environment): Promise<Record<string, strin
   const chosen: Record<string, string> = {};
   for (const [name, kind] of Object.entries(ports)) {
     if (environment[name]) continue;
-    const usual = Number((demoSettings.properties[name as keyof typeof ports] as { default?: unknown }).default);
+    const usual = Number((settings.properties[name as keyof typeof ports] as { default?: unknown }).default);
     if (!(await isPortFree(kind, usual))) chosen[name] = String(await freePort());
   }
   return chosen;
@@ -87,17 +108,20 @@ async function isPortFree(kind: 'tcp' | 'udp', port: number): Promise<boolean> {
   );
 }
 
+type LogEntry = { level?: unknown; process?: unknown; msg?: unknown; err?: { message?: unknown } };
+
+/** Of the log of a process what is an error; what else a process says is its last words, or a warning of Node. */
 function reportError(line: string, trouble: (text: string) => void): void {
+  const entry = logEntry(line);
+  if (!entry && line.trim() !== '' && !/^\((node:|Use )/.test(line)) trouble(line);
+  if (entry?.level !== 'error' && entry?.level !== 'fatal') return;
+  trouble(`${String(entry.process)}: ${String(entry.msg)}${entry.err ? ` (${String(entry.err.message)})` : ''}`);
+}
+
+function logEntry(line: string): LogEntry | undefined {
   try {
-    const entry = JSON.parse(line) as {
-      level?: unknown;
-      process?: unknown;
-      msg?: unknown;
-      err?: { message?: unknown };
-    };
-    if (entry.level !== 'error' && entry.level !== 'fatal') return;
-    trouble(`${String(entry.process)}: ${String(entry.msg)}${entry.err ? ` (${String(entry.err.message)})` : ''}`);
+    return line.startsWith('{') ? (JSON.parse(line) as LogEntry) : undefined;
   } catch {
-    trouble(line); // No log line of ours: what a dying process says.
+    return undefined; // Not a line of the log.
   }
 }

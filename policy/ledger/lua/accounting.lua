@@ -167,7 +167,7 @@ local function apply(keys, args)
   ledger.emit(keys[8], lane, {
     meter = 'radius', kind = call.kind, part = 0, tenant = s.tenant, sub = s.sub, from = from, event = call.event,
     received = call.received, up = up, down = down, flags = call.flags,
-  }, ledger.told_session(s, call))
+  }, ledger.told_session(s, call, s.key == keys[2]))
   ledger.pass(lane)
   return { 'applied', crossed and 1 or 0, change or '', s.inc, s.last, s.sub, fresh and 1 or 0, unpack(call.flags) }
 end

@@ -60,18 +60,21 @@ function ledger.parse(args)
   return call
 end
 
--- Adds field and value of what describes the session, and answers them by name. Empty values say nothing.
-local function unpack_described(described, fields)
-  local at, told = 1, {}
+-- Adds to `told` what describes the session, by name. Empty values say nothing.
+function ledger.unpack_described(described, told)
+  local at = 1
   for _, name in ipairs(describing) do
     local _, colon, length = string.find(described, '^(%d+):', at)
     if not colon then break end
     at = colon + 1 + tonumber(length)
-    if length ~= '0' then
-      told[name] = string.sub(described, colon + 1, at - 1)
-      fields[#fields + 1], fields[#fields + 2] = name, told[name]
-    end
+    if length ~= '0' then told[name] = string.sub(described, colon + 1, at - 1) end
   end
+  return told
+end
+
+local function add_described(described, fields)
+  local told = ledger.unpack_described(described, {})
+  for name, value in pairs(told) do fields[#fields + 1], fields[#fields + 2] = name, value end
   return told
 end
 
@@ -81,12 +84,12 @@ function ledger.told(args)
   for i = KIND, CAUSE do
     if names[i] and args[i] ~= '' then fields[#fields + 1], fields[#fields + 2] = names[i], args[i] end
   end
-  unpack_described(args[DESCRIBED], fields)
+  add_described(args[DESCRIBED], fields)
   return fields
 end
 
 function ledger.describe(args, set)
   set[#set + 1], set[#set + 2] = 'nas', args[NAS]
   set[#set + 1], set[#set + 2] = 'inst', args[INSTANCE]
-  return unpack_described(args[DESCRIBED], set)
+  return add_described(args[DESCRIBED], set)
 end

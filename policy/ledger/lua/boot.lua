@@ -48,6 +48,7 @@ end
 -- KEYS boots livenas live enforce; ARGV tag instance instant most → how many sessions were closed (`most`: call again)
 local function note(keys, args)
   local call = { kind = 'on', tag = args[1], inst = args[2], boots = {} }
+  ledger.refuse_paused(call.tag)
   call.keys = { boots = keys[1], nas = keys[2], live = keys[3], enforce = keys[4] }
   local instant = tonumber(args[3])
   if not instant or instant < 0 or instant % 1 ~= 0 then return redis.error_reply('ERR a boot instant is wrong') end

@@ -13,8 +13,10 @@ end
 
 -- KEYS lease fence enforce wheel; ARGV node held-token ttl count (0: only renew) visibility now
 -- Takes or renews the lease and hands out work: {token, fresh, stream entries, due wheel members}; {} when another node owns it.
+-- {} too while the partition is rebuilt: of half a ledger everybody looks as if nothing had been used.
 -- The same node without a token is that node restarted: it takes over at once. A fresh owner inherits what was being worked on.
 local function claim(keys, args)
+  if ledger.paused(redis.call('HGET', 'lane:' .. string.sub(keys[1], 7), ':paused')) then return {} end
   local node, held, ttl, count = args[1], args[2], args[3], args[4]
   local visibility, now = tonumber(args[5]), tonumber(args[6])
   local lease = redis.call('GET', keys[1])

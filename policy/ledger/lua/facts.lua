@@ -141,8 +141,9 @@ function ledger.radius_before(meter, edge, bytes, from, to)
   return meter.flow and switched or ledger.before(edge, bytes, from, to) - switched
 end
 
--- KEYS usage; ARGV flow(1|0) since → 1 when it was new
+-- KEYS usage; ARGV flow(1|0) since tag → 1 when it was new
 local function set(keys, args)
+  ledger.refuse_paused(args[3])
   local meter = read_meter(redis.call('HGET', keys[1], 'meter'))
   if not learn(meter, args[1] == '1', tonumber(args[2])) then return 0 end
   redis.call('HSET', keys[1], 'meter', pack_meter(meter))

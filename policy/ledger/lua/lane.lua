@@ -3,6 +3,8 @@
 
 -- A field of the lane hash that is no WAL: bytes ever written to the outbox of the partition.
 local WRITTEN = ':written'
+-- Another: until when the partition is being rebuilt (ms), and by whom (lua/restore.lua).
+local PAUSED = ':paused'
 
 function ledger.lane(key, args)
   local lane = {
@@ -14,9 +16,25 @@ function ledger.lane(key, args)
     error({ err = 'ERR a lane position is wrong' })
   end
   if not generation or generation < 0 or generation > ledger.MOST then error({ err = 'ERR a lane generation is wrong' }) end
-  local found = redis.call('HMGET', key, lane.wal, WRITTEN)
+  local found = redis.call('HMGET', key, lane.wal, WRITTEN, PAUSED)
+  if ledger.paused(found[3]) then error({ err = 'LEDGERPAUSED the partition is being rebuilt' }) end
   lane.stored, lane.written = tonumber(found[1] or '0'), tonumber(found[2] or '0')
   return lane
+end
+
+-- `<until> <token>` of the pause, when it stands: whoever forgets to end one does not stop counting for ever.
+function ledger.paused(stored)
+  if not stored then return nil end
+  local time = redis.call('TIME')
+  local till, token = string.match(stored, '^(%d+) (.+)$')
+  return time[1] * 1000 + math.floor(time[2] / 1000) < tonumber(till) and token or nil
+end
+
+-- The same for a call that has no lane.
+function ledger.refuse_paused(tag)
+  if ledger.paused(redis.call('HGET', 'lane:' .. tag, PAUSED)) then
+    error({ err = 'LEDGERPAUSED the partition is being rebuilt' })
+  end
 end
 
 -- The answer to a call that is not the next one of its lane; nil to the next one.

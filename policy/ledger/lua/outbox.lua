@@ -5,7 +5,7 @@ local VERSION = 1
 -- version meter kind part; lengths of WAL and flags; generation position before; tenant sub; from event received; up down (counted)
 local HEAD = '<BBBI2BI2I7I7I7I6I6I6I6I6I7I7'
 local SESSION = '<I6I2c0' -- NAS, NAS instance; the state follows
-local STATE = '<I2c0I2c0I2c0' -- Class uuid, earlier incarnations, flags: behind version, `times` and `totals`
+local STATE = '<I2c0I2c0I2c0' -- Class uuid, earlier incarnations, flags: behind version, place, `times` and `totals`
 local meters = { radius = 1, flow = 2 }
 local kinds = { start = 1, interim = 2, stop = 3, flow = 4 }
 
@@ -20,10 +20,19 @@ function ledger.emit(stream, lane, what, rest)
 end
 
 -- What the entry of a session's record holds beside its head: the session as it was saved, and how the record describes it.
-function ledger.told_session(s, call)
+function ledger.told_session(s, call, current)
   local uuid, olds, flags = s.uuid or '', s.olds or '', s.flags or ''
-  return struct.pack(SESSION, call.nas, #call.inst, call.inst) .. string.char(VERSION) .. s.times .. s.totals
+  return struct.pack(SESSION, call.nas, #call.inst, call.inst) .. string.char(VERSION, current and 1 or 0) .. s.times .. s.totals
     .. struct.pack(STATE, #uuid, uuid, #olds, olds, #flags, flags) .. call.described
+end
+
+-- The same read back: the incarnation, not yet stored; its description is added to `described`. nil: not ours to read.
+function ledger.unpack_state(key, packed, described)
+  if string.byte(packed) ~= VERSION then return nil end
+  local uuid, olds, flags, at = struct.unpack(STATE, packed, 104)
+  ledger.unpack_described(string.sub(packed, at), described)
+  local function some(text) return text ~= '' and text or nil end
+  return ledger.unpack(key, string.sub(packed, 3, 63), string.sub(packed, 64, 103), some(uuid), some(olds), some(flags))
 end
 
 -- KEYS stream; ARGV id... → nothing. The entries are dealt with: they go as soon as all before them have been dealt with too.

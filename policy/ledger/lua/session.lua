@@ -21,16 +21,21 @@ local function maybe(number)
   return number > 0 and number - 1 or nil
 end
 
+function ledger.unpack(key, times, totals, uuid, olds, flags)
+  local s = { key = key, uuid = uuid, olds = olds, flags = flags }
+  local sat, stop, stime, cst, by, ended, is
+  s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, sat, stop, stime, cst, s.upgig, s.downgig, by, ended, is =
+    struct.unpack(TIMES, times)
+  s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub = struct.unpack(TOTALS, totals)
+  s.sat, s.stop, s.stime, s.cst = maybe(sat), maybe(stop), maybe(stime), maybe(cst)
+  s.began, s.why, s.state = began[by], why[ended], state[is]
+  return s
+end
+
 function ledger.load(key)
   local stored = redis.call('HMGET', key, 'times', 'totals', 'uuid', 'olds', 'flags')
   if not stored[1] then return nil end
-  local s = { key = key, uuid = stored[3] or nil, olds = stored[4] or nil, flags = stored[5] or nil }
-  local sat, stop, stime, cst, by, ended, is
-  s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, sat, stop, stime, cst, s.upgig, s.downgig, by, ended, is =
-    struct.unpack(TIMES, stored[1])
-  s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub = struct.unpack(TOTALS, stored[2])
-  s.sat, s.stop, s.stime, s.cst = maybe(sat), maybe(stop), maybe(stime), maybe(cst)
-  s.began, s.why, s.state = began[by], why[ended], state[is]
+  local s = ledger.unpack(key, stored[1], stored[2], stored[3] or nil, stored[4] or nil, stored[5] or nil)
   s.was = {
     state = s.state, started = s.started, uuid = s.uuid, olds = s.olds, flags = s.flags, why = s.why, stop = s.stop,
     inc = s.inc, tenant = s.tenant, sub = s.sub,
@@ -38,10 +43,10 @@ function ledger.load(key)
   return s
 end
 
--- Writes what changed, and what the record says of the session when it is the newest.
-function ledger.save(s, call, newest)
+-- Writes what changed, and what the record says of the session when it is the newest. `described`: this instead, of a session that was not there.
+function ledger.save(s, call, newest, described)
   local was = s.was or {}
-  local describes = (newest or not s.was) and call.print ~= s.print
+  local describes = not described and (newest or not s.was) and call.print ~= s.print
   if describes then s.print = call.print end
   s.times = struct.pack(TIMES, s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, (s.sat or -1) + 1, (s.stop or -1) + 1,
       (s.stime or -1) + 1, (s.cst or -1) + 1, s.upgig, s.downgig, began[s.began], why[s.why] or 0, state[s.state])
@@ -56,6 +61,10 @@ function ledger.save(s, call, newest)
       set[n + 1], set[n + 2] = name, s[name] or ''
       n = n + 2
     end
+  end
+  if described then
+    for name, value in pairs(described) do set[#set + 1], set[#set + 2] = name, value end
+    ledger.addresses_told(call, s, described, set)
   end
   if describes then ledger.addresses_told(call, s, ledger.describe(call.args, set), set) end
   redis.call('HSET', s.key, unpack(set))
@@ -134,13 +143,17 @@ local function count_open(call, s, by)
   redis.call('HINCRBY', 'online:' .. call.tag, ledger.text(s.tenant), by)
 end
 
+function ledger.index(call, s)
+  if s.sub ~= 0 then redis.call('SADD', members(call, s), s.key) end
+  count_open(call, s, 1)
+end
+
 -- Into the indexes of open sessions.
 function ledger.open(call, s)
   if s.stop then ledger.addresses_again(call, s, s.stop) end
   s.state, s.why, s.stop = 'open', nil, nil
-  if s.sub ~= 0 then redis.call('SADD', members(call, s), s.key) end
+  ledger.index(call, s)
   redis.call('PERSIST', s.key)
-  count_open(call, s, 1)
   ledger.event(call, 'opened', s, call.event)
 end
 

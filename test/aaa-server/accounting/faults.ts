@@ -22,7 +22,7 @@ let setups = 0;
 const uuidOf = (sessionId: string) => Buffer.from(sessionId).toString('hex').padStart(32, '0').slice(-32);
 
 /** Appends records at a steady pace and knows what each subscription must have. */
-function createLoad(firstId: number, append: (record: AccountingRecord) => Promise<void>) {
+export function createLoad(firstId: number, append: (record: AccountingRecord) => Promise<void>) {
   const expected = new Map<number, number>();
   const totals = new Map<string, number>();
   let number = 0;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { createOutboxAlarms } from '#aaa-server/outbox/alarms.ts';
-import { gather } from '#aaa-server/outbox/gather.ts';
+import { everyPartition, gather } from '#aaa-server/outbox/gather.ts';
 import { createOutboxMetrics } from '#aaa-server/outbox/metrics.ts';
 import { insertAccounting } from '#aaa-server/outbox/row.ts';
 import { createShipper, type ShipperOptions } from '#aaa-server/outbox/shipper.ts';
@@ -16,6 +16,7 @@ import type { ClickHouseClient } from '#ops/stores/clickhouse.ts';
 import { connectRedis, type RedisClient } from '#ops/stores/redis.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { createOutbox } from '#policy/ledger/outbox.ts';
+import { createShippers } from '#policy/ledger/shippers.ts';
 import { plainCalls, recordOf } from '../accounting/records.ts';
 
 type Test = { teardown(handler: () => unknown): unknown };
@@ -92,7 +93,16 @@ export function shipperFor(
   });
   const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
   const shipper = createShipper({
-    ...{ redis, outbox: createOutbox(redis, node), node, folder, limitBytes: 2 ** 30, everyMs: 20, log },
+    ...{
+      redis,
+      outbox: createOutbox(redis, node),
+      shippers: createShippers(redis, node, 3000),
+      node,
+      folder,
+      limitBytes: 2 ** 30,
+      everyMs: 20,
+      log,
+    },
     ...{ store: clickhouse && createClickHouseStore(clickhouse), metrics },
     alarms: createOutboxAlarms({ metrics, log, clock: systemClock }),
     ...changes,
@@ -119,7 +129,7 @@ export function sumOf(totals: ReadonlyMap<number, number>): number {
 /** Everything in the outbox into ClickHouse, as the shipper writes it. */
 export async function shipAll(redis: RedisClient, clickhouse: ClickHouseClient): Promise<void> {
   const outbox = createOutbox(redis, 'test');
-  const { rows, body, receipt, failures } = await gather(outbox.read, 1e6, () => false);
+  const { rows, body, receipt, failures } = await gather(everyPartition, outbox.read, 1e6, () => false);
   if (failures.length > 0) throw failures[0];
   if (rows === 0) return;
   const { stream } = await clickhouse.exec({

@@ -3,10 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { readReceipt } from '#aaa-server/outbox/receipt.ts';
+import { readReceipt as storedReceipt } from '#ops/spool/batch-file.ts';
 import { openSpool } from '#ops/spool/spool.ts';
 import { entriesInStreams, historyCompleteUntil, oldestInStreams } from '#policy/ledger/history-lag.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { createOutbox } from '#policy/ledger/outbox.ts';
+import { createShippers, presentShippers } from '#policy/ledger/shippers.ts';
 import { partitionCount } from '#policy/ledger/types.ts';
 import { startClickHouse } from '#test/support/clickhouse.ts';
 import { runs } from '#test/support/effort.ts';
@@ -29,7 +32,7 @@ t.test('the outbox', async (t) => {
     const source = await createSource(redis, 'columns');
     await source.apply(3);
     const [entry] = (await createOutbox(redis, 'reader').read(partitionOf(1, 1), 1)).entries;
-    const { shipper, metrics } = shipperFor(redis, clickhouse.client, folderForTest(t), { staleMs: 1 });
+    const { shipper, metrics } = shipperFor(redis, clickhouse.client, folderForTest(t));
     t.teardown(() => shipper.stop());
     await shipper.start();
     await arrived('columns', 3);
@@ -137,26 +140,64 @@ t.test('the outbox', async (t) => {
       given += (await dead.read(partition, 2)).entries.length;
     }
     t.ok(given > 0 && given < 200, `${given} entries were given to a node that died`);
-    const { shipper } = shipperFor(redis, clickhouse.client, folderForTest(t), { staleMs: 200 });
+    const { shipper } = shipperFor(redis, clickhouse.client, folderForTest(t));
     t.teardown(() => shipper.stop());
     await shipper.start();
     await arrived('stale', 200);
     t.strictSame(await rowsOf(clickhouse.client, 'stale'), { all: 200, once: 200, bytes: sumOf(source.totals) });
   });
 
-  await t.test('two nodes share the work', async (t) => {
+  await t.test('two nodes share the work, and one does it all when the other is gone', async (t) => {
     const source = await createSource(redis, 'two');
-    const nodes = ['node-a', 'node-b'].map((node) =>
+    const [a, b] = ['node-a', 'node-b'].map((node) =>
       shipperFor(redis, clickhouse.client, folderForTest(t), { node, batchRows: 200 }),
     );
-    for (const { shipper } of nodes) {
+    for (const { shipper } of [a!, b!]) {
       t.teardown(() => shipper.stop());
       await shipper.start();
     }
-    for (let round = 0; round < 20; round++) await source.apply(200);
-    await arrived('two', 4000);
-    t.strictSame(await rowsOf(clickhouse.client, 'two'), { all: 4000, once: 4000, bytes: sumOf(source.totals) });
-    for (const { metrics } of nodes) t.ok((await metricOf(metrics.shipped)) > 0, 'each has shipped some');
+    await until(async () => (await presentShippers(redis)).length === 2, 'both are there');
+    const both = async () => (await metricOf(a!.metrics.shipped)) > 500 && (await metricOf(b!.metrics.shipped)) > 500;
+    await until(
+      async () => {
+        await source.apply(200);
+        return both();
+      },
+      'both have shipped',
+      60_000,
+    );
+    await b!.shipper.stop();
+    t.strictSame(await presentShippers(redis), ['node-a']);
+    await source.apply(1000);
+    await arrived('two', source.count());
+    await until(async () => (await entriesInStreams(redis)) === 0, 'nothing is left in Redis');
+    const count = source.count();
+    t.strictSame(await rowsOf(clickhouse.client, 'two'), { all: count, once: count, bytes: sumOf(source.totals) });
+  });
+
+  await t.test('a partition is read in order: what a dead node was given comes first', async (t) => {
+    const source = await createSource(redis, 'order');
+    await source.apply(400);
+    const dead = createOutbox(redis, 'dead node');
+    const deadShippers = createShippers(redis, 'dead node', 2000);
+    t.ok((await deadShippers.take()).every((held) => held === 'fresh'));
+    const given = new Map<number, number>();
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const { entries } = await dead.read(partition, 3);
+      if (entries.length > 0) given.set(partition, entries.at(-1)!.position);
+    }
+    t.ok(given.size > 5);
+    // Its batches go to disk and no further: they show the order.
+    const { shipper } = shipperFor(redis, undefined, folderForTest(t), { awayEveryMs: 20, batchRows: 60 });
+    t.teardown(() => shipper.stop());
+    await shipper.start();
+    t.equal(await entriesInStreams(redis), 400, 'the lease of the dead node still stands');
+    await until(async () => (await entriesInStreams(redis)) === 0, 'everything is on disk', 30_000);
+    const [first] = shipper.spool()!.batches();
+    const ids = new Map(await readReceipt(await storedReceipt(first!)));
+    t.strictSame([...ids.keys()].sort(), [...given.keys()].sort());
+    for (const [partition, list] of ids) t.ok(list.length <= 3, `only what was given of partition ${partition}`);
+    await redis.flushall();
   });
 
   await t.test('Redis killed, paused, and empty again', async (t) => {
@@ -167,13 +208,14 @@ t.test('the outbox', async (t) => {
     await source.apply(200);
     await server.kill9();
     await server.start();
-    await until(async () => (await redis.ping()) === 'PONG', 'Redis answers again');
+    await until(async () => (await redis.ping()) === 'PONG', 'Redis answers again', 30_000);
     await source.apply(200);
     await redis.call('CLIENT', 'PAUSE', '3000', 'WRITE');
     await source.apply(200);
     await arrived('redis', 600);
     t.strictSame(await rowsOf(clickhouse.client, 'redis'), { all: 600, once: 600, bytes: sumOf(source.totals) });
     await redis.flushall();
+    await createOutbox(redis, 'test').done(partitionOf(1, 1), ['1-1', '2-1']);
     const anew = await createSource(redis, 'anew');
     await anew.apply(100);
     await arrived('anew', 100);

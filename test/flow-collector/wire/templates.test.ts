@@ -150,13 +150,18 @@ t.test('after a restart of the exporter no data is decoded with a template from 
   const before = { uptimeMs: 90_000_000, sequence: 70_000 };
   reader.read(datagram9([templateSet(256, small), dataSet(256, small, [[...endValues, 1, 1]])], before), exportedAtMs);
   reader.read(
+    datagram9([dataSet(257, turned, [[3, 300, ...endValues]])], { ...before, sequence: 70_001 }),
+    exportedAtMs,
+  );
+  reader.read(
     datagram9([dataSet(256, turned, [[2, 200, ...endValues]])], { uptimeMs: 30_000, sequence: 4 }),
     exportedAtMs,
   );
   t.strictSame(bytesOf(reader.flows), [1]);
-  t.match(reader.counts(), { exporter_restart: 1, unknown_template: 1 });
+  t.match(reader.counts(), { exporter_restart: 1, unknown_template: 2, set_dropped: 1 });
   reader.read(datagram9([templateSet(256, turned)], { uptimeMs: 31_000, sequence: 5 }), exportedAtMs);
-  t.strictSame(bytesOf(reader.flows), [1, 200]);
+  reader.read(datagram9([templateSet(257, small)], { uptimeMs: 31_000, sequence: 6 }), exportedAtMs);
+  t.strictSame(bytesOf(reader.flows), [1, 200], 'nor with one from afterwards what waited from before');
 });
 
 t.test('an uptime that wraps, stands still, or belongs to a second process is no restart', async (t) => {
@@ -212,6 +217,21 @@ t.test('a template has at most so many fields, an exporter so many templates', a
     reader.read(datagram9([templateSet(id, small)], { sequence: 2 + id }), exportedAtMs);
   reader.read(datagram9([dataSet(257, commonFields, [commonValues])], { sequence: 3002 }), exportedAtMs);
   t.match(reader.counts(), { flows: 2, template_evicted: 1000 - 15 }, 'the one in use survives');
+});
+
+t.test('source ids that somebody makes up do not push out the one in use', async (t) => {
+  const reader = createFlowReader({ limits: { domainsPerExporter: 8 } });
+  const scope: FieldSpec[] = [[1, 4]];
+  const options: FieldSpec[] = [[34, 4]];
+  const sets = [
+    optionsTemplateSet(257, scope, options),
+    dataSet(257, [...scope, ...options], [[0, 64]]),
+    templateSet(256, small),
+  ];
+  reader.read(datagram9(sets, { sourceId: 7 }), exportedAtMs);
+  for (let sourceId = 100; sourceId < 1100; sourceId++) reader.read(datagram9([], { sourceId }), exportedAtMs);
+  reader.read(datagram9([dataSet(256, small, [[...endValues, 1, 1]])], { sourceId: 7, sequence: 1 }), exportedAtMs);
+  t.match(reader.flows, [{ samplingRate: 64 }]);
 });
 
 t.test('a snapshot carries templates and rates over a restart of the collector', async (t) => {
@@ -367,4 +387,13 @@ t.test('new layouts are compiled at a bounded rate; known ones decode on', async
   const fields: FieldSpec[] = [...small, [5000, 1]];
   read(datagram9([templateSet(257, fields), dataSet(257, fields, [[...endValues, 1, 1, 0]])]), exportedAtMs + 1000);
   t.equal(count('flows'), 1002, 'a second later there is room again');
+  const spent: FieldSpec[] = [...small, [5001, 1]];
+  for (let i = 0; i < 200; i++) {
+    const more: FieldSpec[] = [...small, [6000 + i, 1]];
+    read(datagram9([templateSet(257, more), dataSet(257, more, [[...endValues, 1, 1, 0]])]), exportedAtMs + 1000);
+  }
+  const known = createExporter('192.0.2.2', 2, { known: true });
+  const datagram = datagram9([templateSet(257, spent), dataSet(257, spent, [[...endValues, 1, 1, 0]])]);
+  decoder.decode(datagram, 0, datagram.length, known, exportedAtMs + 1000);
+  t.equal(known.counts[countIndex.flows], 1, 'an exporter that the operator knows has a budget of its own');
 });

@@ -120,7 +120,10 @@ function client() {
     random: () => 0.5,
     counts,
     nowMs: () => world.nowMs,
-    send: (datagram) => sent.push(datagram),
+    send: (datagram, left) => {
+      sent.push(datagram);
+      left();
+    },
     responseMs: (_, ms) => responseTimes.push(ms),
   });
   const outcomes: string[] = [];

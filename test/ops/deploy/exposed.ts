@@ -1,18 +1,4 @@
 // Which metrics the processes expose, and which of them a query names.
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-
-const root = path.resolve(import.meta.dirname, '../../..');
-
-/** Metrics of parts that are not in the product yet: their names are not looked for before the part is there. */
-const parts: readonly { readonly prefix: string; readonly folder: string }[] = [
-  { prefix: 'lastmile_flow_', folder: 'flow-collector/main.ts' },
-  { prefix: 'lastmile_outbox_', folder: 'aaa-server/outbox' },
-];
-const absent = parts.filter(({ folder }) => !existsSync(path.join(root, folder)));
-
-export const isAwaited = (name: string) => absent.some(({ prefix }) => name.startsWith(prefix));
-
 /** Names that a query may use, from the `# TYPE` lines of an exposition. */
 export function exposedNames(exposition: string): string[] {
   return [...exposition.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type = '']) =>

@@ -272,6 +272,13 @@ export function createModel() {
       return { all: countOf(owner), day: last('day'), week: last('week'), month: last('month') };
     },
 
+    /** Every counter of a subscription: `''` for all time, else `<kind> <from>`. */
+    counters(tenantId: number, subscriptionId: number): Map<string, ByteCount> {
+      const owner = `${tenantId} ${subscriptionId}`;
+      const names = [...usage.keys()].filter((name) => name === owner || name.startsWith(`${owner} `));
+      return new Map(names.map((name) => [name.slice(owner.length + 1), countOf(name)]));
+    },
+
     /** Open sessions of a subscription by session id. */
     sessionsOf(tenantId: number, subscriptionId: number): Map<string, ModelSession> {
       const found = [...sessions].flatMap(([key, { incarnations }]) => {

@@ -1,32 +1,11 @@
-// The benches at their smallest: the generator and every peer work, and what they counted is what was sent. Says nothing about speed.
-import { spawn } from 'node:child_process';
-import path from 'node:path';
+// bench:radius at its smallest: generator and peers work, and what they counted is what was sent. Says nothing about speed.
 import t from 'tap';
 import { missing } from '#test/support/peers.ts';
-
-const root = path.resolve(import.meta.dirname, '../..');
+import { quickRun } from './quick-run.ts';
 
 type Total = { sent: number; answered: number; refused: number; lost: number; bad: number; verified: number };
 type Run = { total: Total; countedSeconds: number | null };
 type Measured = { server: string; case: string; runs: Run[]; halfLoad: object | null; durability: string | null };
-
-/** What `npm run bench:<name> -- --quick --json` prints; rejects when it ends with an error. */
-function quickRun(name: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['ops/run.mjs', `bench/${name}.ts`, '--quick', '--json'], {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let printed = '';
-    let problems = '';
-    child.stdout.on('data', (chunk) => (printed += chunk));
-    child.stderr.on('data', (chunk) => (problems += chunk));
-    child.on('close', (exitCode) => {
-      if (exitCode === 0) resolve(JSON.parse(printed));
-      else reject(new Error(`bench/${name}.ts ended with ${exitCode}:\n${problems}`));
-    });
-  });
-}
 
 t.setTimeout(290_000);
 
