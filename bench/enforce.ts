@@ -30,7 +30,7 @@ installForBench(['redis-server'], say);
 await inWorkFolder(options.folder, async (folder) => {
   const machine = describeMachine(folder);
   const versions = { Redis: packageVersion('redis-server') };
-  const lastmile = createLastmile(path.join(folder, 'lastmile'), options.subscribers, say);
+  const lastmile = createLastmile(path.join(folder, 'lastmile'), options.subscribers, say, options.profiles);
   const teardowns: (() => unknown)[] = [lastmile.remove];
   try {
     const target = await lastmile.start(options.quick ? 1 : 2);

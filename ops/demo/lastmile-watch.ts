@@ -14,22 +14,22 @@ export type Watch = {
   flowRuns(): boolean;
   /** What flow-collector has received of the run's routers since the first look. */
   flows(): FlowCounts;
-  brake(): HeldBrake | undefined;
 };
 
 export type WatchOptions = {
-  readonly lastmile: Lastmile;
+  readonly lastmile: Pick<Lastmile, 'aaaUrl' | 'flowUrl'>;
   readonly api: Pick<Api, 'heldBrake' | 'confirmBrake'>;
   readonly diary: Diary;
   /** Addresses of the run's routers. */
   readonly exporters: readonly string[];
+  /** Between two looks; default 2 s. */
+  readonly everyMs?: number;
 };
 
-const everyMs = 2000;
 /** An operator reads before he confirms. */
 const confirmAfterLooks = 3;
 
-export function createWatch({ lastmile, api, diary, exporters }: WatchOptions): Watch {
+export function createWatch({ lastmile, api, diary, exporters, everyMs = 2000 }: WatchOptions): Watch {
   let backlog: number | null = null;
   let flow = false;
   let flows: FlowCounts = { records: 0, lost: 0 };
@@ -72,6 +72,5 @@ export function createWatch({ lastmile, api, diary, exporters }: WatchOptions): 
       records: flows.records - (flowsBefore?.records ?? 0),
       lost: flows.lost - (flowsBefore?.lost ?? 0),
     }),
-    brake: () => brake,
   };
 }

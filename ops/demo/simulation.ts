@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#ops/runtime/errors.ts';
 import { createExporters } from './flow/exporters.ts';
 import { createIsp } from './isp/isp.ts';
-import { createDiary, createMeters } from './isp/meters.ts';
+import { createDiary, createMeters, type DemoEvent } from './isp/meters.ts';
 import { createSubscriber, type Subscriber } from './isp/subscriber.ts';
 import { type FlowCounts, knowsExporters, readBacklog } from './lastmile-metrics.ts';
 import { createWatch } from './lastmile-watch.ts';
@@ -20,6 +20,8 @@ import { timeFactor } from './traffic/virtual-day.ts';
 
 export type Simulation = {
   readonly look: Look;
+  /** Notes what the supervisor of the processes says. */
+  note(line: string): void;
   start(): Promise<void>;
   /** Stops every session, asks the witnesses and sums up. */
   conclude(): Promise<Summary>;
@@ -30,6 +32,8 @@ export type SimulationOptions = Prepared & {
   /** null: until Ctrl-C. */
   readonly durationS: number | null;
   readonly seed: number;
+  /** Hears every event. */
+  listen?(event: DemoEvent): void;
   /** Things that went wrong outside of the simulation. */
   troubles(): readonly string[];
 };
@@ -45,7 +49,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
   const { lastmile, tenant, api, known, durationS, troubles } = options;
   const random = createRandom(options.seed);
   const nowMs = () => performance.timeOrigin + performance.now();
-  const meters = createMeters(createDiary(nowMs));
+  const meters = createMeters(createDiary(nowMs, options.listen));
   const { diary } = meters;
   const factor = timeFactor(durationS);
   const subscribers = known.map((each) => createSubscriber(each, random));
@@ -93,10 +97,10 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
 
   function suspend(subscriber: Subscriber): void {
     const { userName, subscriptionId } = subscriber;
-    api.suspend(subscriptionId, new Date(nowMs() + suspensionMs)).then(
-      () => diary.note('office', `the office suspends ${userName} for abuse, for ${suspensionMs / 1000} s`),
-      (error: unknown) => diary.note('trouble', `${userName} cannot be suspended: ${messageOf(error)}`),
-    );
+    diary.note('office', `the office suspends ${userName} for abuse, for ${suspensionMs / 1000} s`);
+    api
+      .suspend(subscriptionId, new Date(nowMs() + suspensionMs))
+      .catch((error: unknown) => diary.note('trouble', `${userName} cannot be suspended: ${messageOf(error)}`));
   }
 
   /** Flows of a router that flow-collector cannot place yet would be nobody's. */
@@ -115,6 +119,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
 
   return {
     look,
+    note: (line) => diary.note(/ended unexpectedly/.test(line) ? 'trouble' : 'change', line),
     async start() {
       await exporters.start();
       await watch.start();

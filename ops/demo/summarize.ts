@@ -90,6 +90,6 @@ export function summarize(options: SummarizeOptions): Summary {
     testimonies,
     absent: options.absent,
     errors: options.errors,
-    allBytesAccountedFor: testimonies.every(({ differences }) => differences.length === 0),
+    allBytesAccountedFor: testimonies.every(({ differences, problem }) => differences.length === 0 && problem === null),
   };
 }

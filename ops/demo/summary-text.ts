@@ -51,7 +51,8 @@ function inSnakeCase(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [named(key), inSnakeCase(item)]));
 }
 
-function testimonyLines({ witness, subscribers, expectedBytes, foundBytes, differences }: Testimony): string[] {
+function testimonyLines(testimony: Testimony): string[] {
+  const { witness, subscribers, expectedBytes, foundBytes, differences, problem } = testimony;
   const right = subscribers - differences.length;
   const shown = differences.slice(0, mostShown);
   return [
@@ -59,6 +60,7 @@ function testimonyLines({ witness, subscribers, expectedBytes, foundBytes, diffe
       'proof',
       `${witness} agrees for ${right} of ${subscribers} subscribers: ${wholeText(foundBytes)} bytes, expected ${wholeText(expectedBytes)}`,
     ),
+    ...(problem === null ? [] : [`    it did not answer in the end: ${problem}`]),
     ...shown.map(({ userName, expected, found }) => `    ${userName}: ${expected} expected, ${found} found`),
     ...(differences.length > shown.length ? [`    and ${differences.length - shown.length} more`] : []),
   ];

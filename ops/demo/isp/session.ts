@@ -21,8 +21,6 @@ export type Session = {
   nextInterimMs: number;
   /** The subscriber hangs up then. */
   endsAtMs: number;
-  /** When the last accounting datagram left: what enforcement reacts to. */
-  reportedAtMs: number;
 };
 
 export type StatusType = 'Start' | 'Interim-Update' | 'Stop';

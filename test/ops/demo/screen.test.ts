@@ -258,6 +258,21 @@ t.test('witnesses', async (t) => {
     t.ok(wrong.asked.length > 5, 'they had their time');
   });
 
+  await t.test('who cannot be asked are asked again, and it is told', async (t) => {
+    const away = { ...witness([]), read: () => Promise.reject(new Error('away')) };
+    const heard = await hear(away, [reporter(1, { up: 0, down: 0 })], asking);
+    t.match(heard, { problem: 'away', differences: [{ userName: 'user1' }] });
+    let times = 0;
+    const back = {
+      ...witness([]),
+      async read() {
+        if (times++ === 0) throw new Error('away');
+        return new Map([[1, { up: 100, down: 1000 }]]);
+      },
+    };
+    t.match(await hear(back, [reporter(1, { up: 0, down: 0 })], asking), { problem: null, differences: [] });
+  });
+
   await t.test('of what was never answered may say either', async (t) => {
     const unsure = [reporter(1, { up: 7, down: 9 }, { up: 7, down: 20 })];
     for (const [down, count] of [
@@ -295,7 +310,9 @@ t.test('the summary', async (t) => {
       exportedBytes: 20,
       lostBytes: 1,
     },
-    testimonies: [{ witness: 'the API', subscribers: 2, expectedBytes: 16, foundBytes: 16, differences: [] }],
+    testimonies: [
+      { witness: 'the API', subscribers: 2, expectedBytes: 16, foundBytes: 16, differences: [], problem: null },
+    ],
     absent: [],
     errors: [],
     allBytesAccountedFor: true,
@@ -310,11 +327,16 @@ t.test('the summary', async (t) => {
   }));
   const wrong = summaryLines({
     ...summary,
-    testimonies: [{ witness: 'the API', subscribers: 25, expectedBytes: 16, foundBytes: 17, differences }],
+    testimonies: [
+      { witness: 'the API', subscribers: 25, expectedBytes: 16, foundBytes: 17, differences, problem: 'ECONNREFUSED' },
+    ],
     errors: ['bras1 gets no answer to its accounting'],
     allBytesAccountedFor: false,
   });
-  t.match(wrong.join('\n'), /agrees for 0 of 25[\s\S]*user0: x expected, y found[\s\S]*and 5 more[\s\S]*error: bras1/);
+  t.match(
+    wrong.join('\n'),
+    /agrees for 0 of 25[\s\S]*did not answer in the end: ECONNREFUSED[\s\S]*user0: x expected, y found[\s\S]*and 5 more[\s\S]*error: bras1/,
+  );
   t.equal(wrong.at(-1), 'NOT all bytes are accounted for');
   t.match(JSON.parse(summaryJson(summary)), {
     all_bytes_accounted_for: true,
