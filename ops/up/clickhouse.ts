@@ -18,11 +18,12 @@ export type ClickHouseSideOptions = {
   /** Ends the attempts. */
   signal: AbortSignal;
   retryMs?: number;
+  requireProgram?: () => unknown;
 };
 
 /** @returns its URL at once, before it serves; '' when this machine has none. The work goes on behind. */
 export async function startClickHouse(options: ClickHouseSideOptions): Promise<string> {
-  const { settings, folder, say, signal } = options;
+  const { settings, folder, say, signal, requireProgram = requireClickHouseProgram } = options;
   const behind = (work: Promise<void>) =>
     void work.catch((error: unknown) => {
       if (!signal.aborted) say(`${messageOf(error)}; history is kept on disk until this is mended`);
@@ -32,7 +33,7 @@ export async function startClickHouse(options: ClickHouseSideOptions): Promise<s
     return settings.CLICKHOUSE_URL;
   }
   try {
-    requireClickHouseProgram();
+    requireProgram();
   } catch (error) {
     if (!(error instanceof ClickHouseMissing)) throw error;
     say(`${error.message}; everything else runs without`);

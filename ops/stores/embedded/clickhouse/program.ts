@@ -9,9 +9,9 @@ export class ClickHouseMissing extends Error {
   override name = 'ClickHouseMissing';
 }
 
-/** Without loading it. @throws {ClickHouseMissing} with the remedy. */
-export function requireClickHouseProgram(): ClickHouseProgram {
-  const require = createRequire(import.meta.url);
+/** Without loading it, as the file `from` would find it. @throws {ClickHouseMissing} with the remedy. */
+export function requireClickHouseProgram(from: string = import.meta.url): ClickHouseProgram {
+  const require = createRequire(from);
   try {
     const { resolveLibchdb } = require('chdb/libchdb') as { resolveLibchdb(): { path: string } };
     const { version } = require('chdb/package.json') as { version: string };
