@@ -54,10 +54,15 @@ export function verifyClass(key: Buffer, tenantId: number, bytes: Buffer): Class
 function mac(key: Buffer, tenantId: number, bytes: Buffer): Buffer {
   const { inner, outer } = padsOf(key);
   const message = Buffer.concat([inner, bytes.subarray(0, signedLength), Buffer.from(`|${tenantId}`)]);
-  const digest = hash('sha256', message, 'buffer');
-  return hash('sha256', Buffer.concat([outer, digest]), 'buffer').subarray(0, macLength);
+  // A string of octets costs a third of what a new Buffer does.
+  outer.write(hash('sha256', message, 'binary'), blockLength, digestLength, 'latin1');
+  return Buffer.from(hash('sha256', outer, 'binary').slice(0, macLength), 'latin1');
 }
 
+const blockLength = 64;
+const digestLength = 32;
+
+/** `outer` has room for the inner digest behind it. One thread, synchronous use: it serves every call. */
 type Pads = { readonly inner: Buffer; readonly outer: Buffer };
 const pads = new WeakMap<Buffer, Pads>();
 
@@ -65,12 +70,11 @@ const pads = new WeakMap<Buffer, Pads>();
 function padsOf(key: Buffer): Pads {
   const known = pads.get(key);
   if (known) return known;
-  const block = Buffer.alloc(64);
+  const block = Buffer.alloc(blockLength);
   key.copy(block);
-  const made = {
-    inner: Buffer.from(block.map((byte) => byte ^ 0x36)),
-    outer: Buffer.from(block.map((byte) => byte ^ 0x5c)),
-  };
+  const outer = Buffer.alloc(blockLength + digestLength);
+  outer.set(block.map((byte) => byte ^ 0x5c));
+  const made = { inner: Buffer.from(block.map((byte) => byte ^ 0x36)), outer };
   pads.set(key, made);
   return made;
 }

