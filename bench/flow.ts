@@ -15,7 +15,7 @@ import { inWorkFolder } from './work-folder.ts';
 
 endTogether();
 const options = readOptions('flow', tmpdir());
-const search = options.quick ? { mostPerSecond: 1000, precision: 2 } : { mostPerSecond: 2_000_000, precision: 1.1 };
+const search = options.quick ? { mostPerSecond: 500, precision: 2 } : { mostPerSecond: 2_000_000, precision: 1.1 };
 const say = (line: string) => console.error(line);
 installForBench(['nfdump', 'pmacct', 'redis-server'], say);
 

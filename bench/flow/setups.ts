@@ -20,8 +20,11 @@ export type FlowSetup = {
 const receiveBufferBytes = 8 * 1024 * 1024;
 export const exporters = 4;
 
-export function flowSetups({ folder, subscribers, quick }: BenchOptions, say: (line: string) => void): FlowSetup[] {
-  const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say);
+export function flowSetups(
+  { folder, subscribers, quick, profiles }: BenchOptions,
+  say: (line: string) => void,
+): FlowSetup[] {
+  const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say, profiles);
   let target: LastmileTarget | undefined;
   const online = async () => {
     target ??= await startOnline();
@@ -39,7 +42,7 @@ export function flowSetups({ folder, subscribers, quick }: BenchOptions, say: (l
     return started;
   }
 
-  const shared = { folder, receiveBufferBytes, addresses: subscribers };
+  const shared = { folder, profiles, receiveBufferBytes, addresses: subscribers };
   const alone = { ...shared, workers: 1, placement: oneCore(), clickhouse: false };
   const withClickHouse = { ...shared, workers: quick ? 1 : 2, placement: twoCores(), clickhouse: true };
   const nothing = async () => undefined;

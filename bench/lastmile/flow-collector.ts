@@ -10,7 +10,7 @@ import { until } from '#test/support/wait.ts';
 import type { Collected, FlowCollector } from '../flow/collector.ts';
 import type { Placement } from '../machine/placement.ts';
 import { udpState } from '../machine/udp-drops.ts';
-import type { LastmileTarget } from './lastmile.ts';
+import { type LastmileTarget, profiling } from './lastmile.ts';
 import { type Metrics, readMetrics } from './metrics.ts';
 
 export type FlowCollectorOptions = {
@@ -19,6 +19,8 @@ export type FlowCollectorOptions = {
   readonly placement: Placement;
   readonly clickhouse: boolean;
   readonly receiveBufferBytes: number;
+  /** As of `createLastmile`. */
+  readonly profiles: string;
   /** Subscribers online: the collector must know all of their addresses. */
   readonly addresses: number;
 };
@@ -46,6 +48,7 @@ export async function startFlowCollector(
       FLOW_ADMIN_PORT: String(adminPort),
       FLOW_WORKERS: String(options.workers),
       FLOW_RECEIVE_BUFFER_BYTES: String(options.receiveBufferBytes),
+      ...profiling(options.profiles),
       UV_THREADPOOL_SIZE: String(options.workers + 8),
     },
     stdio: ['ignore', 'pipe', 'pipe'],

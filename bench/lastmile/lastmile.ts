@@ -19,15 +19,23 @@ export type LastmileTarget = Target & { readonly stack: Stack; readonly stores: 
 
 const countedWithinMs = 600_000;
 
-/** @param folder made by the first start; `subscribers` are added then */
-export function createLastmile(folder: string, subscribers: number, say: (line: string) => void): Lastmile {
+/**
+ * @param folder made by the first start; `subscribers` are added then
+ * @param profiles folder for a CPU profile of each thread, written when it ends; '' for none
+ */
+export function createLastmile(
+  folder: string,
+  subscribers: number,
+  say: (line: string) => void,
+  profiles = '',
+): Lastmile {
   const teardowns: (() => unknown)[] = [];
   let seeded = false;
 
   async function start(workers: number): Promise<LastmileTarget> {
     const stack = await startStack(
       { teardown: (handler) => teardowns.push(handler) },
-      { LASTMILE_DATA_DIR: folder, AAA_WORKERS: String(workers), FLOW_WORKERS: '1' },
+      { LASTMILE_DATA_DIR: folder, AAA_WORKERS: String(workers), FLOW_WORKERS: '1', ...profiling(profiles) },
     );
     if (!seeded) {
       say(`adding ${subscribers} subscribers to Lastmile`);
@@ -73,6 +81,11 @@ export function createLastmile(folder: string, subscribers: number, say: (line: 
       for (const teardown of teardowns.toReversed()) await teardown();
     },
   };
+}
+
+/** What makes Node profile each thread into this folder; nothing for ''. */
+export function profiling(folder: string): Record<string, string> {
+  return folder === '' ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` };
 }
 
 function portOf(target: string): number {

@@ -48,7 +48,10 @@ export async function createLoad(options: LoadOptions): Promise<Load> {
     };
     const startedAt = performance.now();
     const repeating = setInterval(lines.repeatUnanswered, scanMs);
-    onFree = plan.perSecond === null ? keepFull(mayGo) : keepPace(plan.perSecond, startedAt, mayGo, () => running);
+    onFree =
+      plan.perSecond === null
+        ? keepFull(mayGo)
+        : keepPace(plan.perSecond, startedAt, mayGo, () => running, plan.gentle);
     const over = () => (plan.toTheEnd ? lines.waiting() === 0 : exhausted);
     await until(plan.warmUpMs, over);
 
@@ -96,6 +99,7 @@ export async function createLoad(options: LoadOptions): Promise<Load> {
     startedAt: number,
     mayGo: (line: number) => boolean,
     running: () => boolean,
+    gentle = false,
   ): (line: number) => void {
     const idle = createQueue(store.lines);
     let launched = 0;
@@ -108,7 +112,8 @@ export async function createLoad(options: LoadOptions): Promise<Load> {
         if (line === undefined) break;
         if (mayGo(line)) lines.launch(line, startedAt + (launched++ * 1000) / perSecond, now);
       }
-      setImmediate(turn);
+      if (gentle) setTimeout(turn, 1);
+      else setImmediate(turn);
     };
     turn();
     return idle.add;

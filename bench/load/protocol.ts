@@ -24,6 +24,8 @@ export type RunPlan = {
   readonly toTheEnd?: true;
   /** Requests per second at even distances; null: every line sends its next request as soon as the last one is answered. */
   readonly perSecond: number | null;
+  /** With a pace: rest between requests instead of watching the clock; a millisecond late, but the core is free for others. */
+  readonly gentle?: true;
 };
 
 export type RunResult = {

@@ -1,6 +1,7 @@
 // Sums of usage windows from the history in ClickHouse, byte for byte as the ledger counts them (rules: ops/docs/ledger.md §Windows).
 import type { ClickHouseClient } from '#ops/stores/clickhouse.ts';
 import { quarterMs } from '#policy/zone.ts';
+import { ofSql, sqlInstant, sqlList, sqlWhole, withinSql } from './sql.ts';
 
 export type WindowSumsQuery = {
   readonly tenantId: number;
@@ -63,7 +64,7 @@ function windowSumsSql({ tenantId, subscriptionIds, edgesMs, boundEdgesMs, upTo 
       toInt64(intDiv(toUInt128(${direction}_delta) * head, whole)) AS ${direction}_head,
       toInt64(intDiv(toUInt128(${direction}_delta) * ${quarterMs}, whole)) AS ${direction}_full`;
   return `
-  SELECT subscription_id, roundDown(quarter, ${list(edges.slice(0, -1))}) AS window,
+  SELECT subscription_id, roundDown(quarter, ${sqlList(edges.slice(0, -1))}) AS window,
     sum(${share('up')}) AS up, sum(${share('down')}) AS down
   FROM (
     SELECT subscription_id, toUnixTimestamp64Milli(from_at) AS since, toUnixTimestamp64Milli(event_at) AS until,
@@ -72,7 +73,7 @@ function windowSumsSql({ tenantId, subscriptionIds, edgesMs, boundEdgesMs, upTo 
       toUInt32(intDiv(if(until > since, until - 1, until), ${quarterMs})) AS last,
       toUInt64((first + 1) * ${quarterMs} - since) AS head,
       ${parts('up')}, ${parts('down')},
-      roundDown(toUInt32(intDiv(until, ${quarterMs}) - ${furthestQuarters}), ${list(bounds)}) AS bound,
+      roundDown(toUInt32(intDiv(until, ${quarterMs}) - ${furthestQuarters}), ${sqlList(bounds)}) AS bound,
       arrayJoin(range(greatest(first, bound, ${begin}), least(last + 1, ${end}))) AS quarter
     FROM accounting FINAL
     WHERE ${ofSql(tenantId, subscriptionIds)}
@@ -83,36 +84,10 @@ function windowSumsSql({ tenantId, subscriptionIds, edgesMs, boundEdgesMs, upTo 
   ORDER BY subscription_id, window`;
 }
 
-function ofSql(tenantId: number, subscriptionIds: readonly number[]): string {
-  return `tenant_id = ${whole(tenantId)} AND subscription_id IN (${subscriptionIds.map(whole).join(', ')})`;
-}
-
-/** The condition of the rows at or before the position of their WAL. */
-export function withinSql(upTo: ReadonlyMap<string, number>): string {
-  const wals = [...upTo.keys()];
-  if (wals.length === 0) return 'false';
-  const positions = wals.map((wal) => whole(upTo.get(wal) ?? 0));
-  return `position <= transform(wal, [${wals.map(text).join(', ')}], CAST(${list(positions)}, 'Array(UInt64)'), toUInt64(0))`;
-}
-
 function quartersOf(edgesMs: readonly number[]): number[] {
-  return edgesMs.map((edge) => whole(edge / quarterMs));
-}
-
-function list(numbers: readonly number[]): string {
-  return `[${numbers.join(', ')}]`;
-}
-
-/** Statements are made of numbers alone; anything else is a bug. */
-function whole(value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is not a whole number`);
-  return value;
-}
-
-function text(value: string): string {
-  return `'${value.replace(/[\\']/g, '\\$&')}'`;
+  return edgesMs.map((edge) => sqlWhole(edge / quarterMs));
 }
 
 function instant(quarter: number): string {
-  return `fromUnixTimestamp64Milli(toInt64(${quarter * quarterMs}), 'UTC')`;
+  return sqlInstant(quarter * quarterMs);
 }

@@ -35,6 +35,8 @@ export type Applier = Part & {
 
 const checkpointMs = 5000;
 const notReadyMs = 100;
+/** How often a lost ledger is looked at again. */
+const lostCheckMs = 1000;
 /** A pause shorter than this (at the start, at a failover) is nothing to tell. */
 const tellAfterMs = 1000;
 /** While catching up this share of the time is left to logins and enforcement. */
@@ -44,7 +46,7 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   const { wal, work, metrics, log, clock = systemClock, batch = 256, checkMs = 30_000 } = options;
   const reader = createWalReader(wal);
   const breaker = createBreaker();
-  const sender = createLaneSender({ ...options, walId: wal.id, clock, generation: () => generation });
+  const sender = createLaneSender({ ...options, walId: wal.id, clock, generation: () => generation, isLost });
   const { lanes } = sender;
   let generation = 0;
   /** What is sent next may have been applied before. */
@@ -53,6 +55,7 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   let cursor = 0;
   /** Where the calls that are under way begin. */
   let underWay = Number.POSITIVE_INFINITY;
+  let lostLanes = 0;
   let checked = false;
   let checkAtMs = 0;
   let checkpointAtMs = 0;
@@ -63,7 +66,14 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   let interrupt = () => {};
 
   const passed = () =>
-    checked ? Math.min(cursor, underWay, ...sender.waiting().map(({ head }) => head?.position ?? cursor)) : 0;
+    checked && !lanes.some(({ lost }) => lost)
+      ? Math.min(cursor, underWay, ...sender.waiting().map(({ head }) => head?.position ?? cursor))
+      : 0;
+
+  /** Nothing at all is left in the ledger of a lane whose first records are no longer in the log. */
+  function isLost(applied: number, stored: number): boolean {
+    return stored === 0 && applied > 0 && (wal.segments()[0]?.base ?? 0) > 0;
+  }
 
   /** The next generation is on disk before it is used. */
   async function nextGeneration(): Promise<void> {
@@ -75,11 +85,20 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   /** Compares every lane with what the ledger has; where the ledger is behind, the lane goes back. */
   async function check(): Promise<void> {
     const stored = await work.lanePositions(wal.id);
-    const behind = lanes.filter(({ partition, applied }) => (stored[partition] ?? 0) < applied);
+    const behind = lanes.filter(({ partition, applied }) => {
+      const position = stored[partition] ?? 0;
+      return position < applied && !isLost(applied, position);
+    });
     for (const lane of lanes) {
       const position = stored[lane.partition] ?? 0;
-      const { head } = lane;
-      if (position < lane.applied) {
+      const { head, lost: wasLost } = lane;
+      lane.lost = isLost(lane.applied, position);
+      if (lane.lost) {
+        lane.head = undefined;
+        continue;
+      }
+      if (position < lane.applied || wasLost) {
+        // Also where nothing is lacking: the reader has passed over what follows while the lane was lost.
         cursor = Math.min(cursor, position);
         lane.head = undefined;
       } else if (head && head.position <= position) {
@@ -98,10 +117,22 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
     if (behind.length > 0 && cursor < (wal.segments()[0]?.base ?? 0)) {
       alarm('ledger_older_than_wal', { ledger: cursor }, 'the ledger is older than the oldest segment of the log');
     }
+    tellLost();
     const furthest = Math.max(...stored);
     if (furthest > 0 && furthest >= wal.durable()) await moveBehind(furthest);
     checked = true;
-    checkAtMs = clock.monotonicMs() + checkMs;
+    checkAtMs = clock.monotonicMs() + (lostLanes > 0 ? Math.min(checkMs, lostCheckMs) : checkMs);
+  }
+
+  /** Until an operator has brought the ledger back nothing of these lanes is applied, and nothing of the log is removed. */
+  function tellLost(): void {
+    const lost = lanes.filter((lane) => lane.lost).length;
+    if (lost > 0 && lostLanes === 0) {
+      const message = 'the ledger was lost and the log does not reach back far enough: run `npm run ledger:rebuild`';
+      alarm('ledger_lost', { lanes: lost }, message);
+    }
+    if (lost === 0 && lostLanes > 0) log.info({ wal: wal.id }, 'the ledger was brought back');
+    lostLanes = lost;
   }
 
   /** The ledger knows positions this log has not reached (a data folder from a backup): new records must not look like old ones. */
@@ -148,7 +179,7 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
     );
     for (const { position, record } of owned) {
       const lane = lanes[record.partition];
-      if (!lane || lane.head || position <= lane.applied) continue;
+      if (!lane || lane.lost || lane.head || position <= lane.applied) continue;
       sent.push({ record, position, previous: tails.get(lane) ?? lane.applied });
       tails.set(lane, position);
     }
@@ -196,7 +227,7 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
     const waiting = sender.waiting();
     metrics.paused.set({ wal: wal.id }, 0);
     metrics.backlog.set({ wal: wal.id }, Math.max(0, wal.durable() - passed()));
-    metrics.stoppedLanes.set({ wal: wal.id }, waiting.length);
+    metrics.stoppedLanes.set({ wal: wal.id }, waiting.length + lanes.filter(({ lost }) => lost).length);
     const nowMs = clock.monotonicMs();
     if (nowMs >= checkpointAtMs) await checkpoint();
     if (count >= limit) return rest((nowMs - startMs) * restShare);

@@ -16,6 +16,8 @@ export type LaneSenderOptions<R extends LaneRecord> = {
   clock: Clock;
   /** Of {@link LanePosition}. */
   generation(): number;
+  /** Whether a lane that was applied up to `applied`, and of which the ledger has `stored`, is lost. */
+  isLost(applied: number, stored: number): boolean;
 };
 
 export type SendResult = {
@@ -43,11 +45,12 @@ const longestRetryMs = 2000;
 const alarmAttempts = 5;
 
 export function createLaneSender<R extends LaneRecord>(options: LaneSenderOptions<R>): LaneSender<R> {
-  const { walId, work, metrics, log, onEvents, clock, generation } = options;
+  const { walId, work, metrics, log, onEvents, clock, generation, isLost } = options;
   const lanes: Lane<R>[] = Array.from({ length: partitionCount }, (_, partition) => ({
     partition,
     applied: 0,
     head: undefined,
+    lost: false,
   }));
 
   async function answerOf({ record, previous, position, sinceMs }: Sent<R>): Promise<Answer> {
@@ -66,8 +69,12 @@ export function createLaneSender<R extends LaneRecord>(options: LaneSenderOption
   function settleLane(lane: Lane<R>, sent: readonly Sent<R>[], answers: readonly Answer[]): number | undefined {
     const { applied, rewind, waits } = settle(sent, answers);
     const before = lane.head;
-    lane.applied = applied;
     lane.head = undefined;
+    if (rewind && isLost(lane.applied, applied)) {
+      lane.lost = true;
+      return undefined;
+    }
+    lane.applied = applied;
     if (rewind) {
       metrics.rewinds.inc({ reason: 'gap' });
       return applied;

@@ -16,6 +16,8 @@ export type Lane<R> = {
   /** Position of the last record known to be in the ledger: the next call's `previous`. */
   applied: number;
   head: Head<R> | undefined;
+  /** The ledger has nothing of it left, and the log no longer reaches back to its beginning: what followed would be counted wrongly. */
+  lost: boolean;
 };
 
 export type Sent<R> = {

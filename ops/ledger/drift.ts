@@ -8,11 +8,11 @@ import { usageWindows as kinds, type UsageWindow } from '#policy/fup/rules.ts';
 import { type ByteCount, noBytes } from '#policy/fup/usage.ts';
 import { historyCompleteUntil, waitingOnDisks } from '#policy/ledger/history-lag.ts';
 import { type Calendar, windowOf } from '#policy/time.ts';
-import { calendarsOf } from './calendars.ts';
 import { type Counters, counterName, keptMs, windowOfName } from './counters.ts';
 import { countersInHistory } from './counters-in-history.ts';
 import { countersInLedger, type LedgerSnapshot } from './counters-in-ledger.ts';
 import { knownSubscribers, type Subscriber } from './subscribers.ts';
+import { subscriptionFacts } from './subscription-facts.ts';
 
 export type Difference = Subscriber & {
   /** `all`, `day:<start>`, `week:<start>` or `month:<start>`. */
@@ -102,7 +102,8 @@ async function shipped(
 }
 
 async function compareChunk(options: DriftOptions, tenantId: number, ids: readonly number[], snapshot: LedgerSnapshot) {
-  const calendars = await calendarsOf(options.postgres, tenantId, ids);
+  const facts = await subscriptionFacts(options.postgres, tenantId, ids);
+  const calendars = new Map([...facts].map(([id, { calendar }]) => [id, calendar]));
   const nowMs = options.clock.nowMs();
   const starts = (kind: UsageWindow) => snapshot.counters.flatMap((counters) => startsOf(counters, kind));
   const sinceMs = Object.fromEntries(

@@ -66,7 +66,12 @@ export function createOutbox(redis: Redis | Cluster, consumer: string) {
     /** The entries are kept elsewhere. They leave the stream as soon as all before them have been dealt with too. */
     async done(partition: number, ids: readonly string[]): Promise<void> {
       for (let from = 0; from < ids.length; from += mostAtOnce) {
-        await call('outbox_done', [keys.accounted(partition)], ids.slice(from, from + mostAtOnce));
+        try {
+          await call('outbox_done', [keys.accounted(partition)], ids.slice(from, from + mostAtOnce));
+        } catch (error) {
+          // A store that came back empty has nothing of them.
+          if (!saysWord(error, 'NOGROUP')) throw error;
+        }
       }
     },
 

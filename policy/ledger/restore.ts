@@ -40,11 +40,17 @@ const pauseMs = 600_000;
 
 /**
  * `begin` every partition that is rebuilt, `clear`, bring usage and sessions, `end`. Every call but `begin` is rejected with
- * RESTOREOVER when the pause it belongs to has ended.
+ * RESTOREOVER when the pause it belongs to has ended. `token`: the same continues what was broken off.
  */
-export function createRestore(redis: Redis | Cluster) {
+export function createRestore(redis: Redis | Cluster, token: string = randomUUID()) {
   const { call, load } = createFunctionCaller(redis, () => {});
-  const token = randomUUID();
+
+  /** Without positions an applier does not go on by mistake, should the pause end before the rebuild does. */
+  async function forgetLanes(partition: number): Promise<void> {
+    const key = keys.lanes(partition);
+    const wals = (await redis.hkeys(key)).filter((name) => !name.startsWith(':'));
+    if (wals.length > 0) await redis.hdel(key, ...wals);
+  }
 
   return {
     load,
@@ -54,11 +60,12 @@ export function createRestore(redis: Redis | Cluster) {
       return (await call('restore_begin', [keys.lanes(partition)], [token, pauseMs])) === 1;
     },
 
-    /** Forgets counters and sessions of these partitions, which must be paused. What enforcement keeps and the streams stay. */
+    /** Forgets counters, sessions and lanes of these partitions, which must be paused. What enforcement keeps and the streams stay. */
     async clear(partitions: readonly number[]): Promise<void> {
       const cleared = new Set(partitions.map(tag));
       const primaries = redis instanceof Cluster ? redis.nodes('master') : [redis];
       await Promise.all(primaries.map((primary) => clearOn(primary, cleared)));
+      await Promise.all(partitions.map(forgetLanes));
     },
 
     async usage(usage: RestoredUsage): Promise<void> {

@@ -300,6 +300,51 @@ t.test('the owner of a session is asked for once, until it stops or the access s
   t.equal(asked, 6, 'the memory is bounded');
 });
 
+t.test('a lost ledger is counted into only where the log reaches back, until it is brought back', async (t) => {
+  const folder = path.join(rootOf(t), 'node-0');
+  const ledger = createMemoryLedger();
+  const nothing = ledger.copy();
+  const small = { segmentBytes: 2000, checkMs: 20 };
+  const first = await accountingOf(folder, ledger, small);
+  await first.accounting.start();
+  for (let i = 0; i < 60; i++) {
+    await first.accounting.append(recordOf(i % 3, { upOctets: i }));
+    await applied(first.accounting);
+  }
+  nothing();
+  await until(() => ledger.applied.length === 60, 'everything is applied again from the first record');
+  await first.accounting.stop();
+  const whole = ledger.copy();
+  const segments = readdirSync(folder).filter((name) => name.endsWith('.wal'));
+  t.ok(segments.length > 3);
+  rmSync(path.join(folder, segments[0]!));
+
+  const { accounting, metrics } = await accountingOf(folder, ledger, small);
+  await accounting.start();
+  await applied(accounting);
+  nothing();
+  for (let i = 60; i < 90; i++) await accounting.append(recordOf(i % 3, { upOctets: i }));
+  await until(async () => (await metricOf(metrics.alarms, { reason: 'ledger_lost' })) === 1, 'the alarm is raised');
+  await until(async () => (await metricOf(metrics.stoppedLanes)) === 3, 'all lanes stop');
+  t.strictSame(ledger.applied, []);
+  t.equal(accounting.applier.passed(), 0, 'nothing of the log may go');
+  await accounting.stop();
+
+  const { accounting: again, metrics: later } = await accountingOf(folder, ledger, small);
+  await again.start();
+  await until(async () => (await metricOf(later.alarms, { reason: 'ledger_lost' })) === 1, 'after a restart too');
+  t.strictSame(ledger.applied, []);
+  whole();
+  await applied(again);
+  await again.stop();
+  const counted = ledger.applied.slice(60).map(({ upOctets }) => upOctets);
+  t.strictSame(
+    counted.sort((a, b) => a - b),
+    Array.from({ length: 30 }, (_, i) => 60 + i),
+    'each once',
+  );
+});
+
 t.test('a damaged record is skipped, counted and the rest is applied', async (t) => {
   const folder = path.join(rootOf(t), 'node-0');
   const wal = await openWal({ folder });

@@ -215,6 +215,7 @@ t.test('the outbox', async (t) => {
     await arrived('redis', 600);
     t.strictSame(await rowsOf(clickhouse.client, 'redis'), { all: 600, once: 600, bytes: sumOf(source.totals) });
     await redis.flushall();
+    await createOutbox(redis, 'test').done(partitionOf(1, 1), ['1-1', '2-1']);
     const anew = await createSource(redis, 'anew');
     await anew.apply(100);
     await arrived('anew', 100);

@@ -23,7 +23,8 @@ export type ClickHouseServerOptions = {
   limits?: BodyLimits;
 };
 
-export const defaultLimits: BodyLimits = { headBytes: 1024 * 1024, bodyBytes: 1024 * 1024 * 1024 };
+/** A statement as long as ClickHouse's own max_query_size, which is read on the thread that answers everybody; a gigabyte of rows. */
+export const defaultLimits: BodyLimits = { headBytes: 256 * 1024, bodyBytes: 1024 * 1024 * 1024 };
 
 export function createClickHouseServer(options: ClickHouseServerOptions): Server {
   const { engine, credentials, spoolFolder, limits = defaultLimits } = options;
@@ -73,7 +74,7 @@ export function createClickHouseServer(options: ClickHouseServerOptions): Server
       return { request: readRequest(message, query), body: await receiveBody(message, lead(query), limits) };
     }
     const form = await readForm(
-      await receiveBody(message, Buffer.alloc(0), { ...limits, headBytes: 16 * limits.headBytes }),
+      await receiveBody(message, Buffer.alloc(0), { ...limits, headBytes: 64 * limits.headBytes }),
       contentType,
     );
     const all = new URLSearchParams([...query, ...form]);
