@@ -43,16 +43,16 @@ function packRecord(
   const described = writeDescribed(record);
   let invalid = '';
   /** A number that cannot be is told as text, and 0 stands for it. */
-  const number = (name: string, value: number, most: number, length: number) => {
+  const number = (name: string, value: number, most: number, length: number, more = 0) => {
     const whole = Math.trunc(value);
     const fits = whole >= 0 && whole <= most;
     if (!fits) invalid ||= `${name}=${value}`;
-    packer.uint(fits ? whole : 0, length);
+    packer.uint(fits ? whole + more : 0, length);
   };
   /** One more than the number; 0 is null. */
   const optional = (name: string, value: number | null, most: number, length: number) => {
     if (value === null) packer.uint(0, length);
-    else number(name, value + 1, most + 1, length);
+    else number(name, value, most, length, 1);
   };
 
   const from = packer.skip(4);

@@ -85,6 +85,24 @@ for (const cluster of [false, true]) {
       await isp.outbox();
     });
 
+    const atOnce = nonsense.map((list) => list.filter(({ kind }) => kind !== 'on' && kind !== 'off'));
+    await check('records sent at once give the answers of records sent one by one', atOnce, async (isp, records) => {
+      const last = new Map<number, number>();
+      const calls = records.map((record, index) => {
+        const lane = { walId: 'w', previous: last.get(record.partition) ?? 0, position: index + 1, generation: 1 };
+        last.set(record.partition, index + 1);
+        return {
+          ...callOf(record, lane, thresholds),
+          windows: usageWindows(record.eventAtMs, zone, 1, 1, eve - 86_400_000 * 40),
+        };
+      });
+      const found = await Promise.all(calls.map((call) => isp.ledger.apply(call)));
+      for (const [index, call] of calls.entries()) same(found[index], isp.model.apply(call), `answer ${index}`);
+      for (const id of [7, neighbour]) for (const at of instants()) await isp.usage(at, id);
+      for (const id of [7, neighbour]) await isp.sessions(id);
+      await isp.outbox();
+    });
+
     const interleaved = fc.record({
       history: shuffled,
       turns: fc.array(

@@ -1,5 +1,6 @@
 // Every rule of ops/docs/ledger.md, told as a short history, on a single server and on a cluster. The model must agree with each answer.
 import t, { type Test } from 'tap';
+import { isAway } from '#ops/lanes/away.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import {
   type Change,
@@ -83,6 +84,42 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
       /window/,
     );
     t.strictSame(await keysOf(isp), []);
+  },
+
+  'a number that cannot be goes to the quarantine by its name, and the lane goes on': async (t, isp) => {
+    const wrong = recordAt(noon, { kind: 'interim', sessionTimeS: 2 ** 33, userName: 'whole', upOctets: 5 });
+    const lane = { walId: 'w', previous: 0, position: 10, generation: 1 };
+    t.strictSame(await isp.ledger.apply(callOf(wrong, lane)), { kind: 'quarantined', reason: 'invalid_st' });
+    const [entry] = await isp.redis.xrange(keys.quarantine(partition), '-', '+');
+    const told = entry![1].join(' ');
+    for (const text of ['invalid st=8589934592', 'user whole', 'upoct 5', `event ${noon}`])
+      t.ok(told.includes(text), text);
+    t.equal((await isp.ledger.lanePositions('w'))[partition], 10);
+    const negative = recordAt(-5, { kind: 'interim' });
+    const next = { walId: 'w', previous: 10, position: 20, generation: 1 };
+    const windows = callOf(wrong, lane).windows;
+    t.match(await isp.ledger.apply({ ...callOf(wrong, next), record: negative, windows }), { reason: 'invalid_event' });
+  },
+
+  'records that come at once share calls and have their own answers': async (t, isp) => {
+    const at = (seconds: number, position: number) => {
+      const record = recordAt(noon + seconds * s, { kind: 'interim', sessionTimeS: seconds, ...isp.bytes(seconds, 0) });
+      return callOf(record, { walId: 'w', previous: position - 10, position, generation: 1 });
+    };
+    const calls = Array.from({ length: 40 }, (_, index) => at(index + 1, (index + 1) * 10));
+    const answers = await Promise.all(calls.map((call) => isp.ledger.apply(call)));
+    t.ok(answers.every(({ kind }) => kind === 'applied'));
+    for (const call of calls) isp.model.apply(call);
+    t.equal((await isp.usage(noon)).day.upBytes, 40);
+    await isp.outbox();
+    const broken = { ...at(42, 420), windows: { day: [], week: [], month: [] } };
+    const mixed = [at(41, 410), broken, at(43, 430), at(40, 400)].map((call) => isp.ledger.apply(call));
+    const [applied, failed, behind, again] = await Promise.allSettled(mixed);
+    t.match(applied, { value: { kind: 'applied' } });
+    t.match(failed, { reason: /last window/ });
+    t.notOk(isAway((failed as PromiseRejectedResult).reason), 'its lane waits, the ledger is not away');
+    t.match(behind, { value: { kind: 'gap', stored: 410 } });
+    t.match(again, { value: { kind: 'duplicate' } });
   },
 
   'windows that do not reach back to the last event are asked for': async (t, isp) => {
