@@ -1,4 +1,5 @@
 // The options that every bench takes.
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 export type BenchOptions = {
@@ -17,6 +18,8 @@ export type BenchOptions = {
   readonly only: string;
   /** Where the data folders of all servers lie while they are measured. */
   readonly folder: string;
+  /** CPU profiles of Lastmile's threads go here; '' for none. They cost speed. */
+  readonly profiles: string;
 };
 
 export function readOptions(name: string, folder: string): BenchOptions {
@@ -30,12 +33,13 @@ export function readOptions(name: string, folder: string): BenchOptions {
       subscribers: { type: 'string' },
       only: { type: 'string', default: '' },
       folder: { type: 'string', default: folder },
+      profiles: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
     console.log(
-      `npm run bench:${name} -- [--quick] [--json] [--write] [--runs N] [--seconds S] [--subscribers N] [--only SERVER] [--folder PATH]`,
+      `npm run bench:${name} -- [--quick] [--json] [--write] [--runs N] [--seconds S] [--subscribers N] [--only SERVER] [--folder PATH] [--profiles PATH]`,
     );
     process.exit();
   }
@@ -49,6 +53,7 @@ export function readOptions(name: string, folder: string): BenchOptions {
     subscribers: wholeNumber('subscribers', values.subscribers, quick ? 300 : 100_000),
     only: values.only,
     folder: values.folder,
+    profiles: values.profiles && path.resolve(values.profiles),
   };
 }
 

@@ -1,10 +1,12 @@
 // The folder in which every server of a bench keeps its data; gone when the bench is over.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
 export async function inWorkFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(path.join(parent, 'lastmile-bench-'));
+  // PostgreSQL's user must pass through, or its data would lie elsewhere.
+  chmodSync(folder, 0o711);
   try {
     return await work(folder);
   } finally {

@@ -14,7 +14,7 @@ import { createCounters } from './counters.ts';
 import { everySecond } from './every-second.ts';
 import { createSenders } from './exporters/senders.ts';
 import { createTrafficSums, trafficOf } from './exporters/traffic.ts';
-import type { FromWorker, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
+import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createFlowRows } from './receive/flow-rows.ts';
 import { createReceiver } from './receive/receiver.ts';
 import { createFlowServer } from './receive/server.ts';
@@ -79,6 +79,7 @@ const server = createFlowServer({
 const rows = everySecond('row batches', batches.flush);
 const traffic = everySecond('sums of traffic', () => {
   for (const sender of senders.all()) sumTraffic(sender);
+  tell({ type: 'traffic', traffic: trafficOf(senders.all()), addresses: addresses.size() });
 });
 
 const running = await startAll([redis, usage, keeper, rows, traffic, server], log);
@@ -97,7 +98,7 @@ main.on('message', async (message: ToWorker) => {
     case 'settled':
       return batches.settled(message.buffer);
     case 'report':
-      return tell({ type: 'report', id: message.id, report: await report() });
+      return tell({ type: 'report', id: message.id, report: { metrics: await metricsOf(registry) } });
     case 'stop':
       await running.stop();
       tell({ type: 'templates', snapshot: decoder.snapshot() });
@@ -108,11 +109,3 @@ main.on('message', async (message: ToWorker) => {
   }
 });
 tell({ type: 'ready', ...server.bound() });
-
-async function report(): Promise<WorkerReport> {
-  return {
-    traffic: trafficOf(senders.all()),
-    addresses: addresses.size(),
-    metrics: await metricsOf(registry),
-  };
-}

@@ -2,7 +2,6 @@
 import os from 'node:os';
 import path from 'node:path';
 import { linkLedger } from '#ops/lanes/ledger-link.ts';
-import { walFolder } from '#ops/lanes/ledger-log.ts';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createAdminServer } from '#ops/runtime/admin.ts';
@@ -31,7 +30,7 @@ import { createShipper } from './rows/shipper.ts';
 import { createTemplateKeeper } from './templates/keeper.ts';
 import { readTemplates } from './templates/template-file.ts';
 import { usageWork } from './usage/apply.ts';
-import { flowWalRoot } from './usage/usage.ts';
+import { flowWalFolder, flowWalRoot } from './usage/usage.ts';
 import { createFlowCounterBuffer, createWorkers } from './workers.ts';
 
 function build(config: Settings) {
@@ -41,9 +40,7 @@ function build(config: Settings) {
   const inFolder = (name: string) => path.join(folder.path, name);
   const count = config.FLOW_WORKERS || Math.min(4, os.availableParallelism());
   const wals = flowWalRoot(folder.path);
-  // The ledger knows a log by its name: aaa-server of this node has its own.
-  const walOf = (index: number) => walFolder(wals, `flow-${folder.uuid}`, index);
-  const workerWals = Array.from({ length: count }, (_, index) => walOf(index));
+  const workerWals = Array.from({ length: count }, (_, index) => flowWalFolder(wals, folder.uuid, index));
   const onFatal = (error: unknown) => die(log, 'a part of the process died', error);
   const { nowMs } = systemClock;
 
@@ -83,7 +80,7 @@ function build(config: Settings) {
       redisUrl: config.REDIS_URL,
       logLevel: config.LOG_LEVEL,
     },
-    walFolder: walOf,
+    walFolder: (index) => flowWalFolder(wals, folder.uuid, index),
     exporters: exporters.current,
     templates: () => readTemplates(templateFile, exporterLog),
     ownCounters,
@@ -146,7 +143,11 @@ function build(config: Settings) {
     registry,
     ready: [
       redisReady(redis.current),
-      { name: 'addresses', check: () => addresses.current()?.trouble() ?? null },
+      workers.ready,
+      {
+        name: 'addresses',
+        check: () => (addresses.current() ? (addresses.current()?.trouble() ?? null) : 'Redis has not answered yet'),
+      },
       exporters.ready,
       { name: 'clickhouse', advisory: true, check: () => shipper.trouble() },
       { name: 'disk', check: disk.problem },

@@ -19,8 +19,8 @@ export function registerCollectorMetrics(registry: Registry, workers: Pick<Worke
     name: 'lastmile_flow_addresses',
     help: 'Addresses and prefixes of sessions that flows are attributed by, those of the last two hours included',
     registers,
-    async collect() {
-      this.set(await workers.addressCount());
+    collect() {
+      this.set(workers.addressCount());
     },
   });
 }

@@ -46,12 +46,10 @@ export type OwnWords =
   | { readonly type: 'ready'; readonly port: number; readonly udpDriver: string }
   | { readonly type: 'learned'; readonly learned: Learned }
   | { readonly type: 'templates'; readonly snapshot: Snapshot }
+  /** Every second: what was received from each sender since the start, and how many intervals the address index has. */
+  | { readonly type: 'traffic'; readonly traffic: readonly SenderTraffic[]; readonly addresses: number }
   | { readonly type: 'rows'; readonly batch: RowBatch };
 
 export type FromWorker = OwnWords | GroupAnswer<WorkerReport>;
 
-export type WorkerReport = HasMetrics & {
-  readonly traffic: readonly SenderTraffic[];
-  /** Intervals in the address index. */
-  readonly addresses: number;
-};
+export type WorkerReport = HasMetrics;

@@ -1,5 +1,6 @@
 // The main thread's side of the flow workers: starts and stops them, passes on what they learn, takes their rows, shows what they count.
 
+import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
@@ -37,6 +38,7 @@ export type WorkersOptions = {
 };
 
 export type Workers = Part & {
+  ready: ReadyCheck;
   /** After `start`. */
   port(): number;
   configure(settings: ExporterSettings): void;
@@ -44,10 +46,10 @@ export type Workers = Part & {
   /** Asks for the templates; what was told last, by worker. */
   askTemplates(): void;
   toldTemplates(): Iterable<Snapshot>;
-  /** Most packets first. */
-  traffic(): Promise<readonly SenderTraffic[]>;
+  /** A second old at most; most packets first. */
+  traffic(): readonly SenderTraffic[];
   /** Intervals in the address index, of the worker that has most. */
-  addressCount(): Promise<number>;
+  addressCount(): number;
 };
 
 export function createFlowCounterBuffer(): SharedArrayBuffer {
@@ -58,7 +60,9 @@ export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onRows, onFatal } = options;
   const counters = [options.ownCounters];
   const templates = new Map<number, Snapshot>();
+  const traffic = new Map<number, OwnWords & { type: 'traffic' }>();
   let port = settings.port;
+  let listening = false;
 
   registerSharedCounters(registry, counterFamilies, counterPlaces, () =>
     counters.map((buffer) => new Float64Array(buffer)),
@@ -86,6 +90,8 @@ export function createWorkers(options: WorkersOptions): Workers {
           return;
         case 'templates':
           return void templates.set(worker, message.snapshot);
+        case 'traffic':
+          return void traffic.set(worker, message);
         case 'rows': {
           const { buffer } = message.batch;
           return onRows(message.batch, () => group.tell(worker, { type: 'settled', buffer }, [buffer]));
@@ -96,21 +102,22 @@ export function createWorkers(options: WorkersOptions): Workers {
     },
     onFatal,
   });
-  const reports = oncePerScrape(group.reports);
 
   return {
     ...group,
     async start() {
       if (settings.port !== 0) await assertPortFree(settings.addresses, settings.port);
       await group.start();
-      registerReportMetrics(registry, await group.reports(), reports);
+      listening = true;
+      registerReportMetrics(registry, await group.reports(), oncePerScrape(group.reports));
     },
+    ready: { name: 'sockets', check: () => (listening ? null : 'the sockets of flows are not open yet') },
     port: () => port,
     configure: (exporters) => group.tellAll({ type: 'exporters', settings: exporters }),
     addresses: (intervals) => group.tellAll({ type: 'addresses', intervals }),
     askTemplates: () => group.tellAll({ type: 'tell_templates' }),
     toldTemplates: () => templates.values(),
-    traffic: async () => mergeTraffic((await reports()).map(({ traffic }) => traffic)),
-    addressCount: async () => Math.max(0, ...(await reports()).map(({ addresses }) => addresses)),
+    traffic: () => mergeTraffic([...traffic.values()].map((told) => told.traffic)),
+    addressCount: () => Math.max(0, ...[...traffic.values()].map(({ addresses }) => addresses)),
   };
 }

@@ -1,10 +1,11 @@
 // Which datagrams are sent.
 import type { BenchOptions } from '../options.ts';
 import type { FlowCase } from './measure.ts';
+import { exporters } from './setups.ts';
 
 /** One flow in a datagram shows what a datagram costs, a full one what a flow costs. */
 export function flowCases({ subscribers, quick }: BenchOptions): FlowCase[] {
-  const shared = { exporters: 4, datagrams: quick ? 64 : 2048, subscribers };
+  const shared = { exporters, datagrams: quick ? 64 : 2048, subscribers };
   const firstPerSecond = quick ? 500 : 20_000;
   const cases: FlowCase[] = [
     { title: 'v9, 26 flows', load: { ...shared, format: 'v9', recordsEach: 26 }, firstPerSecond },

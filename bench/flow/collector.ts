@@ -1,9 +1,11 @@
 // A collector under test, ours or a peer.
+import type { Placement } from '../machine/placement.ts';
 
 export type FlowCollector = {
   readonly name: string;
   /** What it does with a flow: more work is no fault. */
   readonly does: string;
+  readonly placement: Placement;
   /** Ready to receive; one trial at a time. */
   begin(): Promise<Trial>;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 // Measures one collector with one kind of datagrams: the highest rate without a drop and without a loss, and what it costs.
 import { setTimeout as delay } from 'node:timers/promises';
-import { oneCore, place, release } from '../machine/placement.ts';
+import { type Placement, place, release } from '../machine/placement.ts';
 import { cpuSecondsOf, descendantsOf } from '../machine/processes.ts';
 import { udpState } from '../machine/udp-drops.ts';
 import { median } from '../report/units.ts';
@@ -13,6 +13,7 @@ export type FlowMeasurement = {
   readonly collector: string;
   readonly does: string;
   readonly case: string;
+  readonly cores: Placement['name'];
   readonly datagramsPerSecond: number;
   readonly flowsPerSecond: number;
   readonly limitedBySender: boolean;
@@ -49,7 +50,7 @@ export async function measureFlows(
   { title, load, firstPerSecond }: FlowCase,
   { runs, seconds, mostPerSecond, precision }: FlowOptions,
 ): Promise<FlowMeasurement> {
-  const placement = oneCore();
+  const { placement } = collector;
   const sender = startSender(placement.generator);
   const trials: FlowTrial[] = [];
   try {
@@ -60,10 +61,11 @@ export async function measureFlows(
         place(placement, sender.pid);
         const collectors = descendantsOf(process.pid, [sender.pid]);
         const cpuBefore = cpuSecondsOf(collectors);
+        const droppedBefore = udpState(trial.port).dropped;
         const sent = await sender.send(trial.port, askedPerSecond, confirming ? seconds : seconds / 2);
         await trial.settled();
         const collectorSeconds = cpuSecondsOf(collectors) - cpuBefore;
-        const { dropped } = udpState(trial.port);
+        const dropped = udpState(trial.port).dropped - droppedBefore;
         release();
         const { flows, flowBytes } = await trial.end();
         if (flows > sent.flows || flowBytes > sent.flowBytes) {
@@ -84,6 +86,7 @@ export async function measureFlows(
       collector: collector.name,
       does: collector.does,
       case: title,
+      cores: placement.name,
       datagramsPerSecond: found.perSecond,
       flowsPerSecond: found.perSecond * load.recordsEach,
       limitedBySender: found.limitedBySender,

@@ -6,7 +6,7 @@ import type { FlowMeasurement } from './measure.ts';
 
 export function flowTable(measured: readonly FlowMeasurement[]): string {
   return [
-    'The highest rate at which the kernel dropped nothing and the collector has every flow and byte that was sent; one core for the collector.',
+    'The highest rate at which the kernel dropped nothing and the collector has every flow and byte that was sent.',
     '',
     table(
       columns,
@@ -18,7 +18,7 @@ export function flowTable(measured: readonly FlowMeasurement[]): string {
 }
 
 const columns: readonly Column<FlowMeasurement>[] = [
-  { title: 'datagrams', cell: (row) => row.case },
+  { title: 'datagrams', cell: (row) => `${row.case}, ${row.cores}` },
   { title: 'collector', cell: ({ collector }) => collector },
   { title: 'does', cell: ({ does }) => does },
   { title: 'datagrams per second', right: true, cell: (row) => atLeast(row, row.datagramsPerSecond) },

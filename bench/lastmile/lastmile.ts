@@ -1,13 +1,10 @@
 // Lastmile as an operator runs it, `npm start` with embedded stores and the seed's subscribers, as a server under test.
 import { createKeyring } from '#ops/runtime/keyring.ts';
-import { openDataFolder, readRecord, secretKeysOf } from '#ops/stores/data-folder.ts';
-import { postgresUrl } from '#ops/stores/embedded/postgres.ts';
-import { postgresRecord } from '#ops/stores/embedded/postgres-place.ts';
-import { type RedisRecord, redisUrl } from '#ops/stores/embedded/redis.ts';
+import { type StoreAddresses, storeAddresses } from '#ops/stores/addresses.ts';
 import { type Stack, startStack } from '#test/support/stack.ts';
 import { until } from '#test/support/wait.ts';
 import type { Target } from '../radius/target.ts';
-import { metricSum } from './metrics.ts';
+import { readMetrics } from './metrics.ts';
 import { subscribersOf } from './subscribers.ts';
 import { usageTotal } from './usage-total.ts';
 
@@ -18,19 +15,27 @@ export type Lastmile = {
   remove(): Promise<void>;
 };
 
-export type LastmileTarget = Target & { readonly stack: Stack };
+export type LastmileTarget = Target & { readonly stack: Stack; readonly stores: StoreAddresses };
 
 const countedWithinMs = 600_000;
 
-/** @param folder made by the first start; `subscribers` are added then */
-export function createLastmile(folder: string, subscribers: number, say: (line: string) => void): Lastmile {
+/**
+ * @param folder made by the first start; `subscribers` are added then
+ * @param profiles folder for a CPU profile of each thread, written when it ends; '' for none
+ */
+export function createLastmile(
+  folder: string,
+  subscribers: number,
+  say: (line: string) => void,
+  profiles = '',
+): Lastmile {
   const teardowns: (() => unknown)[] = [];
   let seeded = false;
 
   async function start(workers: number): Promise<LastmileTarget> {
     const stack = await startStack(
       { teardown: (handler) => teardowns.push(handler) },
-      { LASTMILE_DATA_DIR: folder, AAA_WORKERS: String(workers) },
+      { LASTMILE_DATA_DIR: folder, AAA_WORKERS: String(workers), FLOW_WORKERS: '1', ...profiling(profiles) },
     );
     if (!seeded) {
       say(`adding ${subscribers} subscribers to Lastmile`);
@@ -42,17 +47,16 @@ export function createLastmile(folder: string, subscribers: number, say: (line: 
       () => `aaa-server is ready; it printed:\n${stack.output()}`,
       120_000,
     );
-    const data = openDataFolder(folder);
-    const postgres = postgresRecord(data);
-    const redis = readRecord<RedisRecord>(data, 'redis');
-    if (!postgres || !redis) throw new Error('the stores of the stack left no record of themselves');
-    const known = await subscribersOf(postgresUrl(postgres), subscribers);
-    const keyring = createKeyring(secretKeysOf(data));
-    const applied = () => metricSum(stack.aaaAdminUrl, 'lastmile_accounting_results_total', 'result="applied"');
+    const stores = storeAddresses({ LASTMILE_DATA_DIR: folder });
+    const known = await subscribersOf(stores.databaseUrl, subscribers);
+    const keyring = createKeyring(stores.secretKeys);
+    const applied = async () =>
+      (await readMetrics(stack.aaaAdminUrl)).sum('lastmile_accounting_results_total', 'result="applied"');
     let counted = await applied();
     return {
       name: `Lastmile, ${workers} worker${workers === 1 ? '' : 's'}`,
       stack,
+      stores,
       authPort: portOf(stack.authTarget),
       acctPort: portOf(stack.acctTarget),
       durability: 'fdatasync before the answer; then counted in Redis, appendfsync always',
@@ -65,7 +69,7 @@ export function createLastmile(folder: string, subscribers: number, say: (line: 
           countedWithinMs,
         );
       },
-      total: () => usageTotal(redisUrl(redis), known),
+      total: () => usageTotal(stores.redisUrl, known),
       output: stack.output,
       stop: stack.stop,
     };
@@ -77,6 +81,11 @@ export function createLastmile(folder: string, subscribers: number, say: (line: 
       for (const teardown of teardowns.toReversed()) await teardown();
     },
   };
+}
+
+/** What makes Node profile each thread into this folder; nothing for ''. */
+export function profiling(folder: string): Record<string, string> {
+  return folder === '' ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` };
 }
 
 function portOf(target: string): number {

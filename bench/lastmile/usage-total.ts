@@ -1,6 +1,7 @@
 // What the ledger counted for all subscribers together: compared with the bytes of the records that were acknowledged.
 import { Redis } from 'ioredis';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
+import { unpackCount } from '#policy/ledger/usage.ts';
 import type { Bytes } from '../radius/target.ts';
 import type { Subscribers } from './subscribers.ts';
 
@@ -14,13 +15,13 @@ export async function usageTotal(redisUrl: string, { tenantId, subscriptionIds }
     for (let first = 0; first < subscriptionIds.length; first += atOnce) {
       const pipeline = client.pipeline();
       for (const id of subscriptionIds.slice(first, first + atOnce)) {
-        pipeline.hmget(keys.usage(partitionOf(tenantId, id), tenantId, id), 'all:up', 'all:down');
+        pipeline.hgetBuffer(keys.usage(partitionOf(tenantId, id), tenantId, id), 'all');
       }
-      for (const [error, values] of (await pipeline.exec()) ?? []) {
+      for (const [error, counted] of (await pipeline.exec()) ?? []) {
         if (error) throw error;
-        const [up, down] = values as (string | null)[];
-        upBytes += Number(up ?? 0);
-        downBytes += Number(down ?? 0);
+        const all = unpackCount(counted as Buffer | null);
+        upBytes += all.upBytes;
+        downBytes += all.downBytes;
       }
     }
     return { upBytes, downBytes };

@@ -1,34 +1,27 @@
 // Accounting-Requests of sessions that start, report and stop, every record another one; with Class as a login would have given it.
-import { randomUUID } from 'node:crypto';
-import { makeClass, outcomeHash } from '#aaa-server/accounting/class.ts';
 import { attribute } from '#aaa-server/wire/attributes.ts';
 import { createPacketBuilder, type PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
 import { code } from '#aaa-server/wire/packet.ts';
-import { catalog } from '#ops/seed/demo.ts';
-import { formatOutcome } from '#policy/access/outcome.ts';
-import { partitionOf } from '#policy/ledger/keys.ts';
 import { strideOver } from './access-packets.ts';
 import { addAccessServer, addStation, subscriberAddress } from './access-server.ts';
+import { type Accounts, loginClass } from './login-class.ts';
 import type { MakePacket } from './packet-store.ts';
 
-export type AccountingPackets = {
+export type AccountingPackets = Accounts & {
   readonly secret: string;
   readonly perLine: number;
+  /** whole: Start, two interims, Stop. starts: sessions that stay open. */
+  readonly sessions: 'whole' | 'starts';
   /** Begins the id of every session: no two runs have one in common. */
   readonly run: string;
   /** Which sessions come before those of this run, so that it meets other subscribers. */
   readonly firstSession: number;
-  readonly tenantId: number;
-  /** Subscription of user0, user1, … */
-  readonly subscriptionIds: readonly number[];
-  /** Key of the Class attribute, hex. */
-  readonly classKey: string;
   /** Instant of every Start. */
   readonly startedAtS: number;
 };
 
-/** Start, two interims, Stop. */
+/** Of a whole session: Start, two interims, Stop. */
 export const recordsPerSession = 4;
 const interimS = 300;
 const status = { start: 1, stop: 2, interim: 3 } as const;
@@ -38,29 +31,21 @@ const radius = 1;
 const bytesPerRecord = { up: 1_000_003, down: 7_000_009 } as const;
 
 export function accountingPackets(options: AccountingPackets): MakePacket {
-  const { perLine, run, firstSession, tenantId, subscriptionIds, startedAtS } = options;
+  const { perLine, run, firstSession, subscriptionIds, startedAtS } = options;
   const secret = createSecret(Buffer.from(options.secret));
-  const classKey = Buffer.from(options.classKey, 'hex');
+  const classOf = loginClass(options);
   const builder = createPacketBuilder();
-  const sessionsPerLine = Math.ceil(perLine / recordsPerSession);
+  const each = options.sessions === 'whole' ? recordsPerSession : 1;
+  const sessionsPerLine = Math.ceil(perLine / each);
   let lastSession = -1;
   let lastClass: Buffer = Buffer.alloc(0);
 
   return ({ line, round, socket, identifier }, target, at) => {
-    const session = firstSession + line * sessionsPerLine + Math.floor(round / recordsPerSession);
-    const step = round % recordsPerSession;
+    const session = firstSession + line * sessionsPerLine + Math.floor(round / each);
+    const step = round % each;
     const user = strideOver(session, subscriptionIds.length);
-    const subscriptionId = subscriptionIds[user] ?? 0;
-    if (session !== lastSession) {
-      lastClass = makeClass(classKey, {
-        tenantId,
-        partition: partitionOf(tenantId, subscriptionId),
-        subscriptionId,
-        uuid: randomUUID().replaceAll('-', ''),
-        outcomeHash: outcomeOf(user),
-      });
-      lastSession = session;
-    }
+    if (session !== lastSession) lastClass = classOf(user);
+    lastSession = session;
     builder.begin(code.accountingRequest, identifier);
     builder.messageAuthenticator();
     builder.add(attribute.acctStatusType, statusOf(step));
@@ -77,12 +62,6 @@ export function accountingPackets(options: AccountingPackets): MakePacket {
     builder.data.copy(target, at, 0, builder.length());
     return step === 0 ? { length: builder.length(), up: 0, down: 0 } : { length: builder.length(), ...bytesPerRecord };
   };
-}
-
-/** What the login was answered: the seed's tariffs in turn. With another one enforcement would correct every session. */
-function outcomeOf(user: number): string {
-  const tariff = catalog[user % catalog.length];
-  return tariff ? outcomeHash(formatOutcome({ kind: 'accept', speed: tariff })) : '';
 }
 
 function statusOf(step: number): number {

@@ -48,15 +48,19 @@ export async function createLoad(options: LoadOptions): Promise<Load> {
     };
     const startedAt = performance.now();
     const repeating = setInterval(lines.repeatUnanswered, scanMs);
-    onFree = plan.perSecond === null ? keepFull(mayGo) : keepPace(plan.perSecond, startedAt, mayGo, () => running);
-    await until(plan.warmUpMs, () => exhausted);
+    onFree =
+      plan.perSecond === null
+        ? keepFull(mayGo)
+        : keepPace(plan.perSecond, startedAt, mayGo, () => running, plan.gentle);
+    const over = () => (plan.toTheEnd ? lines.waiting() === 0 : exhausted);
+    await until(plan.warmUpMs, over);
 
     lines.latencies.reset();
     const answeredBefore = lines.counts().answered;
     const cpuBefore = process.cpuUsage();
     const from = performance.now();
     options.onMeasuring();
-    await until(plan.measureMs, () => exhausted);
+    await until(plan.toTheEnd ? Number.POSITIVE_INFINITY : plan.measureMs, over);
     const measuredMs = performance.now() - from;
     const cpu = process.cpuUsage(cpuBefore);
     const answered = lines.counts().answered - answeredBefore;
@@ -95,6 +99,7 @@ export async function createLoad(options: LoadOptions): Promise<Load> {
     startedAt: number,
     mayGo: (line: number) => boolean,
     running: () => boolean,
+    gentle = false,
   ): (line: number) => void {
     const idle = createQueue(store.lines);
     let launched = 0;
@@ -107,7 +112,8 @@ export async function createLoad(options: LoadOptions): Promise<Load> {
         if (line === undefined) break;
         if (mayGo(line)) lines.launch(line, startedAt + (launched++ * 1000) / perSecond, now);
       }
-      setImmediate(turn);
+      if (gentle) setTimeout(turn, 1);
+      else setImmediate(turn);
     };
     turn();
     return idle.add;

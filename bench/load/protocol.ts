@@ -20,8 +20,12 @@ export type Preparation = {
 export type RunPlan = {
   readonly warmUpMs: number;
   readonly measureMs: number;
+  /** Ends when every line has sent all it has, however long that takes; else when the first one has, or the time is over. */
+  readonly toTheEnd?: true;
   /** Requests per second at even distances; null: every line sends its next request as soon as the last one is answered. */
   readonly perSecond: number | null;
+  /** With a pace: rest between requests instead of watching the clock; a millisecond late, but the core is free for others. */
+  readonly gentle?: true;
 };
 
 export type RunResult = {

@@ -147,7 +147,7 @@ function preparationOf(
   return {
     ...shape,
     port: target.acctPort,
-    packets: { kind: 'accounting', run, firstSession, startedAtS, perLine, ...target.accounts },
+    packets: { kind: 'accounting', sessions: 'whole', run, firstSession, startedAtS, perLine, ...target.accounts },
   };
 }
 

@@ -10,11 +10,11 @@ export type Setup = { readonly name: string; start(): Promise<Target>; readonly 
 
 /** `end` removes what the servers leave behind. */
 export function radiusSetups(
-  { folder, subscribers, quick }: BenchOptions,
+  { folder, subscribers, quick, profiles }: BenchOptions,
   say: (line: string) => void,
 ): { setups: readonly Setup[]; end(): Promise<void> } {
   const { one, onePort, chap, two, acctOne, acctTwo } = radiusCases();
-  const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say);
+  const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say, profiles);
   const peers = { folder, subscribers };
   const setups: Setup[] = quick
     ? [

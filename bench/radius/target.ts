@@ -1,5 +1,5 @@
 // A server under test, ours or a peer.
-import type { AccountingPackets } from '../load/accounting-packets.ts';
+import type { Accounts } from '../load/login-class.ts';
 
 export type Target = {
   readonly name: string;
@@ -9,8 +9,7 @@ export type Target = {
   readonly acctPort: number;
   /** What is certain when an Accounting-Response is sent. */
   readonly durability: string;
-  /** What goes into its accounting packets besides the load's own. */
-  readonly accounts: Pick<AccountingPackets, 'tenantId' | 'subscriptionIds' | 'classKey'>;
+  readonly accounts: Accounts;
   /** Resolves when this many records that were acknowledged since the last call are counted; null: this server counts nothing. */
   readonly whenCounted: ((records: number) => Promise<void>) | null;
   /** Bytes of all sessions since it started, as the server itself has them. */

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '#ops/runtime/clock.ts';
 import { messageOf } from '#ops/runtime/errors.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import { type AddressEvent, addressesEnd, beginning, liveAddresses, readAddresses } from '#policy/ledger/addresses.ts';
+import { type AddressEvent, addressesEnd, liveAddresses, readAddresses } from '#policy/ledger/addresses.ts';
 import { partitionCount } from '#policy/ledger/types.ts';
 import type { AddressInterval } from './address-index.ts';
 import type { AddressStore } from './address-store.ts';
@@ -47,15 +47,8 @@ export function createFollower(options: FollowerOptions): Follower {
   /** @returns whether the stream was read to its end. */
   async function readPartition(partition: number): Promise<boolean> {
     const position = store.position(partition);
-    if (position === '') {
-      // Entries that were trimmed before the first start are a gap like any other.
-      const first = await readAddresses(redis, partition, beginning, 1);
-      if (first.gap) await readAgain(partition);
-      else await take(partition, [], beginning);
-      return false;
-    }
-    const read = await readAddresses(redis, partition, position, entriesPerRead);
-    if (read.gap) {
+    const read = position === '' ? undefined : await readAddresses(redis, partition, position, entriesPerRead);
+    if (!read || read.gap) {
       await readAgain(partition);
       return false;
     }

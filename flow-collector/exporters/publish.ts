@@ -26,7 +26,7 @@ export function mergeTraffic(lists: readonly (readonly SenderTraffic[])[]): Send
 export type PublisherOptions = {
   redis: () => RedisClient | undefined;
   node: string;
-  traffic(): Promise<readonly SenderTraffic[]>;
+  traffic(): readonly SenderTraffic[];
   nowMs(): number;
   log: Logger;
   everyMs?: number;
@@ -40,7 +40,7 @@ export function createPublisher({ redis, node, traffic, nowMs, log, everyMs = 50
   async function publish(): Promise<void> {
     const client = redis();
     if (!client) return;
-    const all = await traffic();
+    const all = traffic();
     const known = all.filter(({ exporterId }) => exporterId !== 0);
     const strangers = all.filter(({ exporterId }) => exporterId === 0).slice(0, mostStrangers);
     try {
@@ -70,16 +70,16 @@ export function createPublisher({ redis, node, traffic, nowMs, log, everyMs = 50
 }
 
 /** Of exporters of tenants; those with most packets when there are many. */
-export function registerTrafficMetrics(registry: Registry, traffic: () => Promise<readonly SenderTraffic[]>): void {
+export function registerTrafficMetrics(registry: Registry, traffic: () => readonly SenderTraffic[]): void {
   const registers = [registry];
   const labelNames = ['exporter'] as const;
-  const owned = async () => (await traffic()).filter(({ tenantId }) => tenantId !== 0);
+  const owned = () => traffic().filter(({ tenantId }) => tenantId !== 0);
   new Gauge({
     name: 'lastmile_flow_exporters',
     help: 'Exporters of tenants that have sent flows since the start',
     registers,
-    async collect() {
-      this.set((await owned()).length);
+    collect() {
+      this.set(owned().length);
     },
   });
   const series = {
@@ -93,8 +93,8 @@ export function registerTrafficMetrics(registry: Registry, traffic: () => Promis
       help,
       labelNames,
       registers,
-      async collect() {
-        const shown = (await owned()).slice(0, mostInMetrics);
+      collect() {
+        const shown = owned().slice(0, mostInMetrics);
         this.reset();
         for (const one of shown) this.inc({ exporter: one.address }, one[name as keyof typeof series]);
       },
@@ -105,8 +105,8 @@ export function registerTrafficMetrics(registry: Registry, traffic: () => Promis
     help: 'When an exporter was last heard, seconds since 1970',
     labelNames,
     registers,
-    async collect() {
-      const shown = (await owned()).slice(0, mostInMetrics);
+    collect() {
+      const shown = owned().slice(0, mostInMetrics);
       this.reset();
       for (const { address, lastSeenMs } of shown) this.set({ exporter: address }, lastSeenMs / 1000);
     },

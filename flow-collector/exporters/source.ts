@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { Client } from 'pg';
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
+import { type Clock, systemClock } from '#ops/runtime/clock.ts';
 import { codeOf, messageOf } from '#ops/runtime/errors.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
@@ -16,12 +17,15 @@ export type ExporterSourceOptions = {
   /** They are different now. */
   onChange(settings: ExporterSettings): void;
   everyMs?: number;
+  clock?: Clock;
 };
 
 export type ExporterSource = Part & {
   current(): ExporterSettings;
   ready: ReadyCheck;
 };
+
+const believedEmptyMs = 600_000;
 
 type ExporterColumns = {
   tenant_id: string;
@@ -34,10 +38,11 @@ type ExporterColumns = {
 };
 
 export function createExporterSource(options: ExporterSourceOptions): ExporterSource {
-  const { databaseUrl, file, log, onChange, everyMs = 5000 } = options;
+  const { databaseUrl, file, log, onChange, everyMs = 5000, clock = systemClock } = options;
   let text = readFile(file, log);
   let settings = text === '' ? noExporters : (JSON.parse(text) as ExporterSettings);
   let trouble: string | null = 'exporters were not read yet';
+  let emptySinceMs: number | undefined;
   let client: Client | undefined;
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
@@ -63,6 +68,11 @@ export function createExporterSource(options: ExporterSourceOptions): ExporterSo
   async function look(): Promise<void> {
     try {
       const found = await readSettings(await connected());
+      if (isSuspicious(found)) {
+        if (!trouble) log.error('PostgreSQL has no exporters any more: those known stay for ten minutes');
+        trouble = 'PostgreSQL has no exporters any more: those known stay for ten minutes';
+        return;
+      }
       const now = JSON.stringify(found);
       if (now !== text) {
         await keep(now);
@@ -78,6 +88,13 @@ export function createExporterSource(options: ExporterSourceOptions): ExporterSo
       await client?.end().catch(() => undefined);
       client = undefined;
     }
+  }
+
+  /** None at all, where there were some: a database restored or mistaken would end the counting of everybody at once. */
+  function isSuspicious({ exporters }: ExporterSettings): boolean {
+    const vanished = exporters.length === 0 && settings.exporters.length > 0;
+    emptySinceMs = vanished ? (emptySinceMs ?? clock.monotonicMs()) : undefined;
+    return emptySinceMs !== undefined && clock.monotonicMs() - emptySinceMs < believedEmptyMs;
   }
 
   async function keep(content: string): Promise<void> {

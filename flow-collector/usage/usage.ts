@@ -1,6 +1,6 @@
 // The usage of one worker: what its flows add up to goes to its own log every second, and from there to the ledger.
 import path from 'node:path';
-import { type LedgerLog, type LedgerLogOptions, openLedgerLog } from '#ops/lanes/ledger-log.ts';
+import { type LedgerLog, type LedgerLogOptions, openLedgerLog, walFolder } from '#ops/lanes/ledger-log.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { FlowUsageRecord } from '#policy/ledger/types.ts';
 import { type Counters, counterPlaces } from '../counters.ts';
@@ -35,6 +35,11 @@ export type Usage = Part & {
 /** The folder of every log of flow usage. */
 export function flowWalRoot(dataFolder: string): string {
   return path.join(dataFolder, 'flow-wal');
+}
+
+/** The log of a worker. Its name is its id in the ledger, which must not be that of a log of aaa-server on the same node. */
+export function flowWalFolder(root: string, nodeUuid: string, worker: number): string {
+  return walFolder(root, `${nodeUuid}-flow`, worker);
 }
 
 const places = {

@@ -18,7 +18,7 @@ export type Programs = {
   of(template: Template, exporter: Exporter, nowMs: number): Program | undefined;
 };
 
-/** A compilation takes about 0.2 ms: a flood of new layouts may use a fiftieth of a core, and leaves the operator's exporters theirs. */
+/** A compilation takes about half a millisecond: a flood of new layouts may use a twentieth of a core, and leaves the operator's exporters theirs. */
 const newLayoutsPerSecond = 100;
 const newLayoutsBurst = 1000;
 

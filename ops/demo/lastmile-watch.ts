@@ -1,31 +1,39 @@
 // Looks at the running Lastmile every two seconds: what waits to be counted, whether flow-collector runs, whether the brake holds.
 import { messageOf } from '#ops/runtime/errors.ts';
 import type { Diary } from './isp/meters.ts';
+import { type FlowCounts, isReady, readBacklog, readFlowCounts } from './lastmile-metrics.ts';
 import type { Lastmile } from './stack/lastmile.ts';
 import type { Api, HeldBrake } from './tenant/api.ts';
 
 export type Watch = {
-  start(): void;
+  /** Resolves after the first look. */
+  start(): Promise<void>;
   stop(): void;
   /** As of the last look; null when aaa-server did not say. */
   backlogBytes(): number | null;
   flowRuns(): boolean;
-  brake(): HeldBrake | undefined;
+  /** What flow-collector has received of the run's routers since the first look. */
+  flows(): FlowCounts;
 };
 
 export type WatchOptions = {
-  readonly lastmile: Lastmile;
+  readonly lastmile: Pick<Lastmile, 'aaaUrl' | 'flowUrl'>;
   readonly api: Pick<Api, 'heldBrake' | 'confirmBrake'>;
   readonly diary: Diary;
+  /** Addresses of the run's routers. */
+  readonly exporters: readonly string[];
+  /** Between two looks; default 2 s. */
+  readonly everyMs?: number;
 };
 
-const everyMs = 2000;
 /** An operator reads before he confirms. */
 const confirmAfterLooks = 3;
 
-export function createWatch({ lastmile, api, diary }: WatchOptions): Watch {
+export function createWatch({ lastmile, api, diary, exporters, everyMs = 2000 }: WatchOptions): Watch {
   let backlog: number | null = null;
   let flow = false;
+  let flows: FlowCounts = { records: 0, lost: 0 };
+  let flowsBefore: FlowCounts | undefined;
   let brake: HeldBrake | undefined;
   let looks = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -44,38 +52,25 @@ export function createWatch({ lastmile, api, diary }: WatchOptions): Watch {
 
   async function look(): Promise<void> {
     [backlog, flow] = await Promise.all([readBacklog(lastmile.aaaUrl), isReady(lastmile.flowUrl)]);
+    if (flow) {
+      flows = await readFlowCounts(lastmile.flowUrl, exporters);
+      flowsBefore ??= flows;
+    }
     await operate().catch((error: unknown) => diary.note('trouble', `the API does not answer: ${messageOf(error)}`));
     if (!stopped) timer = setTimeout(() => void look(), everyMs);
   }
 
   return {
-    start: () => void look(),
+    start: look,
     stop() {
       stopped = true;
       clearTimeout(timer);
     },
     backlogBytes: () => backlog,
     flowRuns: () => flow,
-    brake: () => brake,
+    flows: () => ({
+      records: flows.records - (flowsBefore?.records ?? 0),
+      lost: flows.lost - (flowsBefore?.lost ?? 0),
+    }),
   };
-}
-
-/** Bytes of accounting records on disk that the ledger has not counted; null when aaa-server does not say. */
-export async function readBacklog(aaaUrl: string): Promise<number | null> {
-  try {
-    const response = await fetch(`${aaaUrl}/metrics`, { signal: AbortSignal.timeout(5000) });
-    const lines = (await response.text()).split('\n');
-    const values = lines.filter((line) => line.startsWith('lastmile_accounting_backlog_bytes{'));
-    return values.length === 0 ? null : values.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
-  } catch {
-    return null; // Away: shown as not told.
-  }
-}
-
-async function isReady(url: string): Promise<boolean> {
-  try {
-    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2000) })).ok;
-  } catch {
-    return false; // Not running.
-  }
 }

@@ -4,7 +4,7 @@ import { mapLimited } from '#ops/runtime/map-limited.ts';
 import type { Environment } from '#ops/runtime/settings.ts';
 import type { Progress } from '#ops/seed/progress.ts';
 import type { KnownSubscriber } from './isp/subscriber.ts';
-import { readBacklog } from './lastmile-watch.ts';
+import { readBacklog } from './lastmile-metrics.ts';
 import { askAtOnce } from './proof/usage-witness.ts';
 import { findRunning, type Lastmile } from './stack/lastmile.ts';
 import type { OwnStack } from './stack/own.ts';

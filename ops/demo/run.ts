@@ -6,6 +6,7 @@ import { createProgress } from '#ops/seed/progress.ts';
 import type { Arguments } from './arguments.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { createShow, type Show } from './screen/show.ts';
+import { timeText } from './screen/units.ts';
 import { createSimulation, type Simulation } from './simulation.ts';
 import { createOwnStack } from './stack/own.ts';
 import type { Summary } from './summarize.ts';
@@ -17,8 +18,15 @@ export async function runDemo(asked: Arguments): Promise<number> {
   const { durationS, json } = asked;
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   const say = json ? (line: string) => void process.stderr.write(`${line}\n`) : print;
+  const live = !json && process.stdout.isTTY === true;
   const troubles: string[] = [];
-  const own = createOwnStack({ environment: process.env, say, trouble: (text) => troubles.push(text) });
+  /** Takes what a supervisor says while the screen is there. */
+  let aside: ((line: string) => void) | undefined;
+  const own = createOwnStack({
+    environment: process.env,
+    say: (line) => (aside ?? say)(line),
+    trouble: (text) => troubles.push(text),
+  });
   const ending = new AbortController();
   let show: Show | undefined;
   let simulation: Simulation | undefined;
@@ -43,14 +51,23 @@ export async function runDemo(asked: Arguments): Promise<number> {
     const progress = json ? { show: () => undefined, end: () => undefined } : createProgress('subscribers ready');
     prepared = await prepare({ environment: process.env, subscribers: asked.subscribers, own, progress, say });
     ending.signal.throwIfAborted();
-    simulation = await createSimulation({ ...prepared, durationS, seed: Date.now(), troubles: () => troubles });
+    simulation = await createSimulation({
+      ...prepared,
+      durationS,
+      seed: Date.now(),
+      troubles: () => troubles,
+      ...(live ? {} : { listen: ({ atMs, text }) => say(`  ${timeText(atMs)}  ${text}`) }),
+    });
+    say('the routers introduce themselves to flow-collector, the access servers boot');
     await simulation.start();
-    show = createShow({ look: simulation.look, live: !json && process.stdout.isTTY === true, say });
+    show = createShow({ look: simulation.look, live, say });
     show.start();
+    aside = simulation.note;
     await untilOver(simulation, durationS, ending.signal);
     if (asked.picture !== null) writeFileSync(asked.picture, show.picture());
     const summary = await simulation.conclude();
     show.close();
+    aside = undefined;
     if (json) print(summaryJson(summary));
     else for (const line of summaryLines(summary)) print(line);
     return verdict(summary);
@@ -61,6 +78,7 @@ export async function runDemo(asked: Arguments): Promise<number> {
     return 1;
   } finally {
     show?.close();
+    aside = undefined;
     await simulation?.stop();
     if (prepared) await signOut(prepared.lastmile, prepared.tenant.token).catch(() => undefined);
     await own.stop();

@@ -3,21 +3,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#ops/runtime/errors.ts';
 import { createExporters } from './flow/exporters.ts';
 import { createIsp } from './isp/isp.ts';
-import { createDiary, createMeters } from './isp/meters.ts';
+import { createDiary, createMeters, type DemoEvent } from './isp/meters.ts';
 import { createSubscriber, type Subscriber } from './isp/subscriber.ts';
-import { createWatch, readBacklog } from './lastmile-watch.ts';
+import { type FlowCounts, knowsExporters, readBacklog } from './lastmile-metrics.ts';
+import { createWatch } from './lastmile-watch.ts';
 import { createLook, type Look } from './look.ts';
 import { findPlaces, routerOf, serverCount } from './places.ts';
 import type { Prepared } from './prepare.ts';
-import { usageWitness } from './proof/usage-witness.ts';
 import { hear, type Testimony, type Witness } from './proof/witness.ts';
+import { callWitnesses } from './proof/witnesses.ts';
 import { changeable } from './radius/weather.ts';
 import { createRandom } from './random.ts';
+import { wholeText } from './screen/units.ts';
 import { type Summary, summarize } from './summarize.ts';
 import { timeFactor } from './traffic/virtual-day.ts';
 
 export type Simulation = {
   readonly look: Look;
+  /** Notes what the supervisor of the processes says. */
+  note(line: string): void;
   start(): Promise<void>;
   /** Stops every session, asks the witnesses and sums up. */
   conclude(): Promise<Summary>;
@@ -28,6 +32,8 @@ export type SimulationOptions = Prepared & {
   /** null: until Ctrl-C. */
   readonly durationS: number | null;
   readonly seed: number;
+  /** Hears every event. */
+  listen?(event: DemoEvent): void;
   /** Things that went wrong outside of the simulation. */
   troubles(): readonly string[];
 };
@@ -36,17 +42,19 @@ const lostExports = 0.01;
 const historyEveryMs = 2000;
 const suspensionMs = 12_000;
 const patienceMs = 60_000;
+/** flow-collector reads every five seconds whose address is whose. */
+const knownPatienceMs = 20_000;
 
 export async function createSimulation(options: SimulationOptions): Promise<Simulation> {
   const { lastmile, tenant, api, known, durationS, troubles } = options;
   const random = createRandom(options.seed);
   const nowMs = () => performance.timeOrigin + performance.now();
-  const meters = createMeters(createDiary(nowMs));
+  const meters = createMeters(createDiary(nowMs, options.listen));
   const { diary } = meters;
   const factor = timeFactor(durationS);
   const subscribers = known.map((each) => createSubscriber(each, random));
   const places = await findPlaces(serverCount(subscribers.length), tenant.nas.coaPort, tenant.otherAddresses);
-  const watch = createWatch({ lastmile, api, diary });
+  const watch = createWatch({ lastmile, api, diary, exporters: places.routers });
   const exporters = createExporters({
     addresses: places.routers,
     to: lastmile.netflow,
@@ -73,6 +81,8 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
   });
   let notice = tenant.muted === null ? null : `no CoA will come: ${tenant.muted}`;
   let timer: NodeJS.Timeout | undefined;
+  let flowSawAll = false;
+  let sinceMs = 0;
   const look = createLook({
     isp,
     exported: exporters.counts,
@@ -81,16 +91,25 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
     factor,
     nowMs,
     backlogBytes: watch.backlogBytes,
-    flow: () => (watch.flowRuns() ? 'running' : 'not running'),
+    flow: () => (watch.flowRuns() ? flowText(watch.flows()) : 'not running'),
     notice: () => notice,
   });
 
   function suspend(subscriber: Subscriber): void {
     const { userName, subscriptionId } = subscriber;
-    api.suspend(subscriptionId, new Date(nowMs() + suspensionMs)).then(
-      () => diary.note('office', `the office suspends ${userName} for abuse, for ${suspensionMs / 1000} s`),
-      (error: unknown) => diary.note('trouble', `${userName} cannot be suspended: ${messageOf(error)}`),
-    );
+    diary.note('office', `the office suspends ${userName} for abuse, for ${suspensionMs / 1000} s`);
+    api
+      .suspend(subscriptionId, new Date(nowMs() + suspensionMs))
+      .catch((error: unknown) => diary.note('trouble', `${userName} cannot be suspended: ${messageOf(error)}`));
+  }
+
+  /** Flows of a router that flow-collector cannot place yet would be nobody's. */
+  async function routersAreKnown(): Promise<boolean> {
+    for (const endMs = nowMs() + knownPatienceMs; nowMs() < endMs; await delay(250)) {
+      exporters.announce();
+      if (await knowsExporters(lastmile.flowUrl, places.routers)) return true;
+    }
+    return false;
   }
 
   async function ask(witness: Witness): Promise<Testimony> {
@@ -100,10 +119,13 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
 
   return {
     look,
+    note: (line) => diary.note(/ended unexpectedly/.test(line) ? 'trouble' : 'change', line),
     async start() {
       await exporters.start();
+      await watch.start();
+      flowSawAll = watch.flowRuns() && (await routersAreKnown());
+      sinceMs = nowMs();
       await isp.start();
-      watch.start();
       timer = setInterval(look.remember, historyEveryMs);
     },
     async conclude() {
@@ -114,7 +136,15 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
       notice = 'waiting until Lastmile has counted everything';
       const endMs = nowMs() + patienceMs;
       while ((await readBacklog(lastmile.aaaUrl)) !== 0 && nowMs() < endMs) await delay(100);
-      const testimonies = [await ask(usageWitness(api))];
+      const { called, absent, close } = await callWitnesses({
+        lastmile,
+        api,
+        flowSawAll: flowSawAll && watch.flowRuns(),
+        facts: { tenantId: tenant.tenantId, sessionPrefix: isp.run, exporters: places.routers, sinceMs },
+      });
+      const testimonies: Testimony[] = [];
+      for (const witness of called) testimonies.push(await ask(witness));
+      await close();
       const errors = [...diary.troubles(), ...troubles()];
       return summarize({
         elapsedS,
@@ -124,6 +154,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
         view: { ...look.view(), throttled: online.throttled },
         exported: exporters.counts(),
         testimonies,
+        absent,
         errors,
       });
     },
@@ -134,6 +165,10 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
       await exporters.stop();
     },
   };
+}
+
+function flowText({ records, lost }: FlowCounts): string {
+  return lost === 0 ? `${wholeText(records)} received` : `${wholeText(records)} received, ${lost} datagrams missed`;
 }
 
 const interimMs = { least: 1000, most: 4000 };

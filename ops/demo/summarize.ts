@@ -36,6 +36,8 @@ export type Summary = {
     readonly lostBytes: number;
   };
   readonly testimonies: readonly Testimony[];
+  /** Who could not be asked, and why. */
+  readonly absent: readonly string[];
   readonly errors: readonly string[];
   readonly allBytesAccountedFor: boolean;
 };
@@ -48,6 +50,8 @@ export type SummarizeOptions = {
   readonly view: View;
   readonly exported: Readonly<RouterCounts>;
   readonly testimonies: readonly Testimony[];
+  /** Who could not be asked, and why. */
+  readonly absent: readonly string[];
   readonly errors: readonly string[];
 };
 
@@ -78,13 +82,14 @@ export function summarize(options: SummarizeOptions): Summary {
     reboots: { count: meters.reboots, sessionsLost: meters.sessionsLost },
     mishaps: { ...isp.mishaps },
     flows: {
-      collector: `flow-collector is ${view.flow}`,
+      collector: `flow-collector: ${view.flow}`,
       ...options.exported,
       exportedBytes: view.flowBytes,
       lostBytes: view.flowLostBytes,
     },
     testimonies,
+    absent: options.absent,
     errors: options.errors,
-    allBytesAccountedFor: testimonies.every(({ differences }) => differences.length === 0),
+    allBytesAccountedFor: testimonies.every(({ differences, problem }) => differences.length === 0 && problem === null),
   };
 }

@@ -30,6 +30,7 @@ export function summaryLines(summary: Summary): string[] {
       `${bytesText(flows.exportedBytes)} in ${wholeText(flows.records)} records of ${wholeText(flows.datagrams)} datagrams, ${flows.lost} of them lost on purpose; ${flows.collector}`,
     ),
     ...summary.testimonies.flatMap(testimonyLines),
+    ...summary.absent.map((text) => line('proof', text)),
     ...(accounting.unansweredBytes > 0
       ? [line('unanswered', `${bytesText(accounting.unansweredBytes)} in records that got no answer: counted or not`)]
       : []),
@@ -50,7 +51,8 @@ function inSnakeCase(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [named(key), inSnakeCase(item)]));
 }
 
-function testimonyLines({ witness, subscribers, expectedBytes, foundBytes, differences }: Testimony): string[] {
+function testimonyLines(testimony: Testimony): string[] {
+  const { witness, subscribers, expectedBytes, foundBytes, differences, problem } = testimony;
   const right = subscribers - differences.length;
   const shown = differences.slice(0, mostShown);
   return [
@@ -58,6 +60,7 @@ function testimonyLines({ witness, subscribers, expectedBytes, foundBytes, diffe
       'proof',
       `${witness} agrees for ${right} of ${subscribers} subscribers: ${wholeText(foundBytes)} bytes, expected ${wholeText(expectedBytes)}`,
     ),
+    ...(problem === null ? [] : [`    it did not answer in the end: ${problem}`]),
     ...shown.map(({ userName, expected, found }) => `    ${userName}: ${expected} expected, ${found} found`),
     ...(differences.length > shown.length ? [`    and ${differences.length - shown.length} more`] : []),
   ];

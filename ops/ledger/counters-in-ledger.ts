@@ -1,8 +1,8 @@
 // The counters that the ledger in Redis has for subscriptions of one partition, at one instant, and what it had applied by then.
 import type { RedisClient } from '#ops/stores/redis.ts';
-import type { ByteCount } from '#policy/fup/usage.ts';
 import { msOfId } from '#policy/ledger/history-lag.ts';
 import { keys } from '#policy/ledger/keys.ts';
+import { unpackUsage } from '#policy/ledger/usage.ts';
 import type { Counters } from './counters.ts';
 import type { Subscriber } from './subscribers.ts';
 
@@ -23,15 +23,16 @@ export async function countersInLedger(
   const transaction = redis.multi();
   transaction.hgetall(keys.lanes(partition));
   transaction.xrevrange(keys.accounted(partition), '+', '-', 'COUNT', 1);
-  for (const { tenantId, subscriptionId } of who) transaction.hgetall(keys.usage(partition, tenantId, subscriptionId));
+  for (const { tenantId, subscriptionId } of who)
+    transaction.hgetallBuffer(keys.usage(partition, tenantId, subscriptionId));
   const answers = ((await transaction.exec()) ?? []).map(([error, answer]) => {
     if (error) throw error;
     return answer;
   });
-  const [lanes, newest, ...usages] = answers as [Fields, [string, string[]][], ...Fields[]];
+  const [lanes, newest, ...usages] = answers as [Fields, [string, string[]][], ...Record<string, Buffer>[]];
   const newestId = newest[0]?.[0];
   return {
-    counters: usages.map(countersOf),
+    counters: usages.map(withBytes),
     upTo: lanesOf(lanes),
     newestMs: newestId === undefined ? undefined : msOfId(newestId),
   };
@@ -45,14 +46,7 @@ export function lanesOf(fields: Fields): Map<string, number> {
   return new Map(lanes.map(([wal, position]) => [wal, Number(position)]));
 }
 
-/** `<name>:up` and `<name>:down` in one; those without bytes are absent. */
-function countersOf(fields: Fields): Counters {
-  const counters = new Map<string, ByteCount>();
-  for (const field of Object.keys(fields)) {
-    const name = /^(all|(?:day|week|month):\d+):(?:up|down)$/.exec(field)?.[1];
-    if (name === undefined || counters.has(name)) continue;
-    const bytes = { upBytes: Number(fields[`${name}:up`] ?? 0), downBytes: Number(fields[`${name}:down`] ?? 0) };
-    if (bytes.upBytes + bytes.downBytes > 0) counters.set(name, bytes);
-  }
-  return counters;
+/** Those without bytes are absent. */
+function withBytes(fields: Readonly<Record<string, Buffer>>): Counters {
+  return new Map([...unpackUsage(fields)].filter(([, { upBytes, downBytes }]) => upBytes + downBytes > 0));
 }

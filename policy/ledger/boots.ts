@@ -30,14 +30,8 @@ export function createBoots(redis: Redis | Cluster, call: CallFunction, onProble
   }
 
   async function noteIn(partition: number, nasInstance: string, atMs: number): Promise<void> {
-    const names = [
-      keys.boots(partition),
-      keys.liveOfNas(partition, nasInstance),
-      keys.live(partition),
-      keys.enforce(partition),
-    ];
     const args = [tag(partition), nasInstance, atMs, closedPerCall];
-    while ((await call('accounting_boot', names, args)) === closedPerCall);
+    while ((await call('accounting_boot', [keys.boots(partition)], args)) === closedPerCall);
   }
 
   return {

@@ -115,14 +115,8 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
       const { partition } = lease;
       const answer = await call(
         'enforcement_close_forgotten',
-        [
-          leaseKey(partition),
-          keys.session(partition, tenantId, nasInstance, sessionId),
-          keys.live(partition),
-          keys.liveOfNas(partition, nasInstance),
-          keys.enforce(partition),
-        ],
-        [textOf(lease), tag(partition), incarnation, lastEventAtMs, enforcement.updatedAtMs],
+        [leaseKey(partition), keys.session(partition, tenantId, nasInstance, sessionId)],
+        [textOf(lease), tag(partition), incarnation, lastEventAtMs, enforcement.updatedAtMs, nasInstance],
       );
       return answer === 1;
     },

@@ -1,6 +1,7 @@
 // Applies batches of flow usage, and tells the ledger which meter counts a subscription.
 import type { CallFunction } from './call.ts';
 import { keys, partitionOf, tag } from './keys.ts';
+import { createPacker } from './packer.ts';
 import type { ApplyResult, FlowUsage, FlowUsageCall, Meter, Subscriber } from './types.ts';
 
 /** `record.entries` all belong to `record.partition`. */
@@ -8,8 +9,8 @@ export async function applyFlow(call: CallFunction, { lane, record }: FlowUsageC
   const { partition, receivedAtMs, entries } = record;
   const answer = await call(
     'flow_apply',
-    [keys.lanes(partition), keys.enforce(partition), keys.quarantine(partition), keys.accounted(partition)],
-    [lane.walId, lane.previous, lane.position, lane.generation, tag(partition), receivedAtMs, packed(entries)],
+    [keys.lanes(partition)],
+    [lane.walId, lane.generation, tag(partition), lane.previous, lane.position, receivedAtMs, packed(entries)],
   );
   const [kind, first, ...flags] = answer as [string, (number | string)?, ...string[]];
   switch (kind) {
@@ -38,24 +39,18 @@ export async function setMeter(
   await call('meter_set', [key], [meter === 'flow' ? 1 : 0, sinceMs ?? 0, tag(partition)]);
 }
 
-const entryBytes = 32;
-const high = 2 ** 48;
+const packer = createPacker();
 
-/** Tenant, subscription and slot in six octets each, up and down in seven, least octet first (lua/flow.lua). */
+/** Tenant, subscription and slot in six octets each, up and down in seven (lua/flow.lua). */
 function packed(entries: readonly FlowUsage[]): Buffer {
-  const bytes = Buffer.alloc(entries.length * entryBytes);
-  for (const [index, { tenantId, subscriptionId, slotFromMs, upBytes, downBytes }] of entries.entries()) {
-    const at = index * entryBytes;
-    bytes.writeUIntLE(tenantId, at, 6);
-    bytes.writeUIntLE(subscriptionId, at + 6, 6);
-    bytes.writeUIntLE(slotFromMs, at + 12, 6);
-    writeCount(bytes, upBytes, at + 18);
-    writeCount(bytes, downBytes, at + 25);
+  packer.begin();
+  for (const { tenantId, subscriptionId, slotFromMs, upBytes, downBytes } of entries) {
+    packer.skip(0);
+    packer.uint(tenantId, 6);
+    packer.uint(subscriptionId, 6);
+    packer.uint(slotFromMs, 6);
+    packer.uint(upBytes, 7);
+    packer.uint(downBytes, 7);
   }
-  return bytes;
-}
-
-function writeCount(bytes: Buffer, count: number, at: number): void {
-  bytes.writeUIntLE(count % high, at, 6);
-  bytes.writeUInt8(Math.floor(count / high), at + 6);
+  return packer.take();
 }

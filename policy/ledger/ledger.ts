@@ -1,6 +1,6 @@
 // The ledger: applies accounting records, and answers what was used and who is online. Rules: ops/docs/ledger.md.
 import type { Cluster, Redis } from 'ioredis';
-import { accountingArguments, accountingKeys } from './arguments.ts';
+import { type Applied, createApply } from './apply.ts';
 import { createBoots } from './boots.ts';
 import { createFunctionCaller } from './call.ts';
 import { applyFlow, setMeter } from './flow.ts';
@@ -54,6 +54,7 @@ export type LedgerOptions = {
 export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}): Ledger {
   const onProblem = options.onProblem ?? (() => {});
   const { call, load } = createFunctionCaller(redis, onProblem);
+  const applyAtOnce = createApply(call);
   const boots = createBoots(redis, call, onProblem);
 
   async function noteInDirectory(record: AccountingRecord, { change, incarnation, lastMs, subscription }: Applied) {
@@ -74,8 +75,7 @@ export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}
       // Every partition knows of the boot before its record has passed.
       if (restart) await boots.note(record.nasInstance, record.eventAtMs);
       const known = boots.known(record.nasInstance);
-      const answer = await call('accounting_apply', accountingKeys(record), accountingArguments(accounting, known));
-      const reply = replyOf(answer);
+      const reply = await applyAtOnce(accounting, known);
       if (!('change' in reply)) return reply;
       const newest = known.at(-1);
       if (reply.boots && newest !== undefined) await boots.noteIn(record.partition, record.nasInstance, newest);
@@ -112,41 +112,3 @@ export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}
 }
 
 const allPartitions = Array.from({ length: partitionCount }, (_, partition) => partition);
-
-type Applied = {
-  readonly crossed: boolean;
-  /** What the directory should say now: 'open', 'closed', or '' when it says so already. */
-  readonly change: string;
-  readonly incarnation: number;
-  readonly lastMs: number;
-  readonly subscription: number;
-  /** The call brought boots that the partition did not know. */
-  readonly boots: boolean;
-  readonly flags: readonly string[];
-};
-
-function replyOf(answer: unknown): Exclude<ApplyResult, { kind: 'applied' }> | Applied {
-  const [kind, first, change = '', incarnation = 0, lastMs = 0, subscription = 0, boots = 0, ...flags] = answer as [
-    string,
-    (number | string)?,
-    string?,
-    number?,
-    number?,
-    number?,
-    number?,
-    ...string[],
-  ];
-  switch (kind) {
-    case 'applied':
-      return { crossed: first === 1, change, incarnation, lastMs, subscription, boots: boots === 1, flags };
-    case 'duplicate':
-      return { kind };
-    case 'gap':
-      return { kind, stored: Number(first) };
-    case 'need_windows':
-      return { kind, sinceMs: Number(first) };
-    case 'quarantined':
-      return { kind, reason: String(first) };
-  }
-  throw new Error(`the ledger answered ${kind}`);
-}

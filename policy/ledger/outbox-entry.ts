@@ -1,5 +1,6 @@
 // One entry of the outbox: the columns of the table `accounting`, unpacked from what lua/outbox.lua packs.
-import { readState, uint } from './state.ts';
+import { readUint as uint } from './bytes.ts';
+import { readState } from './state.ts';
 import { type Meter, meters } from './types.ts';
 
 export type OutboxEntry = {

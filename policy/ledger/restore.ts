@@ -7,6 +7,7 @@ import { createFunctionCaller } from './call.ts';
 import { keys, partitionOf, tag } from './keys.ts';
 import { readState } from './state.ts';
 import type { ByteCount, Interval, Meter, Threshold, UsageWindows } from './types.ts';
+import { packCount } from './usage.ts';
 
 export type RestoredUsage = {
   readonly tenantId: number;
@@ -71,14 +72,14 @@ export function createRestore(redis: Redis | Cluster, token: string = randomUUID
       const { tenantId, subscriptionId, all, counts, windows, thresholds, meter, meterSinceMs } = usage;
       const partition = partitionOf(tenantId, subscriptionId);
       const fields = usageWindows.flatMap((kind) =>
-        counts[kind].flatMap(({ fromMs, ...count }) => counterFields(`${kind}:${fromMs}`, count)),
+        counts[kind].flatMap((count) => [`${kind}:${count.fromMs}`, packCount(count)]),
       );
       await call(
         'restore_usage',
         [keys.lanes(partition), keys.usage(partition, tenantId, subscriptionId)],
         [
           ...[token, windowsText(windows), thresholdsText(thresholds), meter === 'flow' ? 1 : 0, meterSinceMs ?? 0],
-          ...[...counterFields('all', all), ...fields],
+          ...['all', packCount(all), ...fields],
         ],
       );
     },
@@ -120,10 +121,6 @@ export function createRestore(redis: Redis | Cluster, token: string = randomUUID
       await call('restore_end', [keys.lanes(partition)], [token, ...[...positions].flat()]);
     },
   };
-}
-
-function counterFields(name: string, { upBytes, downBytes }: ByteCount): (string | number)[] {
-  return [`${name}:up`, upBytes, `${name}:down`, downBytes];
 }
 
 function incarnationOf(states: readonly string[]) {

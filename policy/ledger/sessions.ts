@@ -2,6 +2,7 @@
 import type { ChainableCommander, Cluster, Redis } from 'ioredis';
 import { keys } from './keys.ts';
 import { readLivePage } from './live.ts';
+import { readCounters } from './state.ts';
 import { type LiveSession, partitionCount } from './types.ts';
 
 export type SessionPage = { readonly sessions: readonly LiveSession[]; readonly nextCursor: string | null };
@@ -24,12 +25,10 @@ const fields = [
   'sid',
   'inc',
   'state',
+  'times',
+  'totals',
   'user',
   'started',
-  'last',
-  'stime',
-  'up',
-  'down',
   'src',
   'nasip',
   'port',
@@ -57,11 +56,11 @@ export async function readSessions(
 ): Promise<LiveSession[]> {
   if (sessionKeys.length === 0) return [];
   const pipeline: ChainableCommander = redis.pipeline();
-  for (const key of sessionKeys) pipeline.hmget(key, ...fields);
+  for (const key of sessionKeys) pipeline.hmgetBuffer(key, ...fields);
   const answers = (await pipeline.exec()) ?? [];
   return answers.flatMap(([error, values]) => {
     if (error) throw error;
-    return sessionOf(partition, values as readonly (string | null)[]) ?? [];
+    return sessionOf(partition, values as readonly (Buffer | null)[]) ?? [];
   });
 }
 
@@ -135,11 +134,15 @@ function matches(session: LiveSession, wanted: string): boolean {
   );
 }
 
+const nothing = Buffer.alloc(0);
+
 /** Undefined when the session is gone or closed. */
-function sessionOf(partition: number, values: readonly (string | null)[]): LiveSession | undefined {
-  const text = (name: (typeof fields)[number]) => values[fields.indexOf(name)] ?? '';
+function sessionOf(partition: number, values: readonly (Buffer | null)[]): LiveSession | undefined {
+  const bytes = (name: (typeof fields)[number]) => values[fields.indexOf(name)] ?? nothing;
+  const text = (name: (typeof fields)[number]) => bytes(name).toString('utf8');
   const number = (name: (typeof fields)[number]) => Number(text(name));
-  if (text('state') !== 'open') return undefined;
+  const counters = readCounters(bytes('times'), bytes('totals'));
+  if (text('state') !== 'open' || !counters) return undefined;
   return {
     tenantId: number('tenant'),
     subscriptionId: number('sub'),
@@ -150,10 +153,7 @@ function sessionOf(partition: number, values: readonly (string | null)[]): LiveS
     incarnation: number('inc'),
     userName: text('user'),
     startedAtMs: number('started'),
-    lastEventAtMs: number('last'),
-    sessionTimeS: text('stime') === '' ? null : number('stime'),
-    upBytes: number('up'),
-    downBytes: number('down'),
+    ...counters,
     sourceAddress: text('src'),
     nasIpAddress: text('nasip'),
     nasPort: text('port'),

@@ -1,4 +1,5 @@
 // The packed state of one incarnation of a session, as an outbox entry carries it (lua/outbox.lua) and a rebuild brings it back.
+import { readUint } from './bytes.ts';
 import { readDescribed } from './described.ts';
 
 export type SessionState = {
@@ -22,6 +23,25 @@ const times = 2;
 const totals = times + 61;
 const texts = totals + 40;
 
+export type SessionCounters = {
+  readonly lastEventAtMs: number;
+  readonly sessionTimeS: number | null;
+  readonly upBytes: number;
+  readonly downBytes: number;
+};
+
+/** What `times` and `totals` say of a session; undefined when they are cut off. */
+export function readCounters(timesPart: Buffer, totalsPart: Buffer): SessionCounters | undefined {
+  if (timesPart.length < totals - times || totalsPart.length < texts - totals) return undefined;
+  const timed = readUint(timesPart, 46, 5);
+  return {
+    lastEventAtMs: readUint(timesPart, 22, 6),
+    sessionTimeS: timed === 0 ? null : timed - 1,
+    upBytes: readUint(totalsPart, 0, 7),
+    downBytes: readUint(totalsPart, 7, 7),
+  };
+}
+
 /** Undefined for anything of another version, or cut off. */
 export function readState(bytes: Buffer): SessionState | undefined {
   if (bytes[0] !== version) return undefined;
@@ -30,24 +50,18 @@ export function readState(bytes: Buffer): SessionState | undefined {
   for (let text = 0; text < 3; text++) {
     if (bytes.length < at + 2) return undefined;
     const from = at + 2;
-    at = from + uint(bytes, at, 2);
+    at = from + readUint(bytes, at, 2);
     found.push(bytes.toString('latin1', from, at));
   }
   const { sessionId, userName, framedIp } = readDescribed(bytes.subarray(at));
   return {
     current: bytes[1] === 1,
-    incarnation: uint(bytes, times, 3),
-    next: uint(bytes, times + 3, 3),
-    firstAtMs: uint(bytes, times + 16, 6),
+    incarnation: readUint(bytes, times, 3),
+    next: readUint(bytes, times + 3, 3),
+    firstAtMs: readUint(bytes, times + 16, 6),
     classUuid: found[0] ?? '',
-    upTotal: uint(bytes, totals, 7),
-    downTotal: uint(bytes, totals + 7, 7),
+    upTotal: readUint(bytes, totals, 7),
+    downTotal: readUint(bytes, totals + 7, 7),
     ...{ sessionId, userName, framedIp },
   };
-}
-
-/** An unsigned number below 2^53, least octet first. */
-export function uint(bytes: Buffer, at: number, length: number): number {
-  if (length <= 6) return bytes.readUIntLE(at, length);
-  return bytes.readUIntLE(at, 6) + bytes.readUIntLE(at + 6, length - 6) * 2 ** 48;
 }

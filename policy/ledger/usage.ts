@@ -1,7 +1,9 @@
-// Reads the counters of a subscription in the windows that contain an instant.
+// The counters of a subscription: reads those of the windows that contain an instant, or all of a usage hash.
 import type { Cluster, Redis } from 'ioredis';
 import { usageWindows } from '../fup/rules.ts';
+import { readUint } from './bytes.ts';
 import { keys, partitionOf } from './keys.ts';
+import { createPacker } from './packer.ts';
 import type { ByteCount, Usage, UsageWindows } from './types.ts';
 
 /** `windows`: the last of each kind is the one asked for. */
@@ -13,10 +15,28 @@ export async function readUsage(
 ): Promise<Usage> {
   const names = ['all', ...usageWindows.map((kind) => `${kind}:${windows[kind].at(-1)?.fromMs ?? 0}`)];
   const key = keys.usage(partitionOf(tenantId, subscriptionId), tenantId, subscriptionId);
-  const values = await redis.hmget(key, ...names.flatMap((name) => [`${name}:up`, `${name}:down`]));
-  const count = (index: number): ByteCount => ({
-    upBytes: Number(values[2 * index] ?? 0),
-    downBytes: Number(values[2 * index + 1] ?? 0),
-  });
-  return { all: count(0), day: count(1), week: count(2), month: count(3) };
+  const [all, day, week, month] = await redis.hmgetBuffer(key, ...names);
+  return { all: unpackCount(all), day: unpackCount(day), week: unpackCount(week), month: unpackCount(month) };
+}
+
+/** Every counter of a usage hash by its name: `all`, `day:<start>`, `week:<start>`, `month:<start>`. */
+export function unpackUsage(fields: Readonly<Record<string, Buffer>>): Map<string, ByteCount> {
+  const names = Object.keys(fields).filter((name) => /^(?:all|(?:day|week|month):\d+)$/.test(name));
+  return new Map(names.map((name) => [name, unpackCount(fields[name])]));
+}
+
+const packer = createPacker();
+
+/** Up and down in seven octets each, as lua/usage.lua packs them. */
+export function packCount({ upBytes, downBytes }: ByteCount): Buffer {
+  packer.begin();
+  packer.uint(upBytes, 7);
+  packer.uint(downBytes, 7);
+  return packer.take();
+}
+
+/** Nothing stored is zero. */
+export function unpackCount(bytes: Buffer | null | undefined): ByteCount {
+  if (bytes?.length !== 14) return { upBytes: 0, downBytes: 0 };
+  return { upBytes: readUint(bytes, 0, 7), downBytes: readUint(bytes, 7, 7) };
 }

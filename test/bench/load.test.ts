@@ -86,6 +86,7 @@ t.test('accounting records are sessions in order, and their bytes are those of t
     accountingPackets({
       ...shape,
       secret: secretText,
+      sessions: 'whole',
       run: 'r1',
       firstSession: 7,
       tenantId: 1,

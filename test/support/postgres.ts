@@ -24,8 +24,9 @@ export async function startSharedPostgres(): Promise<{ environment: Record<strin
   return { environment: { TEST_DATABASE_URL: server.url }, stop: server.remove };
 }
 
-export async function startServer(parameters: Readonly<Record<string, string>> = {}) {
-  const folder = openDataFolder(mkdtempSync(path.join(tmpdir(), 'lastmile-postgres-')));
+/** @param parent where its data lies, in a folder of its own */
+export async function startServer(parameters: Readonly<Record<string, string>> = {}, parent = tmpdir()) {
+  const folder = openDataFolder(mkdtempSync(path.join(parent, 'lastmile-postgres-')));
   const server = createEmbeddedPostgres({
     folder,
     parameters,

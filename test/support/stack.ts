@@ -70,7 +70,7 @@ export async function startStack(t: Teardown, environment: Record<string, string
       return (await isReady(`${apiUrl}/readyz`)) && (await isReady(`${aaaAdminUrl}/healthz`));
     },
     () => `the stack is ready; it printed:\n${printed}`,
-    60_000,
+    180_000,
   );
 
   let token = '';

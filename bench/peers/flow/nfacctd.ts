@@ -4,6 +4,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePort } from '#ops/stores/embedded/ports.ts';
 import type { Collected, FlowCollector } from '../../flow/collector.ts';
+import { oneCore } from '../../machine/placement.ts';
 import { startCollector } from './child.ts';
 
 const configuration = path.join(import.meta.dirname, 'nfacctd.conf');
@@ -12,6 +13,7 @@ export function createNfacctd(folder: string, bufferBytes: number): FlowCollecto
   return {
     name: 'nfacctd',
     does: 'adds up by source address, in memory',
+    placement: oneCore(),
     async begin() {
       mkdirSync(folder, { recursive: true });
       const own = mkdtempSync(path.join(folder, 'nfacctd-'));

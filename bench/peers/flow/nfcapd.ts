@@ -4,12 +4,14 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { freePort } from '#ops/stores/embedded/ports.ts';
 import type { FlowCollector } from '../../flow/collector.ts';
+import { oneCore } from '../../machine/placement.ts';
 import { startCollector } from './child.ts';
 
 export function createNfcapd(folder: string, bufferBytes: number): FlowCollector {
   return {
     name: 'nfcapd',
     does: 'writes each flow to a file, uncompressed',
+    placement: oneCore(),
     async begin() {
       mkdirSync(folder, { recursive: true });
       const own = mkdtempSync(path.join(folder, 'nfcapd-'));

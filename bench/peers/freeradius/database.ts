@@ -15,8 +15,8 @@ export type RadiusDatabase = {
 const schema = '/etc/freeradius/3.0/mods-config/sql/main/postgresql/schema.sql';
 const atOnce = 5000;
 
-export async function startRadiusDatabase(subscribers: number): Promise<RadiusDatabase> {
-  const server = await startServer();
+export async function startRadiusDatabase(folder: string, subscribers: number): Promise<RadiusDatabase> {
+  const server = await startServer({}, folder);
   try {
     await withClient(server.url, (client) => fill(client, subscribers));
   } catch (error) {

@@ -26,7 +26,7 @@ export function startWithUsersFile({ folder, subscribers }: PeerOptions): Promis
 
 /** Its stock schema and queries over the same PostgreSQL that Lastmile embeds. */
 export async function startWithPostgres({ folder, subscribers }: PeerOptions): Promise<Target> {
-  const database = await startRadiusDatabase(subscribers);
+  const database = await startRadiusDatabase(folder, subscribers);
   try {
     const target = await startFreeradius({
       name: 'FreeRADIUS, PostgreSQL',

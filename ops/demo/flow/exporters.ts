@@ -1,6 +1,6 @@
 // The routers of a run, each exporting from its own loopback address.
 import { createSocket, type Socket } from 'node:dgram';
-import type { Random } from '../random.ts';
+import { type Random, wholeBetween } from '../random.ts';
 import { createRouter, type Router, type RouterCounts } from './router.ts';
 
 export type ExportersOptions = {
@@ -17,15 +17,19 @@ export type Exporters = {
   /** Over all routers. */
   counts(): RouterCounts;
   start(): Promise<void>;
+  /** Every router sends its template alone. */
+  announce(): void;
   stop(): Promise<void>;
 };
 
 export function createExporters({ addresses, to, failed, ...options }: ExportersOptions): Exporters {
   const sockets: Socket[] = [];
+  // Of its own in every run: sequence numbers and templates of an earlier one are another's.
+  const firstSource = wholeBetween(options.random, 1, 2 ** 24) * 256;
   const routers = addresses.map((_, place) =>
     createRouter({
       ...options,
-      sourceId: place + 1,
+      sourceId: firstSource + place,
       send: (datagram) => sockets[place]?.send(datagram, to.port, to.host),
     }),
   );
@@ -39,6 +43,9 @@ export function createExporters({ addresses, to, failed, ...options }: Exporters
     counts() {
       const sum = (key: keyof RouterCounts) => routers.reduce((total, { counts }) => total + counts[key], 0);
       return { datagrams: sum('datagrams'), records: sum('records'), lost: sum('lost') };
+    },
+    announce() {
+      for (const router of routers) router.announce();
     },
     async start() {
       for (const address of addresses) {

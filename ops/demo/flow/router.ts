@@ -10,6 +10,8 @@ export type RouterCounts = { datagrams: number; records: number; lost: number };
 
 export type Router = Tap & {
   readonly counts: Readonly<RouterCounts>;
+  /** Sends the template alone, as after a start. */
+  announce(): void;
   tick(nowMs: number): void;
 };
 
@@ -33,8 +35,12 @@ type Seen = {
 };
 type Waiting = { readonly record: DataRecord; readonly bytes: ByteCount; readonly subscriber: Subscriber };
 
-/** The active timeout of its flow cache. */
+/**
+ * The active timeout of its flow cache, which keeps a flow until Lastmile has had time to learn whose address it is: else a Start that
+ * the weather delays would make it nobody's.
+ */
 const exportEveryMs = { from: 3000, to: 5000 };
+const learningMs = 1000;
 const templateEveryMs = 5000;
 const dayMs = 86_400_000;
 
@@ -58,29 +64,31 @@ export function createRouter({ sourceId, lostShare, random, nowMs, send }: Route
   }
 
   /** The header tells the whole second that follows, and the uptime then: so the times of the flows are exact to the millisecond. */
+  function emit(atMs: number, records: readonly DataRecord[], withTemplate: boolean, lost: boolean): void {
+    const unixS = Math.ceil(atMs / 1000);
+    const header = { sysUptimeMs: unixS * 1000 - bootMs, unixS, sequence: sequence++, sourceId };
+    counts.datagrams++;
+    counts.records += records.length;
+    if (withTemplate) templateAtMs = atMs;
+    if (lost) counts.lost++;
+    else send(encodeExport(header, template, records, withTemplate));
+  }
+
   function flush(atMs: number): void {
     while (waiting.length > 0) {
       const size = random() < 0.8 ? mostRecords : wholeBetween(random, 1, mostRecords + 1);
       const batch = waiting.splice(0, size);
       const withTemplate = atMs - templateAtMs >= templateEveryMs;
-      const unixS = Math.ceil(atMs / 1000);
-      const header = { sysUptimeMs: unixS * 1000 - bootMs, unixS, sequence: sequence++, sourceId };
       const lost = !withTemplate && random() < lostShare;
-      counts.datagrams++;
-      counts.records += batch.length;
       for (const { subscriber, bytes } of batch) addBytes(lost ? subscriber.exportLost : subscriber.exported, bytes);
-      if (lost) {
-        counts.lost++;
-        continue;
-      }
-      if (withTemplate) templateAtMs = atMs;
       const records = batch.map(({ record }) => record);
-      send(encodeExport(header, template, records, withTemplate));
+      emit(atMs, records, withTemplate, lost);
     }
   }
 
   return {
     counts,
+    announce: () => emit(Math.floor(nowMs()), [], true, false),
     opened(session) {
       const atMs = Math.floor(nowMs());
       const address = Uint8Array.from(session.framedIp.split('.').map(Number));
@@ -96,10 +104,14 @@ export function createRouter({ sourceId, lostShare, random, nowMs, send }: Route
     },
     tick(nowMs) {
       const atMs = Math.floor(nowMs);
-      for (const flow of seen.values()) if (atMs >= flow.dueMs) tell(flow, atMs);
+      for (const flow of seen.values()) if (atMs >= flow.dueMs && isKnown(flow, atMs)) tell(flow, atMs);
       flush(atMs);
     },
   };
+}
+
+function isKnown({ session }: Seen, atMs: number): boolean {
+  return session.knownAtMs !== null && atMs >= session.knownAtMs + learningMs;
 }
 
 function conversationsOf(random: Random): [Conversation, ...Conversation[]] {

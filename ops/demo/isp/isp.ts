@@ -31,6 +31,8 @@ export type IspOptions = {
 };
 
 export type Isp = {
+  /** What the session ids of this run begin with. */
+  readonly run: string;
   readonly servers: readonly AccessServer[];
   readonly subscribers: readonly Subscriber[];
   readonly mishaps: Readonly<Mishaps>;
@@ -119,6 +121,7 @@ export function createIsp(options: IspOptions): Isp {
   }
 
   return {
+    run,
     servers,
     subscribers,
     mishaps,

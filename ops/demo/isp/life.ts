@@ -26,6 +26,7 @@ export type LifeDeps = {
 };
 
 const drainMs = 5000;
+const downMs = { from: 2500, to: 4000 };
 
 export function createLife({ random, nowMs, waiting, loseEverything, announce }: LifeDeps): Life {
   let phase: Phase = 'down';
@@ -57,7 +58,7 @@ export function createLife({ random, nowMs, waiting, loseEverything, announce }:
       if (phase === 'draining' && (!waiting() || atMs >= untilMs)) {
         loseEverything();
         phase = 'down';
-        untilMs = atMs + between(random, 1500, 3000);
+        untilMs = atMs + between(random, downMs.from, downMs.to);
       } else if (phase === 'down' && atMs >= untilMs) boot();
       else if (phase === 'booting' && atMs >= untilMs) phase = 'up';
     },

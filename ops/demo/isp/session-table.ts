@@ -4,11 +4,12 @@ import { isSameSpeed, type Speed, slowerOf } from '#policy/speed.ts';
 import type { Exchange } from '../radius/client.ts';
 import type { Decoded } from '../radius/packets.ts';
 import { between, type Random } from '../random.ts';
+import { msText } from '../screen/units.ts';
 import { createAddressPool } from './address-pool.ts';
 import { acceptedBy } from './log-in.ts';
 import type { Meters } from './meters.ts';
 import { accountingAttributes, note, type Session, type StatusType, type TerminateCause } from './session.ts';
-import type { Subscriber } from './subscriber.ts';
+import { isOver, type Subscriber } from './subscriber.ts';
 
 /** Sees the traffic of the sessions, as the router in front of the access server does. */
 export type Tap = { opened(session: Session): void; closed(session: Session): void };
@@ -55,10 +56,15 @@ export function createSessionTable(options: SessionTableOptions): SessionTable {
     account({
       attributes: accountingAttributes(session, status, nowMs(), cause),
       sent(atMs) {
-        session.reportedAtMs = atMs;
+        const { subscriber } = session;
+        const wasOver = isOver(subscriber);
         note(session, 'sent', totals);
+        if (!wasOver && isOver(subscriber)) subscriber.crossedAtMs = atMs;
       },
-      answered: () => note(session, 'acked', totals),
+      answered(_, atMs) {
+        session.knownAtMs ??= atMs;
+        note(session, 'acked', totals);
+      },
     });
   }
 
@@ -82,13 +88,13 @@ export function createSessionTable(options: SessionTableOptions): SessionTable {
         port,
         classes,
         startedAtMs: nowMs(),
+        knownAtMs: null,
         speed: speed ?? subscriber.tariffSpeed,
         carried: { up: 0, down: 0 },
         sent: { up: 0, down: 0 },
         acked: { up: 0, down: 0 },
         nextInterimMs: 0,
         endsAtMs: nowMs() + between(random, lifeMs.from, lifeMs.to),
-        reportedAtMs: 0,
       };
       sessions.set(session.id, session);
       subscriber.state = 'online';
@@ -108,14 +114,14 @@ export function createSessionTable(options: SessionTableOptions): SessionTable {
     },
     changeRate(session, speed) {
       const { subscriber } = session;
-      const { limitBytes, usedToday, sent } = subscriber;
-      const lagMs = nowMs() - session.reportedAtMs;
+      const { limitBytes, crossedAtMs } = subscriber;
       const rate = mikrotikRateLimit(speed);
-      if (isSlower(speed, session.speed) && limitBytes !== null && usedToday + sent.up + sent.down >= limitBytes) {
+      if (limitBytes !== null && crossedAtMs !== null && !subscriber.throttled && isSlower(speed, session.speed)) {
+        const lagMs = nowMs() - crossedAtMs;
         meters.crossings++;
         meters.lagMs.add(lagMs);
         const crossed = `${subscriber.userName} crossed ${limitBytes / 1e9} GB`;
-        meters.diary.note('crossing', `${crossed} → ${rate} in ${Math.round(lagMs)} ms`);
+        meters.diary.note('crossing', `${crossed} → ${rate} in ${msText(lagMs)}`);
       } else meters.diary.note('change', `${subscriber.userName} has ${rate} now`);
       session.speed = speed;
       subscriber.throttled = isSlower(speed, subscriber.tariffSpeed);

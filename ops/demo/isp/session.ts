@@ -11,6 +11,8 @@ export type Session = {
   /** As the Access-Accept gave it. */
   readonly classes: readonly Buffer[];
   readonly startedAtMs: number;
+  /** When its Start was acknowledged: Lastmile knows since then who has the address. */
+  knownAtMs: number | null;
   speed: Speed;
   /** Totals: carried, told in some record, told in an acknowledged one. */
   readonly carried: ByteCount;
@@ -19,8 +21,6 @@ export type Session = {
   nextInterimMs: number;
   /** The subscriber hangs up then. */
   endsAtMs: number;
-  /** When the last accounting datagram left: what enforcement reacts to. */
-  reportedAtMs: number;
 };
 
 export type StatusType = 'Start' | 'Interim-Update' | 'Stop';

@@ -42,6 +42,8 @@ export type Subscriber = KnownSubscriber & {
   mistypes: boolean;
   /** Slower than its tariff. */
   throttled: boolean;
+  /** When the record that reached its limit went out; null before, and when it was reached before the run. */
+  crossedAtMs: number | null;
 };
 
 export const demoPassword = 'pass123';
@@ -63,6 +65,7 @@ export function createSubscriber(known: KnownSubscriber, random: Random): Subscr
     nextLoginMs: 0,
     mistypes: false,
     throttled: false,
+    crossedAtMs: null,
   };
 }
 
@@ -71,4 +74,9 @@ function macAddress(random: Random): string {
   const maker = oneOf(random, ['48:A9:8A', 'CC:2D:E0', '50:C7:BF', '14:CC:20']);
   const octet = () => wholeBetween(random, 0, 256).toString(16).toUpperCase().padStart(2, '0');
   return `${maker}:${octet()}:${octet()}:${octet()}`;
+}
+
+/** Whether what it has reported, and used before, reaches its limit. */
+export function isOver({ limitBytes, usedToday, sent }: Subscriber): boolean {
+  return limitBytes !== null && usedToday + sent.up + sent.down >= limitBytes;
 }

@@ -1,4 +1,5 @@
 // One who has counted too: what it says of each subscriber, and what it must say if every byte was counted once.
+import { messageOf } from '#ops/runtime/errors.ts';
 import type { ByteCount, Subscriber } from '../isp/subscriber.ts';
 
 /** Both equal unless something sent was never answered: then nobody outside can know which of them it is. */
@@ -20,6 +21,8 @@ export type Testimony = {
   readonly expectedBytes: number;
   readonly foundBytes: number;
   readonly differences: readonly Difference[];
+  /** Why it could not be asked the last time; null when it answered. */
+  readonly problem: string | null;
 };
 
 /** What the accounting says in all: acknowledged at least, sent at most. */
@@ -59,10 +62,16 @@ export async function hear(
   const nothing: ByteCount = { up: 0, down: 0 };
   const found = new Map<number, ByteCount>();
   let doubtful = subscribers;
+  let problem: string | null = null;
   for (;;) {
-    const answers = await witness.read(doubtful);
-    for (const { subscriptionId } of doubtful) found.set(subscriptionId, answers.get(subscriptionId) ?? nothing);
-    doubtful = doubtful.filter((subscriber) => differing(subscriber) !== null);
+    try {
+      const answers = await witness.read(doubtful);
+      for (const { subscriptionId } of doubtful) found.set(subscriptionId, answers.get(subscriptionId) ?? nothing);
+      doubtful = doubtful.filter((subscriber) => differing(subscriber) !== null);
+      problem = null;
+    } catch (error) {
+      problem = messageOf(error);
+    }
     if (doubtful.length === 0 || nowMs() >= endMs) break;
     await pause();
   }
@@ -79,5 +88,6 @@ export async function hear(
     expectedBytes: subscribers.reduce((total, subscriber) => total + sum(witness.expected(subscriber).least), 0),
     foundBytes: [...found.values()].reduce((total, count) => total + sum(count), 0),
     differences: doubtful.flatMap((subscriber) => differing(subscriber) ?? []),
+    problem,
   };
 }

@@ -1,7 +1,7 @@
 // Lays a view out in lines of a given width and height: the figures above, an access server per row, the last events below.
 import type { DemoEvent } from '../isp/meters.ts';
 import { clip, justified, type Line, type Span, type Style, span } from './canvas.ts';
-import { bytesText, durationText, msText, rateText, sparkline, wholeText } from './units.ts';
+import { bytesText, durationText, msText, rateText, sparkline, timeText, wholeText } from './units.ts';
 import type { ServerView, View } from './view.ts';
 
 const labelWidth = 12;
@@ -15,7 +15,7 @@ const eventStyles: Readonly<Record<DemoEvent['kind'], Style>> = {
 
 export function layout(view: View, width: number, height: number): Line[] {
   const head = [titleOf(view, width), [], ...figures(view, width), [], headings()];
-  const footer: Line = [span(view.notice ?? 'Ctrl-C ends the run and proves that every byte was counted', 'dim')];
+  const footer: Line = [span(` ${view.notice ?? 'Ctrl-C ends the run and proves that every byte was counted'}`, 'dim')];
   // A blank line and at least three events stay below the access servers.
   const rows = Math.max(1, Math.min(view.servers.length, height - head.length - 6));
   const servers = view.servers.slice(0, rows).map(serverLine);
@@ -26,10 +26,11 @@ export function layout(view: View, width: number, height: number): Line[] {
 }
 
 function titleOf(view: View, width: number): Line {
+  const elapsed = durationText(Math.min(view.elapsedS, view.durationS ?? Number.POSITIVE_INFINITY));
   const of = view.durationS === null ? '' : ` of ${durationText(view.durationS)}`;
   return justified(
     [span(' LASTMILE  a living ISP', 'title')],
-    [span(`subscribers' time ${view.clock}, × ${view.factor}   ${durationText(view.elapsedS)}${of} `, 'title')],
+    [span(`subscribers' time ${view.clock}, × ${view.factor}   ${elapsed}${of} `, 'title')],
     width,
     'title',
   );
@@ -71,7 +72,7 @@ function figures(view: View, width: number): Line[] {
       span(`   difference ${bytesText(difference)} (${share.toFixed(1)} %)`, 'dim'),
     ]),
     row('Lastmile', [
-      span(`to be counted ${backlog}   flow: ${view.flow}   `),
+      span(`to count ${backlog}   flow: ${view.flow}   `),
       span(`mishaps on purpose ${view.mishaps}`, 'dim'),
     ]),
   ];
@@ -107,5 +108,5 @@ function serverLine(server: ServerView): Line {
 }
 
 function eventLine({ atMs, kind, text }: DemoEvent): Line {
-  return [span(` ${new Date(atMs).toTimeString().slice(0, 8)}  `, 'dim'), span(text, eventStyles[kind])];
+  return [span(` ${timeText(atMs)}  `, 'dim'), span(text, eventStyles[kind])];
 }

@@ -1,4 +1,4 @@
-// Shows a run while it goes on: a live screen on a terminal, elsewhere a line every five seconds and each event.
+// Shows a run while it goes on: a live screen on a terminal, elsewhere a line every five seconds.
 import type { Look } from '../look.ts';
 import { layout } from './layout.ts';
 import { progressLine } from './progress-line.ts';

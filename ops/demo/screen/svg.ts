@@ -24,6 +24,7 @@ export function toSvg(lines: readonly Line[], columns: number): string {
   const height = Math.ceil(lines.length * cell.height + 2 * margin);
   const rows = lines.map((line, row) => rowOf(line, margin + row * cell.height)).join('');
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14">
+<title>The screen of npm run demo</title>
 <rect width="${width}" height="${height}" rx="8" fill="#14171f"/>
 ${rows}</svg>
 `;

@@ -24,6 +24,11 @@ export function durationText(seconds: number): string {
   return hours > 0 ? `${hours}:${minutes}` : minutes;
 }
 
+/** Time of day here: 18:05:09. */
+export function timeText(atMs: number): string {
+  return new Date(atMs).toTimeString().slice(0, 8);
+}
+
 export function msText(ms: number | null): string {
   if (ms === null) return '–';
   if (ms < 10) return `${ms.toFixed(1)} ms`;

@@ -108,17 +108,20 @@ async function isPortFree(kind: 'tcp' | 'udp', port: number): Promise<boolean> {
   );
 }
 
+type LogEntry = { level?: unknown; process?: unknown; msg?: unknown; err?: { message?: unknown } };
+
+/** Of the log of a process what is an error; what else a process says is its last words, or a warning of Node. */
 function reportError(line: string, trouble: (text: string) => void): void {
+  const entry = logEntry(line);
+  if (!entry && line.trim() !== '' && !/^\((node:|Use )/.test(line)) trouble(line);
+  if (entry?.level !== 'error' && entry?.level !== 'fatal') return;
+  trouble(`${String(entry.process)}: ${String(entry.msg)}${entry.err ? ` (${String(entry.err.message)})` : ''}`);
+}
+
+function logEntry(line: string): LogEntry | undefined {
   try {
-    const entry = JSON.parse(line) as {
-      level?: unknown;
-      process?: unknown;
-      msg?: unknown;
-      err?: { message?: unknown };
-    };
-    if (entry.level !== 'error' && entry.level !== 'fatal') return;
-    trouble(`${String(entry.process)}: ${String(entry.msg)}${entry.err ? ` (${String(entry.err.message)})` : ''}`);
+    return line.startsWith('{') ? (JSON.parse(line) as LogEntry) : undefined;
   } catch {
-    trouble(line); // No log line of ours: what a dying process says.
+    return undefined; // Not a line of the log.
   }
 }

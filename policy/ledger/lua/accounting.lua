@@ -1,12 +1,12 @@
--- One accounting record into the ledger, once. Everything is decided before the first write: there is no rollback.
+-- Accounting records into the ledger, each once. Of each everything is decided before the first write: there is no rollback.
 local DAY = 86400000
 local WEEK = 7 * DAY
 local START_MS = 60000 -- so much a Start may differ from the beginning that Session-Time told
 local MOST_QUARANTINED = 10000
 
-local function quarantine(call, args, reason)
-  redis.call('XADD', call.keys.quarantine, 'MAXLEN', '~', MOST_QUARANTINED, '*', 'reason', reason, unpack(ledger.told(args)))
-  ledger.pass(call.lane)
+local function quarantine(call, lane, reason)
+  redis.call('XADD', call.keys.quarantine, 'MAXLEN', '~', MOST_QUARANTINED, '*', 'reason', reason, unpack(ledger.told(call)))
+  ledger.pass(lane)
   return { 'quarantined', reason }
 end
 
@@ -94,16 +94,12 @@ local function begin(call, current, where, session_key)
   return s
 end
 
--- KEYS and ARGV: policy/ledger/arguments.ts. → {'duplicate'}, {'gap', stored}, {'need_windows', since}, {'quarantined', reason} or
+-- → {'duplicate'}, {'gap', stored}, {'need_windows', since}, {'quarantined', reason} or
 -- {'applied', crossed, what the directory should say or '', incarnation, last event, subscription, new boots, flags...}
-local function apply(keys, args)
-  local lane = ledger.lane(keys[1], args)
-  local refused = ledger.refuse(lane)
+local function apply(call, lane)
+  local refused = ledger.refuse(lane, call.previous, call.position)
   if refused then return refused end
-  local call = ledger.parse(args)
-  call.lane = lane
-  call.keys = { live = keys[3], nas = keys[4], enforce = keys[5], quarantine = keys[6], boots = keys[7] }
-  if call.invalid then return quarantine(call, args, 'invalid_' .. call.invalid) end
+  if call.invalid ~= '' then return quarantine(call, lane, 'invalid_' .. string.match(call.invalid, '^[^=]*')) end
   if call.kind == 'on' or call.kind == 'off' then
     -- A boot counts nothing: it has no entry in the outbox.
     ledger.note_boots(call, { call.event })
@@ -111,19 +107,20 @@ local function apply(keys, args)
     return { 'applied', 0, '', 0, 0, 0, 0 }
   end
 
+  ledger.complete(call)
   call.st = session_time(call)
   local fresh
   call.boots, fresh = ledger.boots(call)
-  local current = ledger.load(keys[2])
+  local current = ledger.load(call.key)
   local s, where, list, after
   if current then s, where, list, after = ledger.place(current, call) end
   local first = not s
   if first then
-    if call.received - call.event > WEEK then return quarantine(call, args, 'too_old') end
-    s = begin(call, current, where, keys[2])
+    if call.received - call.event > WEEK then return quarantine(call, lane, 'too_old') end
+    s = begin(call, current, where, call.key)
   end
   local up, down, from = ledger.deltas(s, call, first)
-  if not up then return quarantine(call, args, 'counter_out_of_range') end
+  if not up then return quarantine(call, lane, 'counter_out_of_range') end
   if first and call.adopted and s.started < call.adopted then
     up, down = 0, 0
     ledger.flag(s, call, 'baseline')
@@ -132,7 +129,7 @@ local function apply(keys, args)
   if s.sub ~= 0 then
     counted = ledger.count(call, s, up, down, from)
     if counted.since then return { 'need_windows', counted.since } end
-    if counted.over then return quarantine(call, args, 'counter_out_of_range') end
+    if counted.over then return quarantine(call, lane, 'counter_out_of_range') end
     up, down = counted.up, counted.down
   end
 
@@ -140,19 +137,19 @@ local function apply(keys, args)
   if fresh then ledger.note_boots(call, {}) end
   if where == 'later' then
     ledger.bury(call, current)
-    ledger.remember(s, keys[2], list, #list, current)
+    ledger.remember(s, call.key, list, #list, current)
   elseif where == 'before' then
     current.next = s.inc + 1
-    ledger.remember(current, keys[2], list, after, s)
+    ledger.remember(current, call.key, list, after, s)
     ledger.save(current, call, false)
   end
   local another_day = math.floor(call.event / DAY) > math.floor(s.last / DAY)
   local class = s.uuid
   local newest = observe(s, call)
   local change
-  if s.key == keys[2] then
+  if s.key == call.key then
     change = settle(s, call, first) or another_day and s.state
-    if s.state == 'open' and (newest or change == 'open') then ledger.touch(call, s) end
+    if s.state == 'open' and change then ledger.touch(call, s) end
   else
     settle_old(s, call)
     if s.uuid ~= class then
@@ -164,12 +161,28 @@ local function apply(keys, args)
   local crossed = counted and counted.crossed
   if counted then ledger.write_usage(counted) end
   if crossed then ledger.event(call, 'crossed', s, call.event) end
-  ledger.emit(keys[8], lane, {
+  ledger.emit(call.keys.acct, lane, {
     meter = 'radius', kind = call.kind, part = 0, tenant = s.tenant, sub = s.sub, from = from, event = call.event,
     received = call.received, up = up, down = down, flags = call.flags,
-  }, ledger.told_session(s, call, s.key == keys[2]))
+  }, ledger.told_session(s, call, s.key == call.key))
   ledger.pass(lane)
   return { 'applied', crossed and 1 or 0, change or '', s.inc, s.last, s.sub, fresh and 1 or 0, unpack(call.flags) }
 end
 
-redis.register_function('accounting_apply', apply)
+-- KEYS lanes; ARGV WAL, generation, tag, records, then texts that records name by number
+-- → for each record its answer, or {'error', message}. A record that fails leaves the others alone: its lane refuses what follows it.
+local function apply_all(keys, args)
+  local lane, names = ledger.lane(keys[1], args[1], args[2]), ledger.names(args[3])
+  local packed, texts, answers, at = args[4], { unpack(args, 5) }, {}, 1
+  while at <= #packed do
+    local call
+    call, at = ledger.parse(packed, at, texts)
+    call.keys = names
+    local ok, answer = pcall(apply, call, lane)
+    answers[#answers + 1] = ok and answer or { 'error', type(answer) == 'table' and answer.err or tostring(answer) }
+  end
+  ledger.keep(lane)
+  return answers
+end
+
+redis.register_function('accounting_apply', apply_all)

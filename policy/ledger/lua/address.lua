@@ -4,7 +4,7 @@ local MOST_ENTRIES = 100000
 
 local function tell(call, s, v4, v6, pd, from, to)
   if v4 == '' and v6 == '' and pd == '' then return end
-  redis.call('XADD', 'address:' .. call.tag, 'MAXLEN', '~', MOST_ENTRIES, '*', 'tenant', s.tenant, 'sub', s.sub, 'ses', s.key,
+  redis.call('XADD', call.keys.address, 'MAXLEN', '~', MOST_ENTRIES, '*', 'tenant', s.tenant, 'sub', s.sub, 'ses', s.key,
     'inc', s.inc, 'v4', v4, 'v6', v6, 'pd', pd, 'from', from, 'to', to)
 end
 

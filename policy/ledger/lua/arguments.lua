@@ -1,35 +1,15 @@
--- The arguments of `accounting_apply` (policy/ledger/arguments.ts writes them) as a table; nothing is believed before it was checked.
-local TIME = 4102444800000 -- the year 2100
-local ID = 281474976710655
-local OCTETS = 4294967295
-
--- 1 to 4 the lane, texts 5 to 9, numbers 10 to 22 with their limits, then texts.
-local KIND, INSTANCE, UUID, PRINT, EVENT, NAS, LAST_REQUIRED, PEAK, SINCE = 6, 7, 8, 9, 10, 13, 14, 20, 22
-local METER, BOOTS, WINDOWS, THRESHOLDS, CAUSE, DESCRIBED = 23, 24, 25, 26, 27, 28
-local names = {
-  false, false, false, false, false, 'kind', 'inst', 'uuid', false,
-  'event', 'received', 'tenant', 'nas', 'sub', 'st', 'upoct', 'downoct', 'upgig', 'downgig', 'peak', 'adopted', 'since',
-  'meter', false, false, false, 'tcause',
-}
+-- Reads the records of `accounting_apply` (policy/ledger/arguments.ts packs them) as tables.
+-- length of the record; previous and own position; kind fingerprint; event received tenant nas sub; Session-Time, octets up and down,
+-- gigawords up and down (one more, 0: none); plan peak, adopted at (one more), meter since; meter (1: flow), numbers of the texts of
+-- windows and thresholds; lengths of the texts behind: what is wrong, kind of the end, Class uuid, boots, NAS instance, session key,
+-- `<tenant>:<subscription>`, description
+local RECORD = '<I4I7I7BI4I6I6I6I6I6I5I5I5I5I5I6I6I6BBBI2BBI2I2I2BI2'
+local kinds = { 'start', 'interim', 'stop', 'on', 'off' }
 -- The texts that describe a session, one behind the other as `<octets>:<text>`.
 local describing = { 'sid', 'loh', 'user', 'src', 'nasip', 'port', 'portid', 'fip', 'v6', 'pd', 'calling', 'called' }
-local limits = {
-  [10] = TIME, [11] = TIME, [12] = ID, [13] = ID, [14] = ID, [15] = OCTETS, [16] = OCTETS, [17] = OCTETS,
-  [18] = OCTETS, [19] = OCTETS, [20] = ID, [21] = TIME, [22] = TIME,
-}
 
--- The name of the first number that is none, if any.
-local function numbers(args, call)
-  for i = EVENT, SINCE do
-    local text = args[i]
-    local value = tonumber(text)
-    if value then
-      if value < 0 or value > limits[i] or value % 1 ~= 0 then return names[i] end
-      call[names[i]] = value
-    elseif text ~= '' or i <= LAST_REQUIRED or i == PEAK then
-      return names[i]
-    end
-  end
+local function maybe(number)
+  return number > 0 and number - 1 or nil
 end
 
 local function boots(text)
@@ -38,26 +18,35 @@ local function boots(text)
   return list
 end
 
-function ledger.parse(args)
+-- The record at `at` of `packed`, and where the next one begins. `texts`: what records name by number.
+function ledger.parse(packed, at, texts)
+  local size, previous, position, kind, print, event, received, tenant, nas, sub, st, upoct, downoct, upgig, downgig, peak, adopted,
+    since, flow, windows, thresholds, wrong, tcause, uuid, booted, inst, key, owner, described, next = struct.unpack(RECORD, packed, at)
+  local function text(length)
+    next = next + length
+    return length > 0 and string.sub(packed, next - length, next - 1) or ''
+  end
   local call = {
-    args = args, tag = args[5], kind = args[KIND], inst = args[INSTANCE], uuid = args[UUID], print = tonumber(args[PRINT]),
-    described = args[DESCRIBED], tcause = args[CAUSE], meter = args[METER], event = nil, received = nil, tenant = nil, nas = nil,
-    sub = nil, st = nil, upoct = nil, downoct = nil, upgig = nil, downgig = nil, peak = nil, adopted = nil, since = nil,
-    flags = {}, boots = nil, windows = nil, thresholds = nil, keys = nil, counted = false, lane = nil,
+    previous = previous, position = position, kind = kinds[kind], print = print, event = event, received = received, tenant = tenant,
+    nas = nas, sub = sub, st = maybe(st), upoct = maybe(upoct), downoct = maybe(downoct), upgig = maybe(upgig),
+    downgig = maybe(downgig), peak = peak, adopted = maybe(adopted), since = since, flow = flow == 1,
+    invalid = text(wrong), tcause = text(tcause), uuid = text(uuid), boots = boots(text(booted)), inst = text(inst), key = text(key),
+    owner = text(owner), described = text(described), windows = texts[windows], thresholds = texts[thresholds],
+    flags = {}, counted = false,
   }
-  if #args ~= DESCRIBED then error({ err = 'ERR the call has not its arguments' }) end
-  call.invalid = numbers(args, call)
-  if call.invalid then return call end
-  call.boots = boots(args[BOOTS])
-  call.windows = ledger.windows(args[WINDOWS])
-  call.thresholds = ledger.thresholds(args[THRESHOLDS])
+  return call, at + size
+end
+
+-- Reads what is only needed when the record is the next one of its lane.
+function ledger.complete(call)
+  call.windows = ledger.windows(call.windows)
+  call.thresholds = ledger.thresholds(call.thresholds)
   for i = 1, 3 do
     local window = call.windows[i]
     if (call.sub ~= 0 or window.since) and not (window.since and window.begins <= call.event and call.event < window.ends) then
       error({ err = 'ERR the last window does not contain the event' })
     end
   end
-  return call
 end
 
 -- Adds to `told` what describes the session, by name. Empty values say nothing.
@@ -72,24 +61,25 @@ function ledger.unpack_described(described, told)
   return told
 end
 
-local function add_described(described, fields)
-  local told = ledger.unpack_described(described, {})
+local function add(told, fields)
   for name, value in pairs(told) do fields[#fields + 1], fields[#fields + 2] = name, value end
   return told
 end
 
--- Field and value of everything the record says, for the quarantine.
-function ledger.told(args)
-  local fields = {}
-  for i = KIND, CAUSE do
-    if names[i] and args[i] ~= '' then fields[#fields + 1], fields[#fields + 2] = names[i], args[i] end
+-- Field and value of everything the record says, for the quarantine. `invalid` is `<field>=<value>` of what could not be packed.
+function ledger.told(call)
+  local told = { kind = call.kind, inst = call.inst, uuid = call.uuid, tcause = call.tcause, invalid = call.invalid }
+  for _, name in ipairs({ 'event', 'received', 'tenant', 'nas', 'sub', 'st', 'upoct', 'downoct', 'upgig', 'downgig' }) do
+    if call[name] then told[name] = ledger.text(call[name]) end
   end
-  add_described(args[DESCRIBED], fields)
+  local fields = {}
+  add(told, fields)
+  add(ledger.unpack_described(call.described, {}), fields)
   return fields
 end
 
-function ledger.describe(args, set)
-  set[#set + 1], set[#set + 2] = 'nas', args[NAS]
-  set[#set + 1], set[#set + 2] = 'inst', args[INSTANCE]
-  return add_described(args[DESCRIBED], set)
+function ledger.describe(call, set)
+  set[#set + 1], set[#set + 2] = 'nas', ledger.text(call.nas)
+  set[#set + 1], set[#set + 2] = 'inst', call.inst
+  return add(ledger.unpack_described(call.described, {}), set)
 end

@@ -29,27 +29,29 @@ function ledger.note_boots(call, instants)
   redis.call('HSET', call.keys.boots, call.inst, table.concat(texts, ','))
 end
 
--- Closes up to `most` sessions whose last event is not after the boot, at that event; answers how many there were.
+-- Closes sessions whose last event is not after the boot, at that event; answers how many of up to `most` were looked at.
 function ledger.close_booted(call, boot, most)
-  local found = redis.call('ZRANGEBYSCORE', call.keys.nas, '-inf', boot, 'LIMIT', 0, most)
+  local of_nas = call.keys.livenas .. call.inst
+  local found = redis.call('ZRANGEBYSCORE', of_nas, '-inf', boot, 'LIMIT', 0, most)
   for _, key in ipairs(found) do
     local s = ledger.load(key)
-    if s and s.state == 'open' then
+    if not s or s.state ~= 'open' then
+      redis.call('ZREM', of_nas, key)
+      redis.call('ZREM', call.keys.live, key)
+    elseif s.last > boot then
+      redis.call('ZADD', of_nas, s.last, key)
+    else
       ledger.close(call, s, 'boot', s.last)
       ledger.save(s, call, false)
-    else
-      redis.call('ZREM', call.keys.nas, key)
-      redis.call('ZREM', call.keys.live, key)
     end
   end
   return #found
 end
 
--- KEYS boots livenas live enforce; ARGV tag instance instant most → how many sessions were closed (`most`: call again)
-local function note(keys, args)
-  local call = { kind = 'on', tag = args[1], inst = args[2], boots = {} }
-  ledger.refuse_paused(call.tag)
-  call.keys = { boots = keys[1], nas = keys[2], live = keys[3], enforce = keys[4] }
+-- KEYS boots; ARGV tag instance instant most → how many sessions were looked at (`most`: call again)
+local function note(_, args)
+  local call = { keys = ledger.names(args[1]), inst = args[2], boots = {} }
+  ledger.refuse_paused(args[1])
   local instant = tonumber(args[3])
   if not instant or instant < 0 or instant % 1 ~= 0 then return redis.error_reply('ERR a boot instant is wrong') end
   ledger.note_boots(call, { instant })

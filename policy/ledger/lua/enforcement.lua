@@ -83,14 +83,14 @@ local function session(keys, args)
   return 'ok'
 end
 
--- KEYS lease session live livenas enforce; ARGV lease-text tag incarnation last-event updated
+-- KEYS lease session; ARGV lease-text tag incarnation last-event updated NAS-instance
 -- Closes a session that its access server no longer knows, as of its last event, unless anything happened to it meanwhile.
 local function close_forgotten(keys, args)
   if not standing(keys[1], args[1]) then return 0 end
-  local stored = redis.call('HMGET', keys[2], 'state', 'inc', 'last', 'eupd')
-  if stored[1] ~= 'open' or stored[2] ~= args[3] or stored[3] ~= args[4] or stored[4] ~= args[5] then return 0 end
-  local call = { tag = args[2], keys = { live = keys[3], nas = keys[4], enforce = keys[5] } }
   local s = ledger.load(keys[2])
+  if not s or s.state ~= 'open' or ledger.text(s.inc) ~= args[3] or ledger.text(s.last) ~= args[4] then return 0 end
+  if redis.call('HGET', keys[2], 'eupd') ~= args[5] then return 0 end
+  local call = { keys = ledger.names(args[2]), inst = args[6] }
   ledger.close(call, s, 'silent', s.last)
   ledger.save(s, call, false)
   return 1

@@ -33,7 +33,7 @@ ledger.windows = remember(function(text)
     if count == 1 or i > 3 then error({ err = 'ERR the windows of the call are wrong' }) end
     if count > 0 then
       window.since, window.begins, window.ends = window.edges[1], window.edges[count - 1], window.edges[count]
-      window.up, window.down = ledger.window_fields(i, window.texts[count - 1])
+      window.name = ledger.window_name(i, window.texts[count - 1])
       packed[#packed + 1], packed[#packed + 2] = window.edges[count - 2] or window.begins, window.begins
       packed[#packed + 1] = window.ends
     end
@@ -71,9 +71,8 @@ local read_limits = remember(function(packed)
   return list
 end)
 
-function ledger.window_fields(i, start)
-  local name = KINDS[i] .. start
-  return name .. ':up', name .. ':down'
+function ledger.window_name(i, start)
+  return KINDS[i] .. start
 end
 
 -- The meter as it is stored: `flow` counts, or RADIUS, since `since`; from `before` on the other did, and before that this one again.
@@ -105,7 +104,7 @@ end
 -- Merges the facts of a call into the stored ones (`meter`, `edges`, `limits`; false where there are none). Adds to `set` what changed;
 -- answers the meter, or nil when RADIUS counts and always has.
 function ledger.learn_facts(call, stored_meter, stored_edges, stored_limits, set)
-  local flow, since = call.meter == 'flow', call.since or 0
+  local flow, since = call.flow, call.since
   local n = #set
   local edges = call.windows.packed
   if edges and edges ~= stored_edges and (not stored_edges or call.event >= read_edges(stored_edges)[1].begins) then

@@ -19,8 +19,8 @@ local function read(packed)
 end
 
 -- A subscriber of the batch: its facts, and its counters as far as they are needed, as they become by the entries before.
-local function subscriber(known, tag, entry)
-  local key = 'use:' .. tag .. ':' .. ledger.text(entry.tenant) .. ':' .. ledger.text(entry.sub)
+local function subscriber(known, names, entry)
+  local key = names.use .. ledger.text(entry.tenant) .. ':' .. ledger.text(entry.sub)
   local found = known[key]
   if not found then
     local stored = redis.call('HMGET', key, 'meter', 'edges', 'limits')
@@ -42,62 +42,61 @@ end
 local function count(who, entry)
   if not ledger.flow_counts(who.meter, entry.slot) then return 'other_meter' end
   if not who.edges then return 'no_facts' end
-  local fields, at, begins = { 'all:up', 'all:down' }, {}, {}
+  local names, at, starts = { 'all' }, {}, {}
   for i = 1, 3 do
     local start = window_of(who.edges[i], entry.slot)
     if start then
-      local n = #fields
-      fields[n + 1], fields[n + 2] = ledger.window_fields(i, ledger.text(start))
-      at[i], begins[i] = n + 1, start
+      names[#names + 1] = ledger.window_name(i, ledger.text(start))
+      at[i], starts[i] = #names, start
     end
   end
   local wanted = {}
-  for _, field in ipairs(fields) do
-    if not who.now[field] then wanted[#wanted + 1] = field end
+  for _, name in ipairs(names) do
+    if not who.now[name] then wanted[#wanted + 1] = name end
   end
   if #wanted > 0 then
-    for i, value in ipairs(redis.call('HMGET', who.key, unpack(wanted))) do
-      who.now[wanted[i]] = { value = value and tonumber(value) or 0, fresh = not value, changed = false }
+    for i, stored in ipairs(redis.call('HMGET', who.key, unpack(wanted))) do
+      who.now[wanted[i]] = { packed = stored, fresh = not stored }
     end
   end
-  local had, has = {}, {}
-  for i, field in ipairs(fields) do
-    had[i] = who.now[field].value
-    has[i] = had[i] + (i % 2 == 1 and entry.up or entry.down)
-    if has[i] > ledger.MOST then return 'counter_out_of_range' end
+  local counters = {}
+  for i, name in ipairs(names) do
+    counters[i] = ledger.add(who.now[name].packed, entry.up, entry.down)
+    if not counters[i] then return 'counter_out_of_range' end
   end
-  for i, field in ipairs(fields) do who.now[field].value, who.now[field].changed = has[i], true end
-  for i, start in pairs(begins) do
-    if who.now[fields[at[i]]].fresh then ledger.begins(who, i, math.max(start, who.edges[i].begins)) end
+  for i, start in pairs(starts) do
+    if who.now[names[at[i]]].fresh then ledger.begins(who, i, math.max(start, who.edges[i].begins)) end
   end
-  entry.crossed = ledger.crosses(who.limits, at, had, has)
+  for i, name in ipairs(names) do who.now[name] = { packed = ledger.pack_count(counters[i]), changed = true } end
+  entry.crossed = ledger.crosses(who.limits, at, counters)
 end
 
 local function changed(who)
   local set = {}
-  for field, counter in pairs(who.now) do
-    if counter.changed then set[#set + 1], set[#set + 2] = field, counter.value end
+  for name, counter in pairs(who.now) do
+    if counter.changed then set[#set + 1], set[#set + 2] = name, counter.packed end
   end
   return set
 end
 
--- KEYS lanes enforce quarantine acct; ARGV lane (4) tag received entries
+-- KEYS lanes; ARGV WAL generation tag previous position received entries
 -- → {'duplicate'}, {'gap', stored}, {'quarantined', reason} or {'applied', crossed, flags...}
 local function apply(keys, args)
-  local lane = ledger.lane(keys[1], args)
-  local refused = ledger.refuse(lane)
+  local lane, names = ledger.lane(keys[1], args[1], args[2]), ledger.names(args[3])
+  local refused = ledger.refuse(lane, tonumber(args[4]), tonumber(args[5]))
   if refused then return refused end
-  local tag, received = args[5], tonumber(args[6])
+  local received = tonumber(args[6])
   local entries = received and received >= 0 and received <= TIME and read(args[7])
   if not entries then
-    redis.call('XADD', keys[3], 'MAXLEN', '~', MOST_QUARANTINED, '*', 'reason', 'invalid_flow_usage', 'kind', 'flow', 'received', args[6],
+    redis.call('XADD', names.quarantine, 'MAXLEN', '~', MOST_QUARANTINED, '*', 'reason', 'invalid_flow_usage', 'kind', 'flow', 'received', args[6],
       'entries', args[7])
     ledger.pass(lane)
+    ledger.keep(lane)
     return { 'quarantined', 'invalid_flow_usage' }
   end
   local known, answer, told = {}, { 'applied', 0 }, {}
   for _, entry in ipairs(entries) do
-    local why = count(subscriber(known, tag, entry), entry)
+    local why = count(subscriber(known, names, entry), entry)
     if why then
       entry.flags, entry.up, entry.down = { why }, 0, 0
       if not told[why] then told[why], answer[#answer + 1] = true, why end
@@ -110,16 +109,17 @@ local function apply(keys, args)
     ledger.write_usage(who)
   end
   for i, entry in ipairs(entries) do
-    ledger.emit(keys[4], lane, {
+    ledger.emit(names.acct, lane, {
       meter = 'flow', kind = 'flow', part = i - 1, tenant = entry.tenant, sub = entry.sub, from = entry.slot,
       event = entry.slot + QUARTER, received = received, up = entry.up, down = entry.down, flags = entry.flags,
     }, '')
     if entry.crossed then
       answer[2] = 1
-      ledger.tell(keys[2], 'crossed', entry.tenant, entry.sub, '', received)
+      ledger.tell(names.enforce, 'crossed', entry.tenant, entry.sub, '', received)
     end
   end
   ledger.pass(lane)
+  ledger.keep(lane)
   return answer
 end
 

@@ -1,22 +1,17 @@
--- The lane of a call: its place in the WAL, compared with the stored one and moved by the same call. The first four arguments of
--- a call are WAL, previous position, own position and generation.
+-- The lane of a call: its place in the WAL, compared with the stored one and moved by the same call.
 
 -- A field of the lane hash that is no WAL: bytes ever written to the outbox of the partition.
 local WRITTEN = ':written'
 -- Another: until when the partition is being rebuilt (ms), and by whom (lua/restore.lua).
 local PAUSED = ':paused'
 
-function ledger.lane(key, args)
-  local lane = {
-    key = key, wal = args[1], previous = tonumber(args[2]), position = tonumber(args[3]), generation = tonumber(args[4]),
-    stored = 0, written = 0,
-  }
-  local previous, position, generation = lane.previous, lane.position, lane.generation
-  if not previous or not position or previous < 0 or position <= previous or position > ledger.MOST or args[1] == '' then
-    error({ err = 'ERR a lane position is wrong' })
+function ledger.lane(key, wal, generation)
+  local lane = { key = key, wal = wal, generation = tonumber(generation), position = 0, stored = 0, written = 0, moved = false }
+  if wal == '' or #wal > 255 then error({ err = 'ERR a lane has no name' }) end
+  if not lane.generation or lane.generation < 0 or lane.generation > ledger.MOST then
+    error({ err = 'ERR a lane generation is wrong' })
   end
-  if not generation or generation < 0 or generation > ledger.MOST then error({ err = 'ERR a lane generation is wrong' }) end
-  local found = redis.call('HMGET', key, lane.wal, WRITTEN, PAUSED)
+  local found = redis.call('HMGET', key, wal, WRITTEN, PAUSED)
   if ledger.paused(found[3]) then error({ err = 'LEDGERPAUSED the partition is being rebuilt' }) end
   lane.stored, lane.written = tonumber(found[1] or '0'), tonumber(found[2] or '0')
   return lane
@@ -37,14 +32,22 @@ function ledger.refuse_paused(tag)
   end
 end
 
--- The answer to a call that is not the next one of its lane; nil to the next one.
-function ledger.refuse(lane)
-  if lane.position <= lane.stored then return { 'duplicate' } end
-  if lane.previous ~= lane.stored then return { 'gap', lane.stored } end
+-- The answer to a record that is not the next one of its lane; nil to the next one.
+function ledger.refuse(lane, previous, position)
+  if not previous or not position or previous < 0 or position <= previous or position > ledger.MOST then
+    error({ err = 'ERR a lane position is wrong' })
+  end
+  if position <= lane.stored then return { 'duplicate' } end
+  if previous ~= lane.stored then return { 'gap', lane.stored } end
+  lane.position = position
 end
 
 -- The record is in the ledger, or was quarantined.
 function ledger.pass(lane)
-  redis.call('HSET', lane.key, lane.wal, lane.position, WRITTEN, lane.written)
+  lane.stored, lane.moved = lane.position, true
 end
 
+-- Before the call ends.
+function ledger.keep(lane)
+  if lane.moved then redis.call('HSET', lane.key, lane.wal, ledger.text(lane.stored), WRITTEN, ledger.text(lane.written)) end
+end

@@ -4,7 +4,7 @@ local BITS32 = 4294967296
 ledger.MOST = 9007199254740991
 
 function ledger.text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- floor(bytes * part / whole) without leaving 2^53: bytes < 2^53, part ≤ 2^20, whole ≤ 2^42.

@@ -23,7 +23,7 @@ local function usage(keys, args)
   local set = {}
   ledger.learn_facts({
     windows = ledger.windows(args[2]), thresholds = ledger.thresholds(args[3]), event = 0,
-    meter = args[4] == '1' and 'flow' or 'radius', since = tonumber(args[5]),
+    flow = args[4] == '1', since = tonumber(args[5]),
   }, nil, nil, nil, set)
   redis.call('DEL', keys[2])
   redis.call('HSET', keys[2], unpack(args, 6))
@@ -37,8 +37,7 @@ local function session(keys, args)
   check(keys[1], args[1])
   local current = args[3] == '1'
   local call = {
-    tag = args[2], inst = args[7], args = args, kind = 'interim', event = 0,
-    keys = { live = 'live:' .. args[2], nas = 'livenas:' .. args[2] .. ':' .. args[7], enforce = 'enforce:' .. args[2] },
+    inst = args[7], event = 0, keys = ledger.names(args[2]),
   }
   local described, s = {}, nil
   for i = 8, #args do

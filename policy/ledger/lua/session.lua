@@ -1,6 +1,6 @@
 -- An incarnation of a session as a table, and the hash it lives in: `ses:` the current one, `old:` its tombstones.
--- What others read lies in fields of its own; what only the ledger needs in `times` and `totals`, packed into less than 64 octets
--- each so that Redis keeps the hash compact.
+-- What changes with every record lies in `times` and `totals`, packed (policy/ledger/state.ts reads them too) into less than 64 octets
+-- each so that Redis keeps the hash compact; the rest in fields of its own.
 local KEEP_MS = 9 * 86400000 -- longer than the 7 days after which an unknown record is refused, and than any WAL
 local SILENT_MS = 30 * 86400000
 local MOST_OLD = 8
@@ -51,9 +51,7 @@ function ledger.save(s, call, newest, described)
   s.times = struct.pack(TIMES, s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, (s.sat or -1) + 1, (s.stop or -1) + 1,
       (s.stime or -1) + 1, (s.cst or -1) + 1, s.upgig, s.downgig, began[s.began], why[s.why] or 0, state[s.state])
   s.totals = struct.pack(TOTALS, s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub)
-  local set = {
-    'times', s.times, 'totals', s.totals, 'last', s.last, 'up', s.up, 'down', s.down, 'stime', s.stime or '',
-  }
+  local set = { 'times', s.times, 'totals', s.totals }
   local n = #set
   for i = 1, #watched do
     local name = watched[i]
@@ -66,7 +64,7 @@ function ledger.save(s, call, newest, described)
     for name, value in pairs(described) do set[#set + 1], set[#set + 2] = name, value end
     ledger.addresses_told(call, s, described, set)
   end
-  if describes then ledger.addresses_told(call, s, ledger.describe(call.args, set), set) end
+  if describes then ledger.addresses_told(call, s, ledger.describe(call, set), set) end
   redis.call('HSET', s.key, unpack(set))
   if s.state == 'closed' then redis.call('PEXPIRE', s.key, KEEP_MS) end
 end
@@ -113,20 +111,18 @@ function ledger.name_old(s, old)
   s.olds = string.sub(string.gsub(';' .. s.olds, ';' .. inc .. ':;', ';' .. inc .. ':' .. old.uuid .. ';', 1), 2)
 end
 
--- `<prefix><tag>:<tenant>:<subscription>`; the arguments have the ids as texts already, unless the session is another's.
-local function key_of(prefix, call, s)
-  if s.tenant == call.tenant and s.sub == call.sub then
-    return prefix .. call.tag .. ':' .. call.args[12] .. ':' .. call.args[14]
-  end
-  return prefix .. call.tag .. ':' .. ledger.text(s.tenant) .. ':' .. ledger.text(s.sub)
+-- `<tenant>:<subscription>`: the record has it as text already, unless the session is another's.
+local function owner_of(call, s)
+  if s.tenant == call.tenant and s.sub == call.sub then return call.owner end
+  return ledger.text(s.tenant) .. ':' .. ledger.text(s.sub)
 end
 
 function ledger.usage_key(call, s)
-  return key_of('use:', call, s)
+  return call.keys.use .. owner_of(call, s)
 end
 
 local function members(call, s)
-  return key_of('subses:', call, s)
+  return call.keys.subses .. owner_of(call, s)
 end
 
 -- Tells enforcement. Whatever the bound cuts off unread, its sweep finds.
@@ -140,7 +136,7 @@ end
 
 -- How many sessions of a tenant are open, counted where they open and close.
 local function count_open(call, s, by)
-  redis.call('HINCRBY', 'online:' .. call.tag, ledger.text(s.tenant), by)
+  redis.call('HINCRBY', call.keys.online, ledger.text(s.tenant), by)
 end
 
 function ledger.index(call, s)
@@ -157,9 +153,10 @@ function ledger.open(call, s)
   ledger.event(call, 'opened', s, call.event)
 end
 
+-- Scores are an event that the session had, not always its last: it is brought up when it opens, once a day, and when somebody looks.
 function ledger.touch(call, s)
   redis.call('ZADD', call.keys.live, s.last, s.key)
-  redis.call('ZADD', call.keys.nas, s.last, s.key)
+  redis.call('ZADD', call.keys.livenas .. call.inst, s.last, s.key)
 end
 
 -- Out of them. `why`: stop, boot, silent or replaced; only a Stop is the NAS's own word.
@@ -167,7 +164,7 @@ function ledger.close(call, s, reason, stop)
   s.state, s.why, s.stop = 'closed', reason, stop
   count_open(call, s, -1)
   redis.call('ZREM', call.keys.live, s.key)
-  redis.call('ZREM', call.keys.nas, s.key)
+  redis.call('ZREM', call.keys.livenas .. call.inst, s.key)
   if s.sub ~= 0 then redis.call('SREM', members(call, s), s.key) end
   ledger.event(call, 'closed', s, stop)
   ledger.addresses_end(call, s, stop)
@@ -175,14 +172,18 @@ end
 
 -- A session that said nothing for a month is over. Each that opens may close two: lost Stops do not pile up.
 function ledger.close_silent(call)
-  local found = redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', call.received - SILENT_MS, 'LIMIT', 0, 2)
-  for _, key in ipairs(found) do
+  local silent = call.received - SILENT_MS
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', silent, 'LIMIT', 0, 2)) do
     local s = ledger.load(key)
-    redis.call('ZREM', call.keys.live, key)
-    if s and s.state == 'open' then
-      redis.call('ZREM', 'livenas:' .. call.tag .. ':' .. (redis.call('HGET', key, 'inst') or ''), key)
-      ledger.close(call, s, 'silent', s.last)
-      ledger.save(s, call, false)
+    local inst = redis.call('HGET', key, 'inst') or ''
+    if not s or s.state ~= 'open' then
+      redis.call('ZREM', call.keys.live, key)
+    elseif s.last > silent then
+      redis.call('ZADD', call.keys.live, s.last, key)
+    else
+      local other = { keys = call.keys, inst = inst }
+      ledger.close(other, s, 'silent', s.last)
+      ledger.save(s, other, false)
     end
   end
 end

@@ -1,6 +1,7 @@
--- The counters of a subscription: all time, and per window of the tenant's calendar (`<kind>:<start>:<up|down>`).
+-- The counters of a subscription, up and down packed: `all` for all time, and per window of the tenant's calendar `<kind>:<start>`.
 local DAY = 86400000
 local ALL = 9007199254740991 -- later than any event
+local COUNT = '<I7I7'
 -- How far behind the current window an older one is still kept: the previous one, and what a record a week late needs.
 local KEEP = { ['day:'] = 9 * DAY, ['week:'] = 16 * DAY, ['month:'] = 63 * DAY }
 -- Nothing older is kept in any window: what was sent before counts for all time only.
@@ -15,47 +16,75 @@ local function wanted(call, from)
   end
 end
 
--- Whether usage was below a threshold of a window and no longer is. `had` and `has` hold up and down of window i at `at[i]`.
-function ledger.crosses(limits, at, had, has)
+-- Whether usage was below a threshold of a window and no longer is. `counters[at[i]]` is the one of window i.
+function ledger.crosses(limits, at, counters)
   for _, limit in ipairs(limits) do
-    local up = at[limit.window]
-    if up then
-      local before = (limit.direction ~= 2 and had[up] or 0) + (limit.direction ~= 1 and had[up + 1] or 0)
-      local after = (limit.direction ~= 2 and has[up] or 0) + (limit.direction ~= 1 and has[up + 1] or 0)
+    local counter = counters[at[limit.window]]
+    if counter then
+      local before = (limit.direction ~= 2 and counter.had_up or 0) + (limit.direction ~= 1 and counter.had_down or 0)
+      local after = (limit.direction ~= 2 and counter.up or 0) + (limit.direction ~= 1 and counter.down or 0)
       if before < limit.bytes and limit.bytes <= after then return true end
     end
   end
   return false
 end
 
--- The shares of all windows: `fields`, what is added to each in `adds`, and where the last window of each kind stands in both.
+-- The names of all counters that the bytes are for, what is added to each, and where the last window of each kind stands among them.
 -- `before(edge, bytes)`: how many of the bytes count and lie before the edge.
 local function shares(call, up, down, from, before)
-  local fields, adds, last = { 'all:up', 'all:down' }, { before(ALL, up), before(ALL, down) }, {}
+  local names, ups, downs, last = { 'all' }, { before(ALL, up) }, { before(ALL, down) }, {}
   for i = 1, 3 do
     local window = call.windows[i]
-    local edges, more_up, more_down = window.edges, adds[1], adds[2]
+    local edges, more_up, more_down = window.edges, ups[1], downs[1]
     if from < window.begins then
       local up_before, down_before = before(edges[1], up), before(edges[1], down)
       for j = 1, #edges - 2 do
-        local ups, downs = before(edges[j + 1], up), before(edges[j + 1], down)
-        if ups > up_before or downs > down_before then
-          local n = #fields
-          fields[n + 1], fields[n + 2] = ledger.window_fields(i, window.texts[j])
-          adds[n + 1], adds[n + 2] = ups - up_before, downs - down_before
+        local up_after, down_after = before(edges[j + 1], up), before(edges[j + 1], down)
+        if up_after > up_before or down_after > down_before then
+          local n = #names + 1
+          names[n], ups[n], downs[n] = ledger.window_name(i, window.texts[j]), up_after - up_before, down_after - down_before
         end
-        up_before, down_before = ups, downs
+        up_before, down_before = up_after, down_after
       end
       more_up, more_down = more_up - up_before, more_down - down_before
     end
     if window.since then
-      local n = #fields
-      fields[n + 1], fields[n + 2] = window.up, window.down
-      adds[n + 1], adds[n + 2] = more_up, more_down
-      last[i] = n + 1
+      local n = #names + 1
+      names[n], ups[n], downs[n], last[i] = window.name, more_up, more_down, n
     end
   end
-  return fields, adds, last
+  return names, ups, downs, last
+end
+
+-- A stored counter with more added; nil when it is out of range.
+function ledger.add(stored, more_up, more_down)
+  local up, down = 0, 0
+  if stored then up, down = struct.unpack(COUNT, stored) end
+  if up + more_up > ledger.MOST or down + more_down > ledger.MOST then return nil end
+  return { had_up = up, had_down = down, up = up + more_up, down = down + more_down, fresh = not stored }
+end
+
+function ledger.pack_count(counter)
+  return struct.pack(COUNT, counter.up, counter.down)
+end
+
+-- Adds up all of them into `result`: what to set, which windows begin, whether a threshold is crossed. `over`: a sum is out of range.
+local function add_all(call, result, names, ups, downs, last, stored)
+  local set, counters = result.set, {}
+  local n = #set
+  for i = 1, #names do
+    local counter = ledger.add(stored[3 + i], ups[i], downs[i])
+    if not counter then
+      result.over = true
+      return
+    end
+    counters[i] = counter
+    set[n + 2 * i - 1], set[n + 2 * i] = names[i], ledger.pack_count(counter)
+  end
+  result.crossed = #call.thresholds > 0 and ledger.crosses(call.thresholds, last, counters)
+  for i, at in pairs(last) do
+    if counters[at].fresh then ledger.begins(result, i, call.windows[i].begins) end
+  end
 end
 
 -- What the record does to the usage of its subscription: reads and computes. Answers `since` when windows are wanted, `over` when a sum is
@@ -64,11 +93,11 @@ function ledger.count(call, s, up, down, from)
   local key, to = ledger.usage_key(call, s), call.event
   local result = { key = key, up = up, down = down, set = {}, crossed = false, begins = nil, since = nil, over = false }
   local function plain(edge, bytes) return ledger.before(edge, bytes, from, to) end
-  local fields, adds, last, stored
+  local names, ups, downs, last, stored
   local since = up + down > 0 and wanted(call, from)
   if up + down > 0 and not since then
-    fields, adds, last = shares(call, up, down, from, plain)
-    stored = redis.call('HMGET', key, 'meter', 'edges', 'limits', unpack(fields))
+    names, ups, downs, last = shares(call, up, down, from, plain)
+    stored = redis.call('HMGET', key, 'meter', 'edges', 'limits', unpack(names))
   else
     stored = redis.call('HMGET', key, 'meter', 'edges', 'limits')
   end
@@ -83,41 +112,18 @@ function ledger.count(call, s, up, down, from)
     result.up, result.down = metered(ALL, up), metered(ALL, down)
     if result.up + result.down < up + down then call.flags[#call.flags + 1] = 'other_meter' end
     if result.up + result.down == 0 then
-      fields, since = nil, nil
-    elseif fields then
-      fields, adds, last = shares(call, up, down, from, metered)
-      stored = redis.call('HMGET', key, 'meter', 'edges', 'limits', unpack(fields))
+      names, since = nil, nil
+    elseif names then
+      names, ups, downs, last = shares(call, up, down, from, metered)
+      stored = redis.call('HMGET', key, 'meter', 'edges', 'limits', unpack(names))
     end
   end
   if since then
     result.since = since
-  elseif fields then
-    ledger.add(result, fields, adds, stored, 3)
-    if not result.over then
-      result.crossed = #call.thresholds > 0 and ledger.crosses(call.thresholds, last, result.had, result.has)
-      for i, at in pairs(last) do
-        if not stored[at + 3] then ledger.begins(result, i, call.windows[i].begins) end
-      end
-    end
+  elseif names then
+    add_all(call, result, names, ups, downs, last, stored)
   end
   return result
-end
-
--- Adds up; `stored[offset + i]` is the counter of `fields[i]`. `over`: a sum is out of range.
-function ledger.add(result, fields, adds, stored, offset)
-  local set, had, has = result.set, {}, {}
-  local n = #set
-  for i = 1, #fields do
-    local before = stored[offset + i] and tonumber(stored[offset + i]) or 0
-    local after = before + adds[i]
-    if after > ledger.MOST then
-      result.over = true
-      return
-    end
-    had[i], has[i] = before, after
-    set[n + 2 * i - 1], set[n + 2 * i] = fields[i], after
-  end
-  result.had, result.has = had, has
 end
 
 -- A window gets its first bytes.
@@ -136,7 +142,7 @@ function ledger.write_usage(result)
     oldest[prefix] = begins - KEEP[prefix]
   end
   for _, field in ipairs(redis.call('HKEYS', result.key)) do
-    local name, start = string.match(field, '^(%l+:)(%d+):')
+    local name, start = string.match(field, '^(%l+:)(%d+)$')
     if name and oldest[name] and tonumber(start) < oldest[name] then redis.call('HDEL', result.key, field) end
   end
 end

@@ -20,6 +20,7 @@ import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { usageWindows } from '#policy/time.ts';
 import { recordOf } from '#test/aaa-server/accounting/records.ts';
+import { packedSession } from '#test/policy/ledger/packed-session.ts';
 import { redisForTest, type TestRedis } from '#test/support/redis.ts';
 
 export const tenantId = 1;
@@ -129,15 +130,15 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     if (!subscriptions.has(id)) subscribe(id);
     const partition = partitionOf(tenantId, id);
     const key = sessionKey(id);
-    const now = String(timer.nowMs());
     const empty = { desired: '', sent: '', acked: '', cause: '', eupd: '0' };
     const fields = {
       ...{ tenant: String(tenantId), sub: String(id), nas: '1', inst: '1', sid: `s${id}`, inc: '1', state: 'open' },
-      ...{ user: `user${id}`, started: now, last: now, stime: '0', up: '0', down: '0', src: '127.0.0.1' },
+      ...{ user: `user${id}`, started: String(timer.nowMs()), src: '127.0.0.1' },
       ...{ nasip: '127.0.0.1', port: '7', portid: 'ether1', fip: '10.0.0.7', calling: 'AA-BB', called: '' },
       ...{ loh: login === '' ? '' : outcomeHash(login), ...empty, ...change },
     };
-    await redis.hset(key, fields);
+    const packed = packedSession({ tenantId, subscriptionId: id, startedAtMs: timer.nowMs() });
+    await redis.hset(key, { ...fields, ...packed });
     await redis.sadd(keys.subscriptionSessions(partition, tenantId, id), key);
     await redis.zadd(keys.live(partition), timer.nowMs(), key);
     return entry(id, 'opened');

@@ -1,11 +1,9 @@
 // softflowd as the exporter: datagrams it sent once, kept as octets, and datagrams it sends now from a capture file.
-import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
 import t, { type Test } from 'tap';
 import { missing } from '#test/support/peers.ts';
+import { softflowd } from '#test/support/softflowd.ts';
 import { until } from '#test/support/wait.ts';
 import { ip4, ip6 } from './support/encode9.ts';
 import { createFlowReader } from './support/flows.ts';
@@ -122,23 +120,13 @@ async function exported(
   flows: number,
   more: readonly string[] = [],
 ) {
-  const folder = t.testdir();
-  const capture = path.join(folder, 'made.pcap');
-  writeFileSync(capture, pcap(made));
   const reader = createFlowReader({ capacity: 64 });
   const socket = createSocket('udp4');
   t.teardown(() => socket.close());
   socket.on('message', (datagram) => reader.read(datagram, Date.now()));
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
-  const target = `127.0.0.1:${socket.address().port}`;
-  const child = spawn(
-    'softflowd',
-    ['-d', '-r', capture, '-n', target, '-v', String(version), '-c', 'none', '-p', path.join(folder, 'pid'), ...more],
-    { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }, stdio: 'ignore' },
-  );
-  const [code] = await once(child, 'close');
-  t.equal(code, 0);
+  await softflowd(pcap(made), { port: socket.address().port, version }, more);
   await until(
     () => reader.flows.length >= flows,
     () => `${flows} flows came: ${reader.flows.length}`,

@@ -100,7 +100,7 @@ t.test('the screen fits', async (t) => {
     /399\.9\/s +answered in 1\.2 ms \(p50\) 987 ms \(p99\) +repeated 12345$/,
     /321 +CoA 456, acknowledged 455 +after 31 ms \(p50\) 84 ms \(p99\)/,
     /RADIUS 412 GB +flows 419 GB +difference 6\.70 GB \(1\.6 %\)/,
-    /to be counted 123 kB +flow: not running +mishaps on purpose 54321$/,
+    /to count 123 kB +flow: not running +mishaps on purpose 54321$/,
     /bras1 +127\.0\.1\.1 +1234 +40 +15\.4 Gbit\/s +1\.54 Gbit\/s +50\.2 +57/,
     /bras2 .* draining/,
     /user0 crossed 10 GB → 2M\/2M in 0 ms/,
@@ -258,6 +258,21 @@ t.test('witnesses', async (t) => {
     t.ok(wrong.asked.length > 5, 'they had their time');
   });
 
+  await t.test('who cannot be asked are asked again, and it is told', async (t) => {
+    const away = { ...witness([]), read: () => Promise.reject(new Error('away')) };
+    const heard = await hear(away, [reporter(1, { up: 0, down: 0 })], asking);
+    t.match(heard, { problem: 'away', differences: [{ userName: 'user1' }] });
+    let times = 0;
+    const back = {
+      ...witness([]),
+      async read() {
+        if (times++ === 0) throw new Error('away');
+        return new Map([[1, { up: 100, down: 1000 }]]);
+      },
+    };
+    t.match(await hear(back, [reporter(1, { up: 0, down: 0 })], asking), { problem: null, differences: [] });
+  });
+
   await t.test('of what was never answered may say either', async (t) => {
     const unsure = [reporter(1, { up: 7, down: 9 }, { up: 7, down: 20 })];
     for (const [down, count] of [
@@ -288,14 +303,17 @@ t.test('the summary', async (t) => {
     reboots: { count: 1, sessionsLost: 1 },
     mishaps: { lost: 1, doubled: 2, late: 3 },
     flows: {
-      collector: 'flow-collector is not running',
+      collector: 'flow-collector: not running',
       datagrams: 9,
       records: 99,
       lost: 1,
       exportedBytes: 20,
       lostBytes: 1,
     },
-    testimonies: [{ witness: 'the API', subscribers: 2, expectedBytes: 16, foundBytes: 16, differences: [] }],
+    testimonies: [
+      { witness: 'the API', subscribers: 2, expectedBytes: 16, foundBytes: 16, differences: [], problem: null },
+    ],
+    absent: [],
     errors: [],
     allBytesAccountedFor: true,
   };
@@ -309,11 +327,16 @@ t.test('the summary', async (t) => {
   }));
   const wrong = summaryLines({
     ...summary,
-    testimonies: [{ witness: 'the API', subscribers: 25, expectedBytes: 16, foundBytes: 17, differences }],
+    testimonies: [
+      { witness: 'the API', subscribers: 25, expectedBytes: 16, foundBytes: 17, differences, problem: 'ECONNREFUSED' },
+    ],
     errors: ['bras1 gets no answer to its accounting'],
     allBytesAccountedFor: false,
   });
-  t.match(wrong.join('\n'), /agrees for 0 of 25[\s\S]*user0: x expected, y found[\s\S]*and 5 more[\s\S]*error: bras1/);
+  t.match(
+    wrong.join('\n'),
+    /agrees for 0 of 25[\s\S]*did not answer in the end: ECONNREFUSED[\s\S]*user0: x expected, y found[\s\S]*and 5 more[\s\S]*error: bras1/,
+  );
   t.equal(wrong.at(-1), 'NOT all bytes are accounted for');
   t.match(JSON.parse(summaryJson(summary)), {
     all_bytes_accounted_for: true,

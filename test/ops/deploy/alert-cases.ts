@@ -48,6 +48,20 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     },
     quiet: { 'an upgrade': { series: { [of('process_start_time_seconds')]: '0x10 100x30' } } },
   },
+  LastmileNotReady: {
+    fires: {
+      series: { [ready('profile mirror')]: '1x5 0x30' },
+      atMinute: 25,
+      labels: { job: 'aaa-server', instance: 'aaa:9101', check: 'profile mirror' },
+      summary: 'aaa-server at aaa:9101 has not been ready for 15 minutes: profile mirror',
+    },
+    quiet: {
+      'what has an alert of its own': {
+        series: { [ready('redis')]: '0x40', [ready('usage history')]: '0x40' },
+        atMinute: 25,
+      },
+    },
+  },
   LastmileClockSet: {
     fires: {
       series: { [of('lastmile_wall_clock_steps_total')]: '0x10 1x30' },
@@ -86,16 +100,19 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   LastmileDiskFilling: {
     fires: {
       series: { [of('lastmile_accounting_disk_used_ratio')]: '0.7x5 0.8x30' },
-      labels: onAaa,
+      labels: { job: 'aaa-server', instance: 'aaa:9101' },
       summary: 'The data disk of aaa:9101 is 80% full',
     },
     quiet: { 'room enough': { series: { [of('lastmile_accounting_disk_used_ratio')]: '0.79x30' } } },
   },
   LastmileDiskFull: {
     fires: {
-      series: { [of('lastmile_accounting_disk_used_ratio')]: '0.96x30' },
-      labels: onAaa,
-      summary: 'The data disk of aaa:9101 is 96% full',
+      series: {
+        [of('lastmile_accounting_disk_used_ratio')]: '0.5x30',
+        [of('lastmile_flow_usage_disk_used_ratio', '', flow)]: '0.96x30',
+      },
+      labels: { job: 'flow-collector', instance: 'flow:9102' },
+      summary: 'The data disk of flow:9102 is 96% full',
     },
     quiet: { 'a disk that is only filling': { series: { [of('lastmile_accounting_disk_used_ratio')]: '0.9x30' } } },
   },
@@ -366,7 +383,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       },
       atMinute: 110,
       labels: { instance: 'aaa:9101', reason: 'wal_damaged' },
-      summary: 'The accounting log of aaa:9101 and the ledger do not fit together: wal_damaged',
+      summary: 'The log of aaa:9101 and the ledger do not fit together: wal_damaged',
     },
     quiet: {
       'found at a start long ago': {
@@ -700,10 +717,51 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       summary: 'flow:9102 gave up 600 flows in 10 minutes: spool_full',
     },
     quiet: {
+      'no ClickHouse by choice': {
+        series: { [of('lastmile_flow_rows_dropped_total', 'reason="no_clickhouse"', flow)]: '0+60x40' },
+        atMinute: 26,
+      },
       'what was dropped long ago': {
         series: { [of('lastmile_flow_rows_dropped_total', 'reason="spool_full"', flow)]: '0x2 50x40' },
         atMinute: 30,
       },
+    },
+  },
+  LastmileFlowUsageLost: {
+    fires: {
+      series: { [of('lastmile_flow_usage_dropped_bytes_total', '', flow)]: '0x14 0+1000000x20' },
+      atMinute: 25,
+      labels: { instance: 'flow:9102' },
+      summary: '10MB of flows at flow:9102 will never be counted',
+    },
+    quiet: {
+      'a loss long ago': {
+        series: { [of('lastmile_flow_usage_dropped_bytes_total', '', flow)]: '0x2 1000x40' },
+        atMinute: 25,
+      },
+    },
+  },
+  LastmileUnknownExporters: {
+    fires: {
+      series: { [of('lastmile_flow_dropped_total', 'reason="unknown_exporter"', flow)]: '0+1200x30' },
+      labels: { instance: 'flow:9102' },
+      summary: '20 datagrams of flows a second at flow:9102 come from routers of no tenant',
+    },
+    quiet: {
+      'a small router that was not entered': {
+        series: { [of('lastmile_flow_dropped_total', 'reason="unknown_exporter"', flow)]: '0+60x30' },
+      },
+    },
+  },
+  LastmileFlowAddressesFull: {
+    fires: {
+      series: { [of('lastmile_flow_addresses_full_total', '', flow)]: '0x10 60x60' },
+      atMinute: 60,
+      labels: onFlow,
+      summary: 'The index of addresses of flow:9102 is full: 60 addresses found no room',
+    },
+    quiet: {
+      'room enough': { series: { [of('lastmile_flow_addresses_full_total', '', flow)]: '0x60' }, atMinute: 60 },
     },
   },
 };

@@ -1,14 +1,4 @@
 // Which metrics the processes expose, and which of them a query names.
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-
-const root = path.resolve(import.meta.dirname, '../../..');
-
-export const hasFlowCollector = existsSync(path.join(root, 'flow-collector/main.ts'));
-
-/** A metric of a process that is not in the product yet: it is not looked for before the process is there. */
-export const isAwaited = (name: string) => !hasFlowCollector && name.startsWith('lastmile_flow_');
-
 /** Names that a query may use, from the `# TYPE` lines of an exposition. */
 export function exposedNames(exposition: string): string[] {
   return [...exposition.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type = '']) =>

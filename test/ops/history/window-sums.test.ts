@@ -6,6 +6,7 @@ import { readWindowSums } from '#ops/history/window-sums.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import type { AccountingRecord } from '#policy/ledger/types.ts';
+import { unpackUsage } from '#policy/ledger/usage.ts';
 import { seriesEdges } from '#policy/series.ts';
 import { type Calendar, windowOf } from '#policy/time.ts';
 import { shipAll } from '#test/aaa-server/outbox/harness.ts';
@@ -46,11 +47,11 @@ t.test('the history is the ledger', async (t) => {
 
   /** `<kind>:<start>` → [up, down], where there are bytes. */
   async function countersOf(subscriptionId: number): Promise<Map<string, [number, number]>> {
-    const fields = await redis.hgetall(keys.usage(partitionOf(tenantId, subscriptionId), tenantId, subscriptionId));
-    const names = Object.keys(fields).flatMap((name) => /^((?:day|week|month):\d+):up$/.exec(name)?.[1] ?? []);
-    const counts = names.map((name): [string, [number, number]] => [
+    const key = keys.usage(partitionOf(tenantId, subscriptionId), tenantId, subscriptionId);
+    const counters = [...unpackUsage(await redis.hgetallBuffer(key))].filter(([name]) => name !== 'all');
+    const counts = counters.map(([name, { upBytes, downBytes }]): [string, [number, number]] => [
       name,
-      [Number(fields[`${name}:up`]), Number(fields[`${name}:down`])],
+      [upBytes, downBytes],
     ]);
     return new Map(counts.filter(([, [up, down]]) => up + down > 0).sort());
   }

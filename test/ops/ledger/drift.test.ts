@@ -7,7 +7,8 @@ import { systemClock } from '#ops/runtime/clock.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { createOutbox } from '#policy/ledger/outbox.ts';
-import { partitionCount } from '#policy/ledger/types.ts';
+import { type ByteCount, partitionCount } from '#policy/ledger/types.ts';
+import { packCount, unpackCount } from '#policy/ledger/usage.ts';
 import { dayWindow, monthWindow, usageWindows } from '#policy/time.ts';
 import { folderForTest, redisClient, shipAll, shipperFor } from '#test/aaa-server/outbox/harness.ts';
 import { callOf, recordAt, zone } from '#test/policy/ledger/ledger-under-test.ts';
@@ -59,6 +60,10 @@ t.test('drift', async (t) => {
     ...{ redis, clickhouse, postgres, clock: systemClock, waitMs: 60_000, allTime: true, onProgress: () => {} },
   };
   const usageKey = (id: number) => keys.usage(partitionOf(tenantId, id), tenantId, id);
+  async function change(id: number, name: string, to: (count: ByteCount) => ByteCount): Promise<void> {
+    const count = unpackCount(await redis.hgetBuffer(usageKey(id), name));
+    await redis.hset(usageKey(id), name, packCount(to(count)));
+  }
 
   await t.test('rows that are on their way are waited for, but not for ever', async (t) => {
     await t.rejects(findDrift({ ...options, waitMs: 100 }), HistoryBehind);
@@ -93,10 +98,10 @@ t.test('drift', async (t) => {
 
   await t.test('every counter that differs is told', async (t) => {
     const today = dayWindow(nowMs, zone).fromMs;
-    await redis.hincrby(usageKey(1), `day:${today}:up`, 7);
-    await redis.hincrby(usageKey(2), 'all:down', -1);
+    await change(1, `day:${today}`, ({ upBytes, downBytes }) => ({ upBytes: upBytes + 7, downBytes }));
+    await change(2, 'all', ({ upBytes, downBytes }) => ({ upBytes, downBytes: downBytes - 1 }));
     const month = monthWindow(monthWindow(nowMs, zone, 1).fromMs - 1, zone, 1).fromMs;
-    await redis.hdel(usageKey(3), `month:${month}:up`, `month:${month}:down`);
+    await redis.hdel(usageKey(3), `month:${month}`);
     const { differences } = await findDrift(options);
     t.strictSame(
       differences
@@ -120,7 +125,7 @@ t.test('drift', async (t) => {
     await redis.del(usageKey(4));
     const lost = (await findDrift(options)).differences.filter(({ subscriptionId }) => subscriptionId === 4);
     t.strictSame([...new Set(lost.map(({ counter }) => counter.split(':')[0]))], ['all', 'day', 'month', 'week']);
-    await redis.hset(keys.usage(partitionOf(tenantId, 99), tenantId, 99), 'all:up', 5);
+    await redis.hset(usageKey(99), 'all', packCount({ upBytes: 5, downBytes: 0 }));
     const unknown = (await findDrift(options)).differences.filter(({ subscriptionId }) => subscriptionId === 99);
     t.match(unknown, [{ counter: 'all', ledger: { upBytes: 5 }, history: { upBytes: 0 } }]);
   });

@@ -212,7 +212,7 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
       await isp.flows(isp.flow(days * day, 1, 1));
     }
     const fields = await isp.redis.hkeys(keys.usage(partition, tenantId, 7));
-    t.ok(fields.length <= 3 + 2 * (1 + 11 + 4 + 4), `${fields.length} fields`);
+    t.ok(fields.length <= 3 + 1 + 11 + 4 + 4, `${fields.length} fields`);
     t.equal((await isp.usage(noon + 59 * day)).all.upBytes, 60);
   },
 };

@@ -458,7 +458,7 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
       );
     }
     const fields = await isp.redis.hkeys(keys.usage(partition, tenantId, 7));
-    t.ok(fields.length <= 2 * (1 + 11 + 4 + 4), `${fields.length} fields`);
+    t.ok(fields.length <= 3 + 1 + 11 + 4 + 4, `${fields.length} fields`);
     t.equal((await isp.usage(noon + 99 * day)).all.downBytes, 10_000);
   },
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Transform } from 'node:stream';
-import { createBrotliCompress, createDeflate, createGzip, createZstdCompress } from 'node:zlib';
+import { constants, createBrotliCompress, createDeflate, createGzip, createZstdCompress } from 'node:zlib';
 import type { Refusal } from './exception.ts';
 import { contentTypeOf } from './formats.ts';
 import type { AnswerEncoding, QueryRequest } from './request.ts';
@@ -19,16 +19,18 @@ export type Answer = {
   refuse(refusal: Refusal): void;
 };
 
+/** At their fastest: answers are made while they are sent. */
 const compressors: Readonly<Record<AnswerEncoding, () => Transform>> = {
   gzip: () => createGzip({ level: 1 }),
   deflate: () => createDeflate({ level: 1 }),
-  br: () => createBrotliCompress({ params: {} }),
-  zstd: createZstdCompress,
+  br: () => createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
+  zstd: () => createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
 };
 
 export function createAnswer(response: ServerResponse, request: QueryRequest, format: string): Answer {
   const tag = randomBytes(8).toString('hex');
   let compressor: Transform | undefined;
+  let finish: () => void = () => response.end();
   const gone = () => response.closed || response.destroyed;
 
   function begin(summary: Summary | undefined): void {
@@ -44,7 +46,7 @@ export function createAnswer(response: ServerResponse, request: QueryRequest, fo
     });
     if (!request.encoding) return;
     compressor = compressors[request.encoding]();
-    compressor.pipe(response);
+    compressor.once('end', () => finish()).pipe(response, { end: false });
   }
 
   return {
@@ -68,9 +70,9 @@ export function createAnswer(response: ServerResponse, request: QueryRequest, fo
       const block = `\r\n__exception__\r\n${tag}\r\n${refusal.text}${length} ${tag}\r\n__exception__\r\n`;
       // The connection breaks behind it, so that nobody takes half an answer for a whole one.
       const cut = () => response.write('', () => response.destroy());
-      if (!compressor) return void response.write(block, cut);
-      compressor.once('end', cut).unpipe(response);
-      compressor.on('data', (bytes) => response.write(bytes)).end(block);
+      finish = cut;
+      if (compressor) compressor.end(block);
+      else response.write(block, cut);
     },
   };
 }

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** An answer that cannot be streamed is held in memory, a few times: what the engine may give for one. */
-export const wholeResultBytes = 256 * 1024 * 1024;
+export const wholeResultBytes = 64 * 1024 * 1024;
 
 /** Settings that every new session has, as the engine's command line. */
 const sessionSettings: Readonly<Record<string, string>> = {

@@ -46,7 +46,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   async function textOf(sql: string): Promise<string> {
     const parts: Uint8Array[] = [];
     const emit = async (bytes: Uint8Array) => parts.push(bytes) > 0;
-    await command({ sql, format: 'TabSeparated', streamed: false, database: 'default', settings: {} }, emit);
+    await command(
+      { sql, format: 'TabSeparated', streamed: false, stateful: false, database: 'default', settings: {} },
+      emit,
+    );
     return Buffer.concat(parts).toString('utf8').trim();
   }
 
@@ -77,7 +80,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     version,
     async insert({ sql, request, signal }) {
       const { database, settings: own } = request;
-      const job = { sql, format: 'TabSeparated', streamed: false, database, settings: own };
+      const job = { sql, format: 'TabSeparated', streamed: false, stateful: false, database, settings: own };
       const result = await inserts.with(signal, (lane) => lane.run(job, async () => true));
       await tokens.sync();
       return result;
@@ -86,7 +89,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       const id = randomUUID();
       const { database, settings: own } = query.request;
       const { format, streamed } = query;
-      const job = { sql: `${query.sql}\n/* lastmile:${id} */`, format, streamed, database, settings: own };
+      const stateful = query.kind === 'other';
+      const job = { sql: `${query.sql}\n/* lastmile:${id} */`, format, streamed, stateful, database, settings: own };
       if (query.kind === 'kill') return command(job, query.emit);
       const result = await reads.with(query.signal, (lane) => killable(lane, job, id, query));
       if (query.kind === 'other') await tokens.sync();

@@ -8,6 +8,8 @@ export type Job = {
   readonly format: string;
   /** Whether chunks may be sent while it runs: only for formats whose chunks can be joined. */
   readonly streamed: boolean;
+  /** Whether it may be one that changes its session: SET, USE, CREATE TEMPORARY TABLE and their like. */
+  readonly stateful: boolean;
   readonly database: string;
   /** Settings and `param_*`, for this statement alone. */
   readonly settings: Readonly<Record<string, string>>;

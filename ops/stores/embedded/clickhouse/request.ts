@@ -73,10 +73,10 @@ function refuseUnsupported(query: URLSearchParams): void {
   }
 }
 
-/** In the order in which ClickHouse prefers them. */
+/** The cheapest for what they save first. */
 function encodingOf(accepted: string | undefined): AnswerEncoding | undefined {
   const names = (accepted ?? '').split(',').map((part) => part.split(';')[0]?.trim().toLowerCase());
-  return (['br', 'zstd', 'gzip', 'deflate'] as const).find((name) => names.includes(name));
+  return (['zstd', 'gzip', 'br', 'deflate'] as const).find((name) => names.includes(name));
 }
 
 function textOf(header: string | string[] | undefined): string | undefined {

@@ -10,6 +10,7 @@ import { type Body, type BodyLimits, readForm, receiveBody } from './body.ts';
 import type { Engine } from './engine.ts';
 import { ClickHouseException, refusalOf } from './exception.ts';
 import { isStreamed } from './formats.ts';
+import { headerOnce } from './header.ts';
 import { LanesFull } from './lanes.ts';
 import { type QueryRequest, readRequest } from './request.ts';
 import { readStatement, type Statement } from './statement.ts';
@@ -22,13 +23,16 @@ export type ClickHouseServerOptions = {
   limits?: BodyLimits;
 };
 
-export const defaultLimits: BodyLimits = { headBytes: 1024 * 1024, bodyBytes: 1024 * 1024 * 1024 };
+/** A statement as long as ClickHouse's own max_query_size, which is read on the thread that answers everybody; a gigabyte of rows. */
+export const defaultLimits: BodyLimits = { headBytes: 256 * 1024, bodyBytes: 1024 * 1024 * 1024 };
 
 export function createClickHouseServer(options: ClickHouseServerOptions): Server {
   const { engine, credentials, spoolFolder, limits = defaultLimits } = options;
   rmSync(spoolFolder, { recursive: true, force: true });
   mkdirSync(spoolFolder, { recursive: true, mode: 0o700 });
-  const hide = /\n?\/\* lastmile:[0-9a-f-]+ \*\/ ?|\/\S*\/spool\/[0-9a-f-]+/g;
+  // Our comment, and that rows come from a file of ours.
+  const hide =
+    /\n?\/\* lastmile:[0-9a-f-]+ \*\/|: \(in file\/uri \S*\/spool\/[0-9a-f-]+\)|: data for INSERT was parsed from file/g;
   const refusal = (error: unknown) => refusalOf(understood(error), engine.version, hide);
 
   async function answerQuery(message: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
@@ -70,7 +74,7 @@ export function createClickHouseServer(options: ClickHouseServerOptions): Server
       return { request: readRequest(message, query), body: await receiveBody(message, lead(query), limits) };
     }
     const form = await readForm(
-      await receiveBody(message, Buffer.alloc(0), { ...limits, headBytes: 16 * limits.headBytes }),
+      await receiveBody(message, Buffer.alloc(0), { ...limits, headBytes: 64 * limits.headBytes }),
       contentType,
     );
     const all = new URLSearchParams([...query, ...form]);
@@ -111,7 +115,10 @@ export function createClickHouseServer(options: ClickHouseServerOptions): Server
     const streamed = statement.kind === 'select' && isStreamed(format, sql, request.settings);
     const answer = createAnswer(response, request, format);
     const whole: Uint8Array[] = [];
-    const emit = streamed ? answer.write : async (bytes: Uint8Array) => whole.push(bytes) > 0;
+    const once = headerOnce(format);
+    const emit = streamed
+      ? (bytes: Uint8Array) => answer.write(once(bytes))
+      : async (bytes: Uint8Array) => whole.push(bytes) > 0;
     try {
       const { rows, bytes } = await engine.query({
         sql,

@@ -47,22 +47,28 @@ export function openEngineSession({ directory, engineArguments }: LaneSettings):
 
   async function streamed(job: Job, emit: (bytes: Uint8Array) => Promise<boolean>): Promise<JobResult> {
     const total = { rows: 0, bytes: 0 };
-    for await (const chunk of session.queryStream(job.sql, { format: job.format })) {
-      total.rows += chunk.numRows;
-      total.bytes += chunk.numBytes;
-      if (chunk.numBytes > 0 && !(await emit(chunk.raw()))) break;
+    let complete = false;
+    try {
+      for await (const chunk of session.queryStream(job.sql, { format: job.format })) {
+        total.rows += chunk.numRows;
+        total.bytes += chunk.numBytes;
+        if (chunk.numBytes > 0 && !(await emit(chunk.raw()))) return total;
+      }
+      complete = true;
+      return total;
+    } finally {
+      // The engine lets go of a stream that failed or was left only when the session's next statement comes.
+      if (!complete) await session.queryAsync('SELECT 1');
     }
-    return total;
   }
 
   return {
     async run(job, emit) {
-      const stateful = Object.keys(job.settings).length > 0 || /^\s*(SET|USE|CREATE\s+TEMPORARY)\b/i.test(job.sql);
       try {
         await prepare(job);
         return await (job.streamed ? streamed(job, emit) : whole(job, emit));
       } finally {
-        if (stateful) renew();
+        if (job.stateful || Object.keys(job.settings).length > 0) renew();
       }
     },
     close: () => session.close(),

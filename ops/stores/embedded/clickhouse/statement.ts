@@ -23,15 +23,14 @@ export function readStatement(source: string): Statement {
     const word = token.text.toUpperCase();
     if (word === 'INFILE') return refuse(NOT_IMPLEMENTED, 'FROM INFILE is not allowed here: send the rows as the body');
     if (word === 'SELECT' || word === 'WITH') break;
-    if (word === 'VALUES') return insertOf(source, tokens, token, 'Values', token.end);
     const before = tokens.at(-2);
     // The words before these two are INSERT, mostly INTO, and the table.
     const named = tokens.length > (/^into$/i.test(tokens[1]?.text ?? '') ? 4 : 3);
     if (before && named && before.depth === 0 && before.text.toUpperCase() === 'FORMAT') {
       return insertOf(source, tokens, before, token.text, dataStart(source, token.end));
     }
+    if (word === 'VALUES') return insertOf(source, tokens, token, 'Values', token.end);
   }
-  if (tokens.length === 0) return refuse(SYNTAX_ERROR, 'Empty query');
   if (first === 'INSERT')
     for (const token of tokensOf(source, tokens.at(-1)?.end, tokens.at(-1)?.depth)) tokens.push(token);
   return plain(source, tokens, first);
@@ -40,6 +39,7 @@ export function readStatement(source: string): Statement {
 function plain(source: string, tokens: readonly Token[], first: string): Statement {
   const semicolon = tokens.findIndex(({ text, kind }) => kind === 'mark' && text === ';');
   const own = semicolon < 0 ? tokens : tokens.slice(0, semicolon);
+  if (own.length === 0) return refuse(SYNTAX_ERROR, 'Empty query');
   if (tokens.slice(own.length).some(({ text }) => text !== ';')) {
     return refuse(SYNTAX_ERROR, 'Syntax error (Multi-statements are not allowed)');
   }
@@ -83,13 +83,16 @@ function refuse(code: number, reason: string): Statement {
 }
 
 const blank = /(?:\s|--[^\n]*|#[! ][^\n]*|\/\*[\s\S]*?(?:\*\/|$))+/y;
+const startsBlank = /[\s\-#/]/;
 const word = /[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff$]*/y;
-const number = /\d[A-Za-z0-9_.]*/y;
-const heredoc = /\$([A-Za-z0-9_]*)\$[\s\S]*?(?:\$\1\$|$)/y;
-const quoted = {
+
+/** What a token that is no word begins with, and how it goes on. */
+const texts: Readonly<Record<string, RegExp>> = {
   "'": /'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)/y,
   '"': /"(?:[^"\\]|\\[\s\S]|"")*(?:"|$)/y,
   '`': /`(?:[^`\\]|\\[\s\S]|``)*(?:`|$)/y,
+  $: /\$([A-Za-z0-9_]*)\$[\s\S]*?(?:\$\1\$|$)/y,
+  ...Object.fromEntries(Array.from('0123456789', (digit) => [digit, /\d[A-Za-z0-9_.]*/y])),
 };
 
 function* tokensOf(source: string, from = 0, startDepth = 0): Generator<Token> {
@@ -97,17 +100,17 @@ function* tokensOf(source: string, from = 0, startDepth = 0): Generator<Token> {
   let depth = startDepth;
   const match = (pattern: RegExp): number => {
     pattern.lastIndex = at;
-    return pattern.exec(source)?.[0].length ?? 0;
+    return pattern.test(source) ? pattern.lastIndex - at : 0;
   };
   for (;;) {
-    at += match(blank);
+    if (startsBlank.test(source[at] ?? '')) at += match(blank);
     const character = source[at];
     if (character === undefined) return;
-    const words = match(word);
-    const text = quoted[character as keyof typeof quoted];
-    const length = words || match(number) || (text ? match(text) : 0) || (character === '$' ? match(heredoc) : 0) || 1;
+    const text = texts[character];
+    const letters = text ? 0 : match(word);
+    const length = letters || (text ? match(text) : 0) || 1;
     if (character === ')' || character === ']' || character === '}') depth--;
-    const kind = words ? 'word' : length > 1 || text ? 'text' : 'mark';
+    const kind = letters > 0 ? 'word' : text ? 'text' : 'mark';
     yield { kind, text: source.slice(at, at + length), at, end: at + length, depth };
     if (character === '(' || character === '[' || character === '{') depth++;
     at += length;

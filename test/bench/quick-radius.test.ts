@@ -1,0 +1,41 @@
+// bench:radius at its smallest: generator and peers work, and what they counted is what was sent. Says nothing about speed.
+import t from 'tap';
+import { missing } from '#test/support/peers.ts';
+import { quickRun } from './quick-run.ts';
+
+type Total = { sent: number; answered: number; refused: number; lost: number; bad: number; verified: number };
+type Run = { total: Total; countedSeconds: number | null };
+type Measured = { server: string; case: string; runs: Run[]; halfLoad: object | null; durability: string | null };
+
+t.setTimeout(290_000);
+
+const skip = missing('taskset', 'redis-server', 'freeradius', 'freeradius-postgresql');
+
+t.test('bench:radius measures Lastmile and FreeRADIUS with verified answers', { timeout: 280_000, skip }, async (t) => {
+  const { measured } = (await quickRun('radius')) as { measured: Measured[] };
+  t.strictSame(
+    measured.map((row) => `${row.server}: ${row.case}`),
+    [
+      'Lastmile, 2 workers: PAP',
+      'Lastmile, 2 workers: CHAP',
+      'Lastmile, 2 workers: accounting',
+      'FreeRADIUS, users file: PAP, one source port',
+      'FreeRADIUS, users file: CHAP',
+      'FreeRADIUS, PostgreSQL: PAP',
+      'FreeRADIUS, PostgreSQL: accounting',
+      'FreeRADIUS, detail file: accounting',
+    ],
+  );
+  for (const { server, case: title, runs, durability } of measured) {
+    for (const { total, countedSeconds } of runs) {
+      t.match(total, { refused: 0, bad: 0, lost: 0 }, `${server}, ${title}: every request got its answer`);
+      t.ok(total.answered > 0 && total.verified > 0, `${server}, ${title}: ${total.verified} replies are verified`);
+      const counts = durability !== null && !server.includes('detail');
+      t.equal(countedSeconds !== null, counts, `${server}, ${title}: counted or not`);
+    }
+  }
+  t.ok(
+    measured.some(({ halfLoad }) => halfLoad),
+    'requests at even distances are measured too',
+  );
+});
