@@ -44,10 +44,9 @@ export function createWatch({ lastmile, api, diary, exporters, everyMs = 2000 }:
     brake = await api.heldBrake();
     if (!brake) return;
     looks = before?.id === brake.id ? looks + 1 : 0;
-    if (looks === 0)
-      diary.note('office', `the brake holds ${brake.count} changes back until an operator confirms them`);
+    if (looks === 0) diary.note('office', 'the brake holds changes back until an operator confirms their number');
     if (looks >= confirmAfterLooks && (await api.confirmBrake(brake)))
-      diary.note('office', `the operator confirms the ${brake.count} changes that the brake held`);
+      diary.note('office', `the operator confirms what the brake holds: ${brake.count}`);
   }
 
   async function look(): Promise<void> {

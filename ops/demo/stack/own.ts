@@ -47,10 +47,7 @@ export function createOwnStack({ environment, say, trouble }: OwnStackOptions): 
   /** With PostgreSQL's data, which lies elsewhere when its user cannot reach the folder. */
   function removeFolder(): void {
     if (temporary === undefined || !existsSync(temporary)) return;
-    const folder = openDataFolder(temporary);
-    // A server that was just killed may still be writing.
-    const thorough = { recursive: true, force: true, maxRetries: 10, retryDelay: 50 };
-    for (const place of [homeOutside(folder), temporary]) rmSync(place, thorough);
+    for (const place of [homeOutside(openDataFolder(temporary)), temporary]) removeWholly(place);
   }
 
   return {
@@ -87,6 +84,15 @@ export function createOwnStack({ environment, say, trouble }: OwnStackOptions): 
       }
     },
   };
+}
+
+/** A server that was just killed may still write and delete: what it deletes first ends a removal without an error. */
+function removeWholly(place: string): void {
+  for (let attempt = 0; attempt < 20 && existsSync(place); attempt++) {
+    if (attempt > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    rmSync(place, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  }
+  if (existsSync(place)) throw new Error('something still writes there');
 }
 
 /** Where a port is taken and nobody has asked for it, another one serves. */

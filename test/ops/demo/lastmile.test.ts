@@ -102,8 +102,8 @@ lastmile_flow_exporter_lost_total{exporter="127.0.1.101"} ${records / 100}`,
     t.same(
       diary.last(9).map(({ text }) => text),
       [
-        'the operator confirms the 4 changes that the brake held',
-        'the brake holds 3 changes back until an operator confirms them',
+        'the operator confirms what the brake holds: 4',
+        'the brake holds changes back until an operator confirms their number',
       ],
     );
     t.equal(watch.flowRuns(), false);
