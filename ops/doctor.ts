@@ -2,6 +2,7 @@
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { bad, type Finding } from './doctor/finding.ts';
+import { checkHistory } from './doctor/history.ts';
 import {
   checkClickHouseProgram,
   checkClock,
@@ -26,6 +27,7 @@ async function examine(settings: Settings): Promise<Finding[]> {
     await checkPostgres(settings),
     await checkRedis(settings),
     await checkClickHouse(settings),
+    ...checkHistory(settings.LASTMILE_DATA_DIR),
     ...(await checkPorts(settings)),
     checkKernelBuffers(),
     checkClock(),

@@ -22,7 +22,7 @@ export type Gathered = Pick<BatchFacts, 'rows' | 'oldestMs'> & {
 };
 
 /** So few at once that the event loop is never held up for long. */
-const perRead = 32;
+const perRead = 16;
 export const everyPartition = Array.from({ length: partitionCount }, (_, partition) => partition);
 const compress = promisify(gzip);
 

@@ -571,6 +571,31 @@ t.test('inserts', async (t) => {
     await client.command({ query: 'DROP VIEW sums_view' });
   });
 
+  await t.test('of more than a block may stop half-way, and their retry with the token completes them', async (t) => {
+    const n = 1_200_000;
+    // Blocks of a million rows, only smaller.
+    const blocks = {
+      min_insert_block_size_rows: '100000',
+      max_insert_block_size: '100000',
+      min_insert_block_size_bytes: '0',
+      // Read and written in turn, so that blocks are written before the end is read.
+      max_block_size: '50000',
+      max_threads: '1',
+      input_format_parallel_parsing: '0',
+    };
+    const lines = Array.from({ length: n }, (_, id) => id).join('\n');
+    const send = (end: string) =>
+      ask(
+        { query: 'INSERT INTO things (id) FORMAT TSV', insert_deduplication_token: 'long', ...blocks },
+        Buffer.from(`${lines}\n${end}`),
+      );
+    t.match((await send('wrong\n')).text, /^Code: 27\./);
+    const left = Number((await ask({}, 'SELECT count() FROM things')).text);
+    t.ok(left > 0 && left < n, `${left} rows of ${n} are left of the one that failed`);
+    t.equal((await send('')).text, '');
+    t.equal((await ask({}, 'SELECT count(), uniqExact(id) FROM things')).text, `${n}\t${n}\n`);
+  });
+
   await t.test('of binary rows are fast enough not to be what flows wait for', async (t) => {
     const n = 1_000_000;
     const rows = Buffer.alloc(n * 10);
