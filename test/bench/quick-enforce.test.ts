@@ -1,5 +1,6 @@
 // bench:enforce at its smallest: crossings reach the access server. Says nothing about speed.
 import t from 'tap';
+import { isLong } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { quickRun } from './quick-run.ts';
 
@@ -15,7 +16,10 @@ t.setTimeout(290_000);
 
 t.test(
   'bench:enforce sees every crossing slowed down by a verified CoA',
-  { timeout: 280_000, skip: missing('taskset', 'redis-server') },
+  {
+    timeout: 280_000,
+    skip: isLong ? missing('taskset', 'redis-server') : 'a run takes two minutes: npm run test:long',
+  },
   async (t) => {
     const { measured } = (await quickRun('enforce')) as { measured: Enforced[] };
     t.strictSame(

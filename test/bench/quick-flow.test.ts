@@ -1,5 +1,6 @@
 // bench:flow at its smallest: sender and collectors work, and what they counted is what was sent. Says nothing about speed.
 import t from 'tap';
+import { isLong } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { quickRun } from './quick-run.ts';
 
@@ -10,7 +11,12 @@ t.setTimeout(290_000);
 
 t.test(
   'bench:flow counts in the collectors exactly what was sent',
-  { timeout: 280_000, skip: missing('taskset', 'redis-server', 'nfdump', 'pmacct') },
+  {
+    timeout: 280_000,
+    skip: isLong
+      ? missing('taskset', 'redis-server', 'nfdump', 'pmacct')
+      : 'a run takes two minutes: npm run test:long',
+  },
   async (t) => {
     const { measured } = (await quickRun('flow')) as { measured: MeasuredFlows[] };
     const kinds = ['v9, 26 flows', 'v9, 1 flow', 'v5, 30 flows'];
