@@ -33,7 +33,7 @@ export const countNames = [
   'layout_limited',
   'too_short',
   'bad_version',
-  /** IPFIX (version 10), for now. */
+  /** IPFIX (version 10). */
   'unsupported_version',
   /** A set or a count reaches beyond its datagram; what came before is kept. */
   'malformed_length',

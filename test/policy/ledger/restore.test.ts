@@ -51,7 +51,7 @@ for (const cluster of [false, true]) {
               for (let days = 0; days <= span.days; days++) await isp.usage(eve + days * 86_400_000, id);
             }
           }),
-          { numRuns: runs(cluster ? 2 : 8) },
+          { numRuns: runs(cluster ? 2 : 8), endOnFailure: true },
         );
         t.pass('holds');
       });
