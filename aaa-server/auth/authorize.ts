@@ -20,7 +20,8 @@ import type {
 import { addressAttributes } from './address-attributes.ts';
 
 export type Login =
-  | { readonly tenantId: number; readonly realm: string; readonly userName: string }
+  /** `subscriptionId`: its credential was just read and says so. */
+  | { readonly tenantId: number; readonly realm: string; readonly userName: string; readonly subscriptionId?: number }
   | { readonly tenantId: number; readonly subscriptionId: number };
 
 export type AuthorizeOptions = {
@@ -68,9 +69,10 @@ export function authorize(
 ): AuthorizeResult {
   if (!snapshot.complete()) return { kind: 'unavailable', missing: 'snapshot' };
   const byName = 'userName' in login;
-  const subscriptionId = byName
-    ? snapshot.credential(login.tenantId, login.realm, login.userName)?.subscriptionId
-    : login.subscriptionId;
+  const subscriptionId =
+    byName && login.subscriptionId === undefined
+      ? snapshot.credential(login.tenantId, login.realm, login.userName)?.subscriptionId
+      : login.subscriptionId;
   if (subscriptionId === undefined) return { kind: 'unknown_user' };
   const subscription = snapshot.subscription(login.tenantId, subscriptionId);
   if (!subscription) return byName ? { kind: 'unavailable', missing: 'subscription' } : { kind: 'unknown_user' };

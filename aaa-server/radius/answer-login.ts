@@ -26,9 +26,10 @@ export function createAnswerLogin(
   deps: AnswerLoginDeps,
 ): (nas: NasRecord, credential: CredentialRecord) => LoginAnswer {
   const { snapshot, clock, classKey, feedSilence, random, uuid } = deps;
-  return (nas, { tenantId, realm, userName }) => {
+  return (nas, credential) => {
+    const { tenantId } = credential;
     const nowMs = clock.nowMs();
-    const result = authorize(snapshot, { tenantId, realm, userName }, nowMs, {
+    const result = authorize(snapshot, credential, nowMs, {
       nas: nasProfile(nas.vendor),
       feedSilence,
       mirrorSilentSinceMs: snapshot.mirrorState().inStepAtMs,

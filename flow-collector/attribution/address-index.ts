@@ -25,8 +25,8 @@ export type AddressIndex = {
   put(interval: AddressInterval): boolean;
   /** The interval that holds the address at `atMs`, −1 when none does. */
   find4(tenant: number, address: number, atMs: number): number;
-  /** The longest prefix decides; the address is `words[at … at + 3]`. */
-  find6(tenant: number, words: ArrayLike<number>, at: number, atMs: number): number;
+  /** The longest prefix decides; the address is `words[start … start + 3]`. */
+  find6(tenant: number, words: ArrayLike<number>, start: number, atMs: number): number;
   subscriptionId(interval: number): number;
   partition(interval: number): number;
   /** Forgets intervals that ended before the instant. */
@@ -43,7 +43,11 @@ const edgeMs = 2000;
 /** Of one address: sessions that come and go on it faster than the history ends lose their oldest intervals. */
 const longestChain = 64;
 const firstCapacity = 1024;
+/** Doubles of an interval: eight, a cache line. What it holds lies at these places behind its beginning. */
+const stride = 8;
+const at = { from: 0, to: 1, holder: 2, subscription: 3, partition: 4, next: 5 } as const;
 
+/** An interval is named by where its doubles begin. */
 export function createAddressIndex(mostIntervals = 4_000_000): AddressIndex {
   const tenants = new Map<number, number>();
   /** Key: tenant, address. */
@@ -54,49 +58,31 @@ export function createAddressIndex(mostIntervals = 4_000_000): AddressIndex {
   /** Lengths of IPv6 prefixes there are, longest first. */
   let lengths: number[] = [];
 
-  let capacity = firstCapacity;
-  let from = new Float64Array(capacity);
-  let to = new Float64Array(capacity);
-  let holders = new Float64Array(capacity);
-  let subscriptions = new Float64Array(capacity);
-  let partitions = new Uint8Array(capacity);
-  let next = new Int32Array(capacity);
+  let cells = new Float64Array(firstCapacity * stride);
   /** Head of the list of free places. */
   let free = -1;
   let end = 0;
   let count = 0;
 
+  const of = (interval: number, what: number) => cells[interval + what] as number;
+
   function place(): number {
     if (free >= 0) {
       const taken = free;
-      free = next[taken] as number;
+      free = of(taken, at.next);
       return taken;
     }
-    if (end === capacity) grow();
-    return end++;
-  }
-
-  function grow(): void {
-    capacity *= 2;
-    const wider = (old: Float64Array<ArrayBuffer>) => {
-      const array = new Float64Array(capacity);
-      array.set(old);
-      return array;
-    };
-    from = wider(from);
-    to = wider(to);
-    holders = wider(holders);
-    subscriptions = wider(subscriptions);
-    const morePartitions = new Uint8Array(capacity);
-    morePartitions.set(partitions);
-    partitions = morePartitions;
-    const moreNext = new Int32Array(capacity);
-    moreNext.set(next);
-    next = moreNext;
+    if (end === cells.length) {
+      const more = new Float64Array(2 * cells.length);
+      more.set(cells);
+      cells = more;
+    }
+    end += stride;
+    return end - stride;
   }
 
   function release(interval: number): void {
-    next[interval] = free;
+    cells[interval + at.next] = free;
     free = interval;
     count--;
   }
@@ -105,26 +91,24 @@ export function createAddressIndex(mostIntervals = 4_000_000): AddressIndex {
   function filtered(head: number, drop: (interval: number) => boolean): number {
     let first = -1;
     let last = -1;
-    for (let at = head; at >= 0; ) {
-      const following = next[at] as number;
-      if (drop(at)) release(at);
+    for (let one = head; one >= 0; ) {
+      const following = of(one, at.next);
+      if (drop(one)) release(one);
       else {
-        if (last < 0) first = at;
-        else next[last] = at;
-        last = at;
+        if (last < 0) first = one;
+        else cells[last + at.next] = one;
+        last = one;
       }
-      at = following;
+      one = following;
     }
-    if (last >= 0) next[last] = -1;
+    if (last >= 0) cells[last + at.next] = -1;
     return first;
   }
 
   function withoutEarliest(head: number): number {
     let earliest = head;
-    for (let at = head; at >= 0; at = next[at] as number) {
-      if ((to[at] as number) <= (to[earliest] as number)) earliest = at;
-    }
-    return filtered(head, (at) => at === earliest);
+    for (let one = head; one >= 0; one = of(one, at.next)) if (of(one, at.to) <= of(earliest, at.to)) earliest = one;
+    return filtered(head, (one) => one === earliest);
   }
 
   /** The newest interval that covers the instant, else the one whose edge is nearest. */
@@ -133,16 +117,16 @@ export function createAddressIndex(mostIntervals = 4_000_000): AddressIndex {
     let foundFrom = Number.NEGATIVE_INFINITY;
     let near = -1;
     let nearest = edgeMs;
-    for (let at = head; at >= 0; at = next[at] as number) {
-      const begin = from[at] as number;
-      const distance = begin > atMs ? begin - atMs : atMs - (to[at] as number);
+    for (let one = head; one >= 0; one = of(one, at.next)) {
+      const begin = of(one, at.from);
+      const distance = begin > atMs ? begin - atMs : atMs - of(one, at.to);
       if (distance < 0 || (distance === 0 && begin === atMs)) {
         if (begin >= foundFrom) {
-          found = at;
+          found = one;
           foundFrom = begin;
         }
       } else if (distance <= nearest) {
-        near = at;
+        near = one;
         nearest = distance;
       }
     }
@@ -176,40 +160,41 @@ export function createAddressIndex(mostIntervals = 4_000_000): AddressIndex {
     tenant,
     put(interval) {
       const chains = chainsOf(interval);
+      const { holder, fromMs, toMs } = interval;
       const head = chains.head();
       let known = -1;
       let links = 0;
-      for (let at = head; at >= 0; at = next[at] as number) {
+      for (let one = head; one >= 0; one = of(one, at.next)) {
         links++;
-        if (holders[at] !== interval.holder) continue;
-        if (from[at] === interval.fromMs) known = at;
-        else if (to[at] === Number.POSITIVE_INFINITY && interval.toMs < Number.POSITIVE_INFINITY) {
-          to[at] = Math.max(from[at] as number, interval.toMs);
+        if (of(one, at.holder) !== holder) continue;
+        if (of(one, at.from) === fromMs) known = one;
+        else if (of(one, at.to) === Number.POSITIVE_INFINITY && toMs < Number.POSITIVE_INFINITY) {
+          cells[one + at.to] = Math.max(of(one, at.from), toMs);
         }
       }
       if (known < 0) {
         if (count >= mostIntervals) return false;
         known = place();
         count++;
-        next[known] = links < longestChain ? head : withoutEarliest(head);
+        cells[known + at.next] = links < longestChain ? head : withoutEarliest(head);
         chains.setHead(known);
         if (chains === chains6 && hasLength[interval.length] === 0) noteLength(interval.length);
       }
-      from[known] = interval.fromMs;
-      to[known] = interval.toMs;
-      holders[known] = interval.holder;
-      subscriptions[known] = interval.subscriptionId;
-      partitions[known] = interval.partition;
+      cells[known + at.from] = fromMs;
+      cells[known + at.to] = toMs;
+      cells[known + at.holder] = holder;
+      cells[known + at.subscription] = interval.subscriptionId;
+      cells[known + at.partition] = interval.partition;
       return true;
     },
     find4(tenant, address, atMs) {
-      const { key } = chains4;
-      key[0] = tenant;
-      key[1] = address;
-      const head = chains4.head();
-      return head < 0 ? -1 : covering(head, atMs);
+      const head = chains4.headOf(tenant, address);
+      if (head < 0) return -1;
+      // Mostly the address was never anybody else's.
+      const isAlone = of(head, at.next) === -1 && of(head, at.from) <= atMs && atMs < of(head, at.to);
+      return isAlone ? head : covering(head, atMs);
     },
-    find6(tenant, words, at, atMs) {
+    find6(tenant, words, start, atMs) {
       const { key } = chains6;
       key[0] = tenant;
       for (let i = 0; i < lengths.length; i++) {
@@ -218,7 +203,7 @@ export function createAddressIndex(mostIntervals = 4_000_000): AddressIndex {
         for (let word = 0; word < 4; word++) {
           const bits = length - 32 * word;
           const mask = bits >= 32 ? 0xffffffff : bits <= 0 ? 0 : (0xffffffff << (32 - bits)) >>> 0;
-          key[2 + word] = (words[at + word] as number) & mask;
+          key[2 + word] = (words[start + word] as number) & mask;
         }
         const head = chains6.head();
         const found = head < 0 ? -1 : covering(head, atMs);
@@ -226,10 +211,10 @@ export function createAddressIndex(mostIntervals = 4_000_000): AddressIndex {
       }
       return -1;
     },
-    subscriptionId: (interval) => subscriptions[interval] as number,
-    partition: (interval) => partitions[interval] as number,
+    subscriptionId: (interval) => of(interval, at.subscription),
+    partition: (interval) => of(interval, at.partition),
     expire(beforeMs) {
-      const gone = (interval: number) => (to[interval] as number) < beforeMs;
+      const gone = (interval: number) => of(interval, at.to) < beforeMs;
       for (const chains of [chains4, chains6]) chains.rebuild((head) => filtered(head, gone));
     },
     size: () => count,
