@@ -39,6 +39,7 @@ const fields = [
   'calling',
   'called',
   'loh',
+  'uuid',
   'desired',
   'sent',
   'acked',
@@ -164,6 +165,7 @@ function sessionOf(partition: number, values: readonly (Buffer | null)[]): LiveS
     callingStationId: text('calling'),
     calledStationId: text('called'),
     loginOutcomeHash: text('loh'),
+    classUuid: text('uuid'),
     enforcement: {
       desired: text('desired'),
       sent: text('sent'),
