@@ -5,7 +5,7 @@ import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
 import type { History } from './history.ts';
-import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
+import type { BrakeDesk, LedgerReader, NetworkDesk } from './ledger-reader.ts';
 import type { Neighbour } from './system/queries.ts';
 
 export type Deps = {
@@ -15,6 +15,7 @@ export type Deps = {
   readonly ledger: LedgerReader;
   readonly history: History;
   readonly brake: BrakeDesk;
+  readonly network: NetworkDesk;
   readonly feedGuard: FeedGuard;
   /** What flow-collector has received, by sender. */
   readonly exporterTraffic: () => Promise<ReadonlyMap<string, ExporterTraffic>>;

@@ -22,7 +22,7 @@ import { createDiscovery } from './exporters/discovery.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
-import { createBrakeDesk, createExporterTraffic, createLedgerReader } from './ledger-reader.ts';
+import { createBrakeDesk, createExporterTraffic, createLedgerReader, createNetworkDesk } from './ledger-reader.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -49,6 +49,7 @@ async function build(config: Settings) {
       ledger: createLedgerReader(redis.current),
       history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
+      network: createNetworkDesk(redis.current),
       feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
       exporterTraffic,
       neighbours: [

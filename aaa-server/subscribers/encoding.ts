@@ -1,4 +1,5 @@
 // The bytes of a record in LMDB. Fixed fields first, texts behind; numbers are doubles because ids and instants pass 2^32; NaN is null.
+import { macModes } from '#policy/ledger/login.ts';
 import type { Meter } from '#policy/ledger/types.ts';
 import type {
   AddressRecord,
@@ -37,8 +38,12 @@ const addressKinds = [
 export type CredentialName = { readonly realm: string; readonly userName: string };
 
 const subscriptionHead = 40;
-/** Where holds begin: behind the instant of a switch of the meter, if there was one. */
-const headOf = (bytes: Buffer) => subscriptionHead + 8 * (bytes[37] ?? 0);
+/** Marks of what follows the head: the instant of a switch of the meter, own terms of the network. */
+const follows = { meterSince: 1, network: 2 } as const;
+const networkLength = 27;
+/** Where terms of the network begin, and holds behind them. */
+const networkAt = (bytes: Buffer) => subscriptionHead + ((bytes[37] ?? 0) & follows.meterSince ? 8 : 0);
+const headOf = (bytes: Buffer) => networkAt(bytes) + ((bytes[37] ?? 0) & follows.network ? networkLength : 0);
 
 export function encodeSubscription(record: SubscriptionRecord, credentials: readonly CredentialName[]): Buffer {
   const out = writer(subscriptionHead + 8 + 17 * record.holds.length);
@@ -51,9 +56,17 @@ export function encodeSubscription(record: SubscriptionRecord, credentials: read
   out.byte(record.anchorDay);
   out.byte(indexIn(meters, record.meter));
   out.byte(record.holds.length);
-  out.byte(record.meterSinceMs === null ? 0 : 1);
+  out.byte((record.meterSinceMs === null ? 0 : follows.meterSince) | (record.network ? follows.network : 0));
   out.short(record.addresses.length);
   if (record.meterSinceMs !== null) out.double(record.meterSinceMs);
+  if (record.network) {
+    const { ipv4PoolId, ipv6PoolId, delegatedPoolId, sessionLimit, macLimit, macMode } = record.network;
+    for (const id of [ipv4PoolId, ipv6PoolId, delegatedPoolId]) out.double(id ?? Number.NaN);
+    // One more, so that 0 is null.
+    out.byte(sessionLimit === null ? 0 : sessionLimit + 1);
+    out.byte(macLimit === null ? 0 : macLimit + 1);
+    out.byte(macMode === null ? 0 : indexIn(macModes, macMode) + 1);
+  }
   for (const hold of record.holds) {
     out.byte(indexIn(reasons, hold.reason));
     out.double(hold.sinceMs);
@@ -88,8 +101,21 @@ export function decodeSubscription(tenantId: number, id: number, bytes: Buffer):
     paidUntilSetAtMs: bytes.readDoubleLE(24),
     anchorDay: bytes[34] ?? 1,
     meter: meters[bytes[35] ?? 0] ?? 'radius',
-    meterSinceMs: bytes[37] === 1 ? bytes.readDoubleLE(subscriptionHead) : null,
+    meterSinceMs: (bytes[37] ?? 0) & follows.meterSince ? bytes.readDoubleLE(subscriptionHead) : null,
     addresses: addressCount === 0 ? none : decodeAddresses(bytes, holdCount, addressCount),
+    ...((bytes[37] ?? 0) & follows.network ? { network: decodeNetwork(bytes, networkAt(bytes)) } : {}),
+  };
+}
+
+function decodeNetwork(bytes: Buffer, at: number): NonNullable<SubscriptionRecord['network']> {
+  const lessOne = (value = 0) => (value === 0 ? null : value - 1);
+  return {
+    ipv4PoolId: orNull(bytes.readDoubleLE(at)),
+    ipv6PoolId: orNull(bytes.readDoubleLE(at + 8)),
+    delegatedPoolId: orNull(bytes.readDoubleLE(at + 16)),
+    sessionLimit: lessOne(bytes[at + 24]),
+    macLimit: lessOne(bytes[at + 25]),
+    macMode: macModes[(bytes[at + 26] ?? 0) - 1] ?? null,
   };
 }
 

@@ -80,6 +80,7 @@ export async function changeSubscription(
             paidUntilSetAt: sql`now()`,
           }),
       ...meterOf(found, change),
+      ...networkOf(change.network ?? {}),
       updatedAt: sql`now()`,
     })
     .where(eq(subscription.id, id));
@@ -88,6 +89,17 @@ export async function changeSubscription(
   const { password, ...open } = change;
   tx.audit('subscription', id, { ...open, password_changed: password !== undefined });
   return id;
+}
+
+function networkOf(own: NonNullable<SubscriptionChange['network']>) {
+  return {
+    ...(own.ipv4_pool_id === undefined ? {} : { ipv4PoolId: own.ipv4_pool_id }),
+    ...(own.ipv6_pool_id === undefined ? {} : { ipv6PoolId: own.ipv6_pool_id }),
+    ...(own.delegated_pool_id === undefined ? {} : { delegatedPoolId: own.delegated_pool_id }),
+    ...(own.session_limit === undefined ? {} : { sessionLimit: own.session_limit }),
+    ...(own.mac_limit === undefined ? {} : { macLimit: own.mac_limit }),
+    ...(own.mac_mode === undefined ? {} : { macMode: own.mac_mode }),
+  };
 }
 
 /** The next quarter of an hour that is at least 15 minutes ahead. */

@@ -87,6 +87,8 @@ function snapshotOf(world: World): SnapshotReader {
     mirrorState: () => ({ inStepAtMs: now }),
     nasGeneration: () => 1,
     nasList: () => [],
+    macs: () => [],
+    poolList: () => [],
   };
 }
 

@@ -6,7 +6,10 @@ import { testKeyring } from '#test/support/stores.ts';
 import { apiForTest, makeTenant, makeUser, type TestApi } from './api.ts';
 import { operationsOf, sampleOf } from './sample.ts';
 
-type Ids = Record<'customer' | 'service' | 'subscription' | 'nas' | 'exporter' | 'address' | 'hold', number>;
+type Ids = Record<
+  'customer' | 'service' | 'subscription' | 'nas' | 'exporter' | 'address' | 'hold' | 'pool' | 'range',
+  number
+>;
 
 /** One of everything, made through the API as the tenant's own admin. */
 async function furnish(api: TestApi, slug: string, network: string): Promise<Ids> {
@@ -25,6 +28,9 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
   const customer = await make('/customers', { name: `customer of ${slug}` });
   const nas = await make('/nas', { name: `nas of ${slug}`, address: `${network}.1`, secret: 's' });
   const exporter = await make('/exporters', { name: `exporter of ${slug}`, address: `${network}.1` });
+  const pool = await make('/pools', {
+    ...{ name: `pool of ${slug}`, family: 'ipv4', ranges: [{ prefix: `${network}.128/25` }] },
+  });
   const subscription = await make(`/customers/${customer.id}/services`, {
     service_id: service.id,
     user_name: `subscriber of ${slug}`,
@@ -40,6 +46,8 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     subscription: subscription.id,
     address: subscription.addresses[0].id,
     hold: 1,
+    pool: pool.id,
+    range: pool.ranges[0].id,
   };
 }
 
@@ -51,12 +59,15 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     subscriptions: ids.subscription,
     nas: ids.nas,
     exporters: ids.exporter,
+    pools: ids.pool,
     tenants: tenantId,
     enforcement: 7,
   };
   return path
     .replace('{subscription_id}', String(ids.subscription))
     .replace('{address_id}', String(ids.address))
+    .replace('{range_id}', String(ids.range))
+    .replace('{mac}', '001122334455')
     .replace('{id}', String(own[collection]));
 }
 

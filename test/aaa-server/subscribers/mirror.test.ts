@@ -68,10 +68,21 @@ t.test('a record comes back from its bytes as it was', async () => {
       { maxLength: 4 },
     ),
   } as const);
+  const network = plain({
+    ipv4PoolId: fc.option(count),
+    ipv6PoolId: fc.option(count),
+    delegatedPoolId: fc.option(count),
+    sessionLimit: fc.option(fc.nat(50)),
+    macLimit: fc.option(fc.nat(16)),
+    macMode: fc.option(fc.constantFrom('lock' as const, 'replace' as const)),
+  });
+  const differing = fc
+    .tuple(subscription, fc.option(network))
+    .map(([record, own]) => (own ? { ...record, network: own } : record));
   const names = fc.array(plain({ realm: text, userName: text }), { maxLength: 4 });
   const lent = (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(40, 0xee)]);
   fc.assert(
-    fc.property(subscription, names, (record, credentials) => {
+    fc.property(differing, names, (record, credentials) => {
       const bytes = lent(encodeSubscription(record, credentials));
       deepStrictEqual(decodeSubscription(record.tenantId, record.id, bytes), record);
       deepStrictEqual(credentialNames(bytes), credentials);

@@ -121,6 +121,8 @@ export function createIsp(): Isp {
       profile: () => undefined,
       nasGeneration: () => generation,
       nasList: () => [...nases],
+      poolList: () => [],
+      macs: () => [],
     },
   };
   return isp;
