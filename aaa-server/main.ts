@@ -31,6 +31,8 @@ import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
+import { createPoolKeeper } from './network/keeper.ts';
+import { createPoolMetrics } from './network/metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
@@ -99,7 +101,7 @@ function build(config: Settings) {
   );
   subscribers.onChange((changes) => {
     for (const { kind, tenantId, key } of changes) {
-      enforcement.current()?.changed({ kind, tenantId, id: key });
+      if (kind !== 'pool') enforcement.current()?.changed({ kind, tenantId, id: key });
       if (kind === 'subscription') meters.current()?.changed(tenantId, key);
     }
   });
@@ -133,6 +135,18 @@ function build(config: Settings) {
     log: log.child({ component: 'outbox' }),
   });
 
+  const poolMetrics = createPoolMetrics(registry);
+  const pools = onRedis(
+    'pools',
+    redis,
+    (client) =>
+      createPoolKeeper({
+        ...{ redis: client, node: folder.uuid, snapshot: subscribers.reader, clock: systemClock, metrics: poolMetrics },
+        log: log.child({ component: 'pools' }),
+      }),
+    onFatal,
+  );
+
   const workers = createWorkers({
     count: workerCount,
     settings: {
@@ -145,6 +159,7 @@ function build(config: Settings) {
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
       redisUrl: config.REDIS_URL,
+      loginLedgerMs: config.LOGIN_LEDGER_MS,
       feedSilence,
       logLevel: config.LOG_LEVEL,
     },
@@ -170,7 +185,7 @@ function build(config: Settings) {
     ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }, outbox.ready],
     routes: adminCalls({ keyring, guard: subscribers.guard, snapshot: subscribers.reader, workers }),
   });
-  return { log, parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, workers, enforcement] };
+  return { log, parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, pools, workers, enforcement] };
 }
 
 const receiveBufferBytes = 8 * 1024 * 1024;

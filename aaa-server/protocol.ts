@@ -21,6 +21,10 @@ export type WorkerSettings = {
   /** Folder of this worker's own write-ahead log. */
   readonly walFolder: string;
   readonly redisUrl: string;
+  /** How many workers there are. */
+  readonly workers: number;
+  /** LOGIN_LEDGER_MS. */
+  readonly loginLedgerMs: number;
   readonly feedSilence: { readonly toleratedMs: number; readonly extraGraceMs: number };
   readonly logLevel: string;
   /** Layout: counters.ts. */

@@ -15,7 +15,7 @@ import { mergeUnknownClients, type UnknownClient } from './radius/unknown-client
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'walFolder' | 'counters'>;
+  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'walFolder' | 'counters'>;
   walFolder(index: number): string;
   readonly registry: Registry;
   readonly log: Logger;
@@ -52,7 +52,7 @@ export function createWorkers(options: WorkersOptions): Workers {
       const buffer = createRadiusCounterBuffer();
       counters.push(buffer);
       // The first one says which ports the system chose, when it was asked to.
-      return { ...settings, ...bound, index, walFolder: options.walFolder(index), counters: buffer };
+      return { ...settings, ...bound, index, workers: count, walFolder: options.walFolder(index), counters: buffer };
     },
     onMessage(message, worker) {
       switch (message.type) {

@@ -7,6 +7,7 @@ import type { AccountingRecord } from '#policy/ledger/types.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import type { Counters } from '../counters.ts';
+import type { GateRefusal } from '../network/gate.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import type { Packet } from '../wire/packet.ts';
 import type { NasActivity } from './nas-activity.ts';
@@ -17,7 +18,7 @@ export type RadiusPort = 'auth' | 'acct';
 /** What a proven login is answered: the attributes of the Accept (Class among them), why not, or nothing for want of records. */
 export type LoginAnswer =
   | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[] }
-  | { readonly kind: 'reject'; readonly reason: RestrictReason | 'unknown_user' }
+  | { readonly kind: 'reject'; readonly reason: RestrictReason | GateRefusal | 'unknown_user' }
   | { readonly kind: 'unavailable' };
 
 export type AccountingRequest = {
