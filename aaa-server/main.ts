@@ -6,6 +6,7 @@ import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createAdminServer } from '#ops/runtime/admin.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
+import { eapIdentity, methodsWithout } from '#ops/runtime/eap-settings.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
@@ -50,6 +51,11 @@ function build(config: Settings) {
     toleratedMs: config.FEED_SILENCE_S * 1000,
     extraGraceMs: config.FEED_SILENCE_GRACE_S * 1000,
   };
+
+  const eap = eapIdentity(config);
+  if (!eap.ok) throw new InvalidSettings([eap.problem]);
+  const without = methodsWithout(eap.identity, config.EAP_METHODS);
+  if (without.length > 0) log.info({ methods: without }, 'EAP without these methods: they need certificates');
 
   const redis = createRedisLink({ url: config.REDIS_URL, name: 'aaa-server', log });
   const subscribers = createSubscribers(
@@ -137,6 +143,7 @@ function build(config: Settings) {
       udpDriver: config.UDP_DRIVER,
       receiveBufferBytes,
       rejectDelayMs: config.REJECT_DELAY_MS,
+      eap: { node: folder.uuid, workers: workerCount, methods: config.EAP_METHODS, identity: eap.identity },
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
       redisUrl: config.REDIS_URL,
