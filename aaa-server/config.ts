@@ -1,5 +1,6 @@
 // The settings of aaa-server.
 import Type, { type Static } from 'typebox';
+import { eapSettings } from '#ops/runtime/eap-settings.ts';
 import { addresses, list, port, text } from '#ops/runtime/settings.ts';
 import { enforcementSettings } from './enforcement/config.ts';
 import { outboxSettings } from './outbox/config.ts';
@@ -49,6 +50,7 @@ export const settings = Type.Object({
     description:
       'a login that needs an address or a count of sessions waits so long for Redis, then it goes on without',
   }),
+  ...eapSettings,
   FEED_SILENCE_S: Type.Integer({
     minimum: 60,
     maximum: 86400,

@@ -25,6 +25,7 @@ import { poolRoutes } from './pools/routes.ts';
 import { Problem } from './problem.ts';
 import { serviceRoutes } from './services/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
+import { credentialRoutes } from './subscriptions/credential-routes.ts';
 import { subscriptionRoutes } from './subscriptions/routes.ts';
 import { systemRoutes } from './system/routes.ts';
 import { tenantRoutes } from './tenants/routes.ts';
@@ -80,6 +81,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       serviceRoutes(api, deps);
       subscriptionRoutes(api, deps);
       deviceRoutes(api, deps);
+      credentialRoutes(api, deps);
       sessionRoutes(api, deps);
       usageRoutes(api, deps);
       enforcementRoutes(api, deps);

@@ -1,6 +1,7 @@
 // The compiled records of the subscriber snapshot: what a worker needs to answer a login without asking anybody.
 
 import type { RefusedLogins } from '#policy/access/refused-login.ts';
+import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
 import type { FupRule } from '#policy/fup/rules.ts';
 import type { MacMode } from '#policy/ledger/login.ts';
 import type { LearnedMac } from '#policy/ledger/macs.ts';
@@ -86,8 +87,9 @@ export type CredentialRecord = {
   readonly realm: string;
   readonly userName: string;
   readonly subscriptionId: number;
-  /** Keyring purpose 'credential', place `<tenant>:<realm>:<user name>`. */
+  /** Keyring purpose 'credential', place `<tenant>:<realm>:<user name>`: the password, or what `scheme` stores of it. */
   readonly passwordCipher: Buffer;
+  readonly scheme: PasswordScheme;
 };
 
 export type NasRecord = {

@@ -164,7 +164,7 @@ CREATE OR REPLACE VIEW feed_subscription AS
     coalesce((SELECT jsonb_agg(jsonb_build_object('reason', h.reason, 'since', h.since, 'until', h.until) ORDER BY h.id)
       FROM subscription_hold h WHERE h.tenant_id = s.tenant_id AND h.subscription_id = s.id AND h.lifted_at IS NULL), '[]') AS holds,
     coalesce((SELECT jsonb_agg(jsonb_build_object('realm', k.realm, 'user_name', k.user_name,
-      'password_cipher', encode(k.password_cipher, 'base64')) ORDER BY k.id)
+      'password_cipher', encode(k.password_cipher, 'base64'), 'scheme', k.password_scheme) ORDER BY k.id)
       FROM credential k WHERE k.tenant_id = s.tenant_id AND k.subscription_id = s.id), '[]') AS credentials,
     coalesce((SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'prefix', a.prefix::text) ORDER BY a.id)
       FROM address_assignment a WHERE a.tenant_id = s.tenant_id AND a.subscription_id = s.id AND a.released_at IS NULL), '[]') AS addresses,
