@@ -14,7 +14,10 @@ import { openAccounting } from './accounting/accounting.ts';
 import { createCallMaker } from './accounting/call.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
+import { createRefusedAnswer } from './auth/refused-answer.ts';
 import { createCounters } from './counters.ts';
+import { createLoginNetwork } from './network/network.ts';
+import { reserveOwner } from './network/reserve.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
@@ -43,6 +46,12 @@ const accounting = await openAccounting({
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });
+const uuid = () => randomUUID().replaceAll('-', '');
+const network = createLoginNetwork({
+  ...{ snapshot, redis, clock, registry, log },
+  owner: reserveOwner(settings.walFolder, uuid()),
+  budgetMs: settings.loginLedgerMs,
+});
 const handler = createRadiusHandler({
   snapshot,
   keyring,
@@ -61,9 +70,11 @@ const handler = createRadiusHandler({
     clock,
     classKey,
     feedSilence: settings.feedSilence,
+    network,
     random: Math.random,
-    uuid: () => randomUUID().replaceAll('-', ''),
+    uuid,
   }),
+  refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,
   later: (callback, ms) => void setTimeout(callback, ms),
@@ -82,7 +93,7 @@ const server = createRadiusServer({
 });
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-const running = await startAll([reader, redis, accounting, server], log);
+const running = await startAll([reader, redis, network, accounting, server], log);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {

@@ -7,7 +7,8 @@ import type { RedisLink } from '#ops/stores/redis-link.ts';
 import { createLoginLedger, type LoginLedger, type SeenSequences } from '#policy/ledger/login.ts';
 import { createPoolLedger, type PoolLedger } from '#policy/ledger/pools.ts';
 import type { Authorization } from '../auth/authorize.ts';
-import type { NasRecord, SnapshotReader } from '../subscribers/records.ts';
+import type { NasClient } from '../auth/nas-table.ts';
+import type { SnapshotReader } from '../subscribers/records.ts';
 import type { Packet } from '../wire/packet.ts';
 import { createLoginGate, type GateAnswer } from './gate.ts';
 import { createGateMetrics } from './metrics.ts';
@@ -18,7 +19,11 @@ import { createPoolTable } from './table.ts';
 
 export type LoginNetwork = {
   /** Null: the login needs nothing. A promise only where Redis is asked; the packet is read before. */
-  ask(nas: NasRecord, found: Authorization, packet: Packet): GateAnswer | Promise<GateAnswer> | null;
+  ask(
+    nas: Pick<NasClient, 'record' | 'several'>,
+    found: Authorization,
+    packet: Packet,
+  ): GateAnswer | Promise<GateAnswer> | null;
 };
 
 export type LoginNetworkOptions = {
@@ -69,7 +74,7 @@ export function createLoginNetwork(options: LoginNetworkOptions): LoginNetwork &
     ask(nas, found, packet) {
       const { plan, subscription } = found;
       if (!plan.network && !subscription.network) return null;
-      const result = needOf(snapshot, table.of(subscription.tenantId), found, nas, placeOf(packet, nas));
+      const result = needOf(snapshot, table.of(subscription.tenantId), found, nas.record, placeOf(packet, nas));
       if (result.kind === 'none') return null;
       return result.kind === 'refused' ? result : gate.ask(result.need);
     },

@@ -5,9 +5,14 @@ import { partitionOf } from '#policy/ledger/keys.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { nasProfile } from '#policy/nas/vendors.ts';
 import { makeClass } from '../accounting/class.ts';
+import { addressAttributes } from '../auth/address-attributes.ts';
 import { authorize } from '../auth/authorize.ts';
-import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
+import type { NasClient } from '../auth/nas-table.ts';
+import type { GateAnswer } from '../network/gate.ts';
+import type { LoginNetwork } from '../network/network.ts';
+import type { CredentialRecord, SnapshotReader } from '../subscribers/records.ts';
 import { attribute } from '../wire/attributes.ts';
+import type { Packet } from '../wire/packet.ts';
 import type { LoginAnswer } from './request.ts';
 
 export type AnswerLoginDeps = {
@@ -16,6 +21,8 @@ export type AnswerLoginDeps = {
   /** `keyring.derive('class')` */
   readonly classKey: Buffer;
   readonly feedSilence: Pick<FeedSilence, 'toleratedMs' | 'extraGraceMs'>;
+  /** Pools, limits of sessions and devices; absent: there are none. */
+  readonly network?: LoginNetwork;
   /** In [0, 1). */
   random(): number;
   /** 32 hex digits, new with every call. */
@@ -24,13 +31,17 @@ export type AnswerLoginDeps = {
 
 export function createAnswerLogin(
   deps: AnswerLoginDeps,
-): (nas: NasRecord, credential: CredentialRecord) => LoginAnswer {
-  const { snapshot, clock, classKey, feedSilence, random, uuid } = deps;
-  return (nas, credential) => {
+): (
+  nas: Pick<NasClient, 'record' | 'several'>,
+  credential: CredentialRecord,
+  packet: Packet,
+) => LoginAnswer | Promise<LoginAnswer> {
+  const { snapshot, clock, classKey, feedSilence, network, random, uuid } = deps;
+  return (nas, credential, packet) => {
     const { tenantId } = credential;
     const nowMs = clock.nowMs();
     const result = authorize(snapshot, credential, nowMs, {
-      nas: nasProfile(nas.vendor),
+      nas: nasProfile(nas.record.vendor),
       feedSilence,
       mirrorSilentSinceMs: snapshot.mirrorState().inStepAtMs,
       random,
@@ -48,8 +59,8 @@ export function createAnswerLogin(
     });
     const timeout: NasAttribute[] =
       reply.sessionTimeoutS === null ? [] : [standard(attribute.sessionTimeout, reply.sessionTimeoutS)];
-    return {
-      kind: 'accept',
+    const accept = {
+      kind: 'accept' as const,
       attributes: [
         ...reply.rate,
         ...reply.addresses,
@@ -58,7 +69,17 @@ export function createAnswerLogin(
         standard(attribute.class, loginClass),
       ],
     };
+    const asked = network?.ask(nas, result, packet) ?? null;
+    if (asked === null) return accept;
+    return asked instanceof Promise
+      ? asked.then((answer) => withAddresses(accept, answer))
+      : withAddresses(accept, asked);
   };
+}
+
+function withAddresses(accept: LoginAnswer & { kind: 'accept' }, answer: GateAnswer): LoginAnswer {
+  if (answer.kind === 'refused') return { kind: 'reject', reason: answer.reason };
+  return { kind: 'accept', attributes: [...accept.attributes, ...addressAttributes(answer.addresses)] };
 }
 
 function standard(type: number, value: NasAttribute['value']): NasAttribute {
