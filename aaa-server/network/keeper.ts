@@ -64,6 +64,8 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
     const byTenant = Map.groupBy(pools, ({ tenantId }) => tenantId);
     indexes = new Map([...byTenant].map(([tenantId, list]) => [tenantId, createUnitIndex(list)]));
     metrics.forget();
+    // What was forgotten is shown again at once.
+    lookedAtMs = Number.NEGATIVE_INFINITY;
   }
 
   async function groupUp(): Promise<void> {

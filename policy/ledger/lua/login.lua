@@ -33,19 +33,25 @@ function ledger.login_opened(call, s, tag)
   redis.call('HDEL', key, place(call.inst, told.calling or '', told.port or '', told.portid or ''))
 end
 
--- Open sessions elsewhere that were heard of since `since`, by place.
-local function elsewhere(tag, owner, own, since)
-  local found = {}
+-- Open sessions elsewhere that were heard of since `since`, by place; and whether there is one here.
+local function sessions(tag, owner, own, since)
+  local found, here = {}, false
   for i, key in ipairs(redis.call('SMEMBERS', 'subses:' .. tag .. ':' .. owner)) do
     if i > MOST_SESSIONS then break end
     local stored = redis.call('HMGET', key, 'times', 'totals', 'inst', 'calling', 'port', 'portid')
     if stored[1] then
       local at = place(stored[3] or '', stored[4] or '', stored[5] or '', stored[6] or '')
       local s = ledger.unpack(key, stored[1], stored[2])
-      if at ~= own and s.state == 'open' and s.last >= since then found[at] = key end
+      if s.state == 'open' then
+        if at == own then
+          here = true
+        elseif s.last >= since then
+          found[at] = key
+        end
+      end
     end
   end
-  return found
+  return found, here
 end
 
 -- 'granted', or 'refused': so many sessions are alive elsewhere already. Enforcement is told to ask their access servers.
@@ -53,7 +59,7 @@ local function limit(ask)
   local key = pending_key(ask.tag, ask.owner)
   local others = pending(key, ask.now)
   others[ask.place] = nil
-  local alive = elsewhere(ask.tag, ask.owner, ask.place, ask.now - ask.fresh)
+  local alive, here = sessions(ask.tag, ask.owner, ask.place, ask.now - ask.fresh)
   for at, session in pairs(alive) do others[at] = session end
   local n = 0
   for _ in pairs(others) do n = n + 1 end
@@ -64,8 +70,11 @@ local function limit(ask)
     end
     return 'refused'
   end
-  redis.call('HSET', key, ask.place, ledger.text(ask.now + ask.hold))
-  redis.call('PEXPIRE', key, ask.hold)
+  -- A session that is here already counts by itself, and when it ends nothing of its logins is left.
+  if not here then
+    redis.call('HSET', key, ask.place, ledger.text(ask.now + ask.hold))
+    redis.call('PEXPIRE', key, ask.hold)
+  end
   return 'granted'
 end
 

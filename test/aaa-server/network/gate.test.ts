@@ -129,6 +129,10 @@ t.test('a second session is refused while the first is alive, and asked after', 
   await start(away, 's2', isp.now.atMs + 1000, 'stop');
   isp.now.atMs += 2000;
   t.strictSame(await isp.ask(limited), go(), 'it went');
+  await start(home, 's3', isp.now.atMs);
+  t.strictSame(await isp.ask(limited), go(), 'authenticated again');
+  await start(home, 's3', isp.now.atMs + 1000, 'stop');
+  t.strictSame(await isp.ask(limited, away), go(), 'nothing is left of it');
 });
 
 t.test('two logins at the same moment: one gets in', async (t) => {
