@@ -59,7 +59,7 @@ export const keys = {
   lastProfiles: (partition: number, tenantId: number) => `prof:${tag(partition)}:${tenantId}`,
   /** hash: subscription → `<mac>=<last seen>,…` of the devices learned (lua/login.lua) */
   macs: (partition: number, tenantId: number) => `macs:${tag(partition)}:${tenantId}`,
-  /** hash of a pool's counts; its other keys begin with this one (lua/pool.lua) */
+  /** hash of a pool's counts; its other keys begin with this one (lua/leases.lua) */
   pool: (poolId: number) => `{pool:${poolId}}`,
   /** hash: partition and subscription of a running session, for records without Class */
   directory: (nasInstance: string, sessionId: string) => `{sid:${sessionHash(nasInstance, sessionId)}}`,

@@ -118,8 +118,9 @@ export async function readPoolUse(redis: Redis | Cluster, poolId: number): Promi
   for (const [name, value] of Object.entries(fields)) {
     if (name.startsWith('n:')) byRange.set(Number(name.slice(2)), Number(value));
   }
+  const used = [...byRange.values()].reduce((sum, count) => sum + count, 0);
   return {
-    ...{ used: number('used'), exhausted: number('exhausted'), conflicts: number('conflicts') },
+    ...{ used, exhausted: number('exhausted'), conflicts: number('conflicts') },
     ...{ recoveries: number('recoveries'), byRange },
   };
 }
@@ -150,7 +151,7 @@ export async function readLease(redis: Redis | Cluster, poolId: number, unit: st
 
 const states: Readonly<Record<string, LeaseState>> = { h: 'held', l: 'live', b: 'reserve', f: 'free' };
 
-/** `<state>|<instant>|<subscription>|<holder>|<incarnation>|<session key>` of lua/pool.lua. */
+/** `<state>|<instant>|<subscription>|<holder>|<incarnation>|<session key>` of lua/leases.lua. */
 function leaseOf(unit: string, text: string): Lease | undefined {
   const [code = '', at = '', sub = '', _holder, _incarnation, ...session] = text.split('|');
   const state = states[code];

@@ -1,5 +1,5 @@
 -- What a login asks before it is answered: whether one more session may run, whether the device may, and addresses of pools.
--- Files are loaded in the order of their names: what lies in pool.lua is used at call time only.
+-- Files are loaded in the order of their names: what lies in pool-lease.lua is used at call time only.
 local MOST_SESSIONS = 64
 local DAY = 86400000
 
