@@ -37,7 +37,6 @@ export const dropReasons = [
   'password_scheme_unavailable',
   'password_hash_busy',
   'eap_unexpected',
-  'eap_conversations_full',
   'snapshot_incomplete',
   'too_many_in_progress',
   'accounting_refused',
@@ -86,9 +85,9 @@ export const counterFamilies = {
   },
   eap: {
     name: 'lastmile_radius_eap_total',
-    help: 'EAP: conversations started, responses repeated, and packets handed over to the worker that leads their conversation (a request to both)',
+    help: 'EAP: conversations started, responses repeated, packets handed over to the worker that leads their conversation (a request to both), and conversations that made room for a new one',
     label: 'event',
-    values: ['started', 'repeated', 'handed_over'],
+    values: ['started', 'repeated', 'handed_over', 'evicted'],
   },
   udp: {
     name: 'lastmile_radius_udp_events_total',

@@ -18,8 +18,10 @@ import { code } from '#aaa-server/wire/packet.ts';
 import { checkEap } from '#ops/doctor/eap.ts';
 import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
+import { runs } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { createLogins, type Reply } from './support/logins.ts';
+import { mulberry32 } from './support/mutate.ts';
 
 type Logins = ReturnType<typeof createLogins>;
 
@@ -182,11 +184,47 @@ t.test('a packet that another worker received reaches the one that leads its con
   t.equal((await say(alone, md5Answer(challenge), challenge))!.packet.code, code.accessReject, 'after a restart');
 });
 
-t.test('conversations are bounded', async (t) => {
+t.test('conversations are bounded: the oldest makes room', async (t) => {
   const logins = withAlice();
-  for (let i = 0; i < 2048; i++) await say(logins, identity());
-  t.equal(await say(logins, identity()), undefined);
-  t.equal(logins.counted('drops', 'eap_conversations_full'), 1);
+  const oldest = (await say(logins, identity()))!;
+  const second = (await say(logins, identity()))!;
+  for (let i = 0; i < 2046; i++) await say(logins, identity());
+  t.equal(logins.counted('eap', 'evicted'), 0);
+  const last = (await say(logins, identity()))!;
+  t.equal(logins.counted('eap', 'evicted'), 1);
+  t.equal((await say(logins, md5Answer(oldest), oldest))!.packet.code, code.accessReject);
+  t.equal((await say(logins, md5Answer(second), second))!.packet.code, code.accessAccept);
+  t.equal((await say(logins, md5Answer(last), last))!.packet.code, code.accessAccept);
+});
+
+t.test('whatever a device says in whatever round, no login fails for it', { timeout: 120_000 }, async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const makers = methodMakers(eapMethodNames, makeCertificates(folder));
+  const logins = withAlice({ makers });
+  const random = mulberry32(20_261_127);
+  const pick = (below: number) => Math.floor(random() * below);
+  const octets = (length: number) => Buffer.from(Array.from({ length }, () => pick(256)));
+  for (let round = 0; round < runs(300); round++) {
+    let reply = await say(logins, identity());
+    const wanted = makers[pick(makers.length)]!.type;
+    for (let step = 0; step < 4 && reply?.packet.code === code.accessChallenge; step++) {
+      const { identifier, type } = requestIn(reply);
+      if (step === 0 && type !== wanted) {
+        reply = await say(logins, response(identifier, eapType.nak, Buffer.of(wanted)), reply);
+        continue;
+      }
+      // Flags, a length and the head of a TLS record, an op code or a value size: what each method looks at first.
+      const head = [[0], [0x80, 0, 0, 1, 0], [0x40], [16], [2, 7, 0, 54, 49], [0, 22, 3, 1, 0, 80], [3], [4]][pick(8)]!;
+      const packet = response(identifier, type, Buffer.concat([Buffer.from(head), octets(pick(90))]));
+      if (pick(10) === 0) packet[pick(packet.length)] = pick(256);
+      reply = await say(logins, packet, reply);
+    }
+  }
+  t.equal(logins.counted('drops', 'handler_error'), 0);
+  t.strictSame(logins.warnings, []);
+  t.equal(logins.counted('replies', 'access_accept'), 0);
+  for (let i = 0; i < 2000; i++) decodeAvps(octets(pick(64)));
 });
 
 t.test('fragments are put together again, whatever their size', async (t) => {

@@ -171,6 +171,20 @@ t.test('crypt(3) and Argon2 are asked off the event loop', { skip: noCrypt }, as
   }
 });
 
+t.test('the event loop goes on while a hash is computed', { skip: noCrypt }, async (t) => {
+  const logins = loginsWith('crypt', '$2b$09$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW', { crypt });
+  let turns = 0;
+  let over = false;
+  const count = () => {
+    turns++;
+    if (!over) setImmediate(count);
+  };
+  setImmediate(count);
+  t.ok(rejected(await logins.ask(pap('alice', 'wonderland'))));
+  over = true;
+  t.ok(turns > 50, `${turns} turns`);
+});
+
 t.test('without libcrypt those logins go unanswered, so that the access server asks elsewhere', async (t) => {
   const logins = loginsWith('crypt', 'abJnggxhB/yWI', { crypt: 'koffi is not installed' });
   t.equal(await logins.ask(pap('alice', 'password')), undefined);
