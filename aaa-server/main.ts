@@ -20,7 +20,6 @@ import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { createDiskWatch } from '#ops/wal/disk.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
-import { usageWindows } from '#policy/time.ts';
 import { walRoot } from './accounting/accounting.ts';
 import { accountingWork } from './accounting/apply.ts';
 import { createCallMaker } from './accounting/call.ts';
@@ -68,11 +67,8 @@ function build(config: Settings) {
     'enforcement',
     redis,
     (client) => {
-      const ledger = createLedger(client, { onProblem });
       const decide = createDecide({
         snapshot: subscribers.reader,
-        usage: (tenantId, subscriptionId, nowMs, { timeZone, weekStart, anchorDay }) =>
-          ledger.usage(tenantId, subscriptionId, usageWindows(nowMs, timeZone, weekStart, anchorDay)),
         feedSilenceMs: feedSilence.toleratedMs,
         feedSilenceGraceMs: feedSilence.extraGraceMs,
       });
@@ -84,7 +80,6 @@ function build(config: Settings) {
         registry,
         log,
         decide,
-        sessionsOf: ledger.sessionsOf,
         hashOutcome: outcomeHash,
         onPublished: subscribers.poke,
       });
