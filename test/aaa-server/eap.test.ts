@@ -16,7 +16,10 @@ import type { PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { ntHash } from '#aaa-server/wire/mschap.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { checkEap } from '#ops/doctor/eap.ts';
-import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import { eapIdentity, type TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import { readSettings } from '#ops/runtime/settings.ts';
+import { environmentOf, type ProcessName } from '#ops/up/environment.ts';
+import { settings as upSettings } from '#ops/up/settings.ts';
 import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
 import { runs } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
@@ -259,6 +262,29 @@ t.test('attribute-value pairs keep vendor, code and octets', async (t) => {
   t.same(decodeAvps(octets), avps);
   t.equal(decodeAvps(octets.subarray(0, -9)), undefined);
   t.equal(decodeAvps(Buffer.from('0000000140000003', 'hex')), undefined, 'shorter than its own head');
+});
+
+t.test('the settings of EAP are refused where they cannot work, and only aaa-server sees the key', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  makeCertificates(folder);
+  const files = {
+    EAP_TLS_CERT_FILE: path.join(folder, 'radius.example.net.pem'),
+    EAP_TLS_KEY_FILE: path.join(folder, 'radius.example.net.key'),
+    EAP_TLS_CA_FILE: path.join(folder, 'ca.pem'),
+  };
+  const read = (environment: Record<string, string>) => eapIdentity(readSettings(upSettings, environment));
+  t.match(read(files), { ok: true, identity: { cert: /BEGIN CERTIFICATE/, key: /PRIVATE KEY/ } });
+  t.match(read({ ...files, EAP_TLS_KEY_FILE: path.join(folder, 'alice.key') }), { ok: false, problem: /mismatch/ });
+  t.match(read({}), { ok: true, identity: null });
+  t.throws(() => read({ EAP_METHODS: 'md5,leap' }), { problems: [/EAP_METHODS/] });
+  const facts = { dataDir: '', redisUrl: '', clickhouseUrl: '', appDatabaseUrl: '', feedDatabaseUrl: '' };
+  const shown = (name: ProcessName) =>
+    Object.keys(
+      environmentOf(name, files, readSettings(upSettings, {}), { ...facts, secretKeys: ['x'], adminPassword: '' }),
+    );
+  t.ok(shown('aaa-server').includes('EAP_TLS_KEY_FILE'));
+  t.notOk(shown('control-api').includes('EAP_TLS_KEY_FILE'));
 });
 
 t.test('the doctor tells which methods cannot be offered', async (t) => {
