@@ -83,8 +83,13 @@ export function createTlsSession({ identity, context, requestCertificate }: TlsB
   };
   if (requestCertificate) {
     // A server that listens nowhere takes the stream as a connection: it alone tells whether the certificate is good.
-    const { cert, key, ca } = identity;
-    const server = createServer({ cert, key, ca, requestCert: true, rejectUnauthorized: false, ...limits });
+    const { cert, key, ca, crl } = identity;
+    const revoked = crl === '' ? {} : { crl };
+    const server = createServer({
+      ...{ cert, key, ca, ...revoked, ...limits },
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
     server.on('tlsClientError', failed);
     server.on('secureConnection', (socket) => {
       socket.on('error', failed);
