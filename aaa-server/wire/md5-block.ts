@@ -1,23 +1,23 @@
 // The compression function of MD5 (RFC 1321 §3.4), its 64 steps written out: OpenSSL's costs eight times as much to call.
 
-/** Takes the 64 octets at `at` of `data` into `state`. */
-export function md5Block(state: Int32Array, data: Uint8Array, at: number): void {
-  const w0 = word(data, at);
-  const w1 = word(data, at + 4);
-  const w2 = word(data, at + 8);
-  const w3 = word(data, at + 12);
-  const w4 = word(data, at + 16);
-  const w5 = word(data, at + 20);
-  const w6 = word(data, at + 24);
-  const w7 = word(data, at + 28);
-  const w8 = word(data, at + 32);
-  const w9 = word(data, at + 36);
-  const w10 = word(data, at + 40);
-  const w11 = word(data, at + 44);
-  const w12 = word(data, at + 48);
-  const w13 = word(data, at + 52);
-  const w14 = word(data, at + 56);
-  const w15 = word(data, at + 60);
+/** Takes the 16 words from `at` on of `data` into `state`; the first octet of a word is the least significant one. */
+export function md5Block(state: Int32Array, data: Int32Array, at: number): void {
+  const w0 = data[at] as number;
+  const w1 = data[at + 1] as number;
+  const w2 = data[at + 2] as number;
+  const w3 = data[at + 3] as number;
+  const w4 = data[at + 4] as number;
+  const w5 = data[at + 5] as number;
+  const w6 = data[at + 6] as number;
+  const w7 = data[at + 7] as number;
+  const w8 = data[at + 8] as number;
+  const w9 = data[at + 9] as number;
+  const w10 = data[at + 10] as number;
+  const w11 = data[at + 11] as number;
+  const w12 = data[at + 12] as number;
+  const w13 = data[at + 13] as number;
+  const w14 = data[at + 14] as number;
+  const w15 = data[at + 15] as number;
   const a0 = state[0] as number;
   const b0 = state[1] as number;
   const c0 = state[2] as number;
@@ -158,14 +158,4 @@ export function md5Block(state: Int32Array, data: Uint8Array, at: number): void 
   state[1] = (b + b0) | 0;
   state[2] = (c + c0) | 0;
   state[3] = (d + d0) | 0;
-}
-
-/** 32 bits, the first octet least significant. */
-function word(data: Uint8Array, at: number): number {
-  return (
-    (data[at] as number) |
-    ((data[at + 1] as number) << 8) |
-    ((data[at + 2] as number) << 16) |
-    ((data[at + 3] as number) << 24)
-  );
 }

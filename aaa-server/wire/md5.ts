@@ -13,12 +13,23 @@ const initial = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476);
 
 // One thread, synchronous use: the same hash in progress serves every call.
 const state = new Int32Array(4);
-/** Octets that do not fill a block yet. */
-const open = new Uint8Array(block);
-let filled = 0;
+/** What is to be hashed is gathered here: a whole packet with its secret fits, more goes through in parts. */
+const words = new Int32Array(1536);
+const octets = new Uint8Array(words.buffer);
+/** A multiple of a block, with room behind it for the padding. */
+const room = octets.length - block;
+let gathered = 0;
+/** Octets that were gathered and hashed before those. */
 let hashed = 0;
-const innerDigest = Buffer.alloc(digestLength);
+/** The second block of every HMAC: a digest in its first four words, padding, the length of both blocks in bits. */
+const outerWords = new Int32Array(16);
+outerWords[4] = 0x80;
+outerWords[14] = 8 * (block + digestLength);
 const computed = Buffer.alloc(digestLength);
+
+if (new Uint8Array(Int32Array.of(1).buffer)[0] !== 1) {
+  throw new Error('MD5 is computed here for little-endian processors only');
+}
 
 export function createSecret(octets: Buffer): Secret {
   if (octets.length === 0 || octets.length > maxSecretLength) {
@@ -29,19 +40,20 @@ export function createSecret(octets: Buffer): Secret {
 
 /** The states behind `key ⊕ ipad` and `key ⊕ opad`. */
 export function hmacStates(key: Buffer): Pick<Secret, 'inner' | 'outer'> {
-  const padded = Buffer.alloc(block);
-  if (key.length > block) md5Into(key, 0, key.length, padded, 0);
-  else key.copy(padded);
+  const padded = new Int32Array(block / 4);
+  const bytes = new Uint8Array(padded.buffer);
+  if (key.length > block) md5Into(key, 0, key.length, bytes, 0);
+  else bytes.set(key);
   const behind = (pad: number) => {
     const result = initial.slice();
     md5Block(
       result,
-      padded.map((byte) => byte ^ pad),
+      padded.map((word) => word ^ pad),
       0,
     );
     return result;
   };
-  return { inner: behind(0x36), outer: behind(0x5c) };
+  return { inner: behind(0x36363636), outer: behind(0x5c5c5c5c) };
 }
 
 /** Begins an MD5; what was begun before is forgotten. */
@@ -54,42 +66,36 @@ export function beginHmacMd5({ inner }: Pick<Secret, 'inner'>): void {
   begin(inner, block);
 }
 
-/** Takes `data[start, end)` into the hash begun last. Whole blocks are read where they lie. */
+/** Takes `data[start, end)` into the hash begun last. */
 export function addMd5(data: Uint8Array, start: number, end: number): void {
-  let at = start;
-  hashed += end - start;
-  if (filled > 0) {
-    while (at < end && filled < block) open[filled++] = data[at++] as number;
-    if (filled < block) return;
-    md5Block(state, open, 0);
-    filled = 0;
+  let from = start;
+  let to = gathered;
+  for (;;) {
+    const until = Math.min(end, from + room - to);
+    while (from < until) octets[to++] = data[from++] as number;
+    if (from === end) break;
+    compress(room);
+    hashed += room;
+    to = 0;
   }
-  for (; at + block <= end; at += block) md5Block(state, data, at);
-  while (at < end) open[filled++] = data[at++] as number;
+  gathered = to;
 }
 
 /** Writes the MD5 begun last to `target` at `at`. */
 export function finishMd5(target: Uint8Array, at: number): void {
-  open[filled++] = 0x80;
-  if (filled > block - 8) {
-    open.fill(0, filled);
-    md5Block(state, open, 0);
-    filled = 0;
-  }
-  open.fill(0, filled, block - 8);
-  // The length in bits, the first octet least significant.
-  putWord(hashed << 3, block - 8);
-  putWord(Math.floor(hashed / 0x2000_0000), block - 4);
-  md5Block(state, open, 0);
-  for (let i = 0; i < digestLength; i++) target[at + i] = (state[i >> 2] as number) >> (8 * (i & 3));
+  pad();
+  writeState(target, at);
 }
 
 /** Writes the HMAC-MD5 begun last to `target` at `at`. */
 export function finishHmacMd5({ outer }: Pick<Secret, 'outer'>, target: Uint8Array, at: number): void {
-  finishMd5(innerDigest, 0);
-  begin(outer, block);
-  addMd5(innerDigest, 0, digestLength);
-  finishMd5(target, at);
+  pad();
+  for (let i = 0; i < 4; i++) {
+    outerWords[i] = state[i] as number;
+    state[i] = outer[i] as number;
+  }
+  md5Block(state, outerWords, 0);
+  writeState(target, at);
 }
 
 /** Writes the MD5 of `data[start, end)` to `target` at `at`. */
@@ -126,18 +132,36 @@ export function sameDigest(a: Uint8Array, aAt: number, b: Uint8Array, bAt: numbe
   return difference === 0;
 }
 
-function putWord(value: number, at: number): void {
-  open[at] = value;
-  open[at + 1] = value >>> 8;
-  open[at + 2] = value >>> 16;
-  open[at + 3] = value >>> 24;
+function begin(from: Int32Array, before: number): void {
+  for (let i = 0; i < 4; i++) state[i] = from[i] as number;
+  gathered = 0;
+  hashed = before;
 }
 
-function begin(from: Int32Array, before: number): void {
-  state[0] = from[0] as number;
-  state[1] = from[1] as number;
-  state[2] = from[2] as number;
-  state[3] = from[3] as number;
-  filled = 0;
-  hashed = before;
+/** Hashes what was gathered with its padding: a one, zeros, the length in bits. */
+function pad(): void {
+  const length = hashed + gathered;
+  let at = gathered;
+  octets[at++] = 0x80;
+  while ((at & 3) !== 0) octets[at++] = 0;
+  const end = (((at >> 2) + 2 + 15) >> 4) << 4;
+  for (let word = at >> 2; word < end - 2; word++) words[word] = 0;
+  words[end - 2] = length << 3;
+  words[end - 1] = Math.floor(length / 0x2000_0000);
+  compress(end * 4);
+}
+
+function compress(length: number): void {
+  for (let word = 0; word < length / 4; word += 16) md5Block(state, words, word);
+}
+
+function writeState(target: Uint8Array, at: number): void {
+  for (let i = 0; i < 4; i++) {
+    const word = state[i] as number;
+    const to = at + 4 * i;
+    target[to] = word;
+    target[to + 1] = word >>> 8;
+    target[to + 2] = word >>> 16;
+    target[to + 3] = word >>> 24;
+  }
 }

@@ -18,11 +18,18 @@ export async function profile(work: () => Promise<unknown>): Promise<Share[]> {
   session.disconnect();
   const spent = new Map<string, number>();
   const nodes = new Map(found.nodes.map((node) => [node.id, node]));
+  const callers = new Map(
+    found.nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node.callFrame.functionName] as const)),
+  );
   for (const id of found.samples ?? []) {
     const frame = nodes.get(id)?.callFrame;
     if (!frame) continue;
     const file = frame.url.startsWith('file://') ? path.relative(root, new URL(frame.url).pathname) : frame.url;
-    const where = `${frame.functionName || '(anonymous)'} ${file}`.trim();
+    // A function of an addon has neither name nor place: who calls it tells what it is.
+    const where =
+      file || frame.functionName
+        ? `${frame.functionName || '(anonymous)'} ${file}`.trim()
+        : `native, called by ${callers.get(id)}`;
     spent.set(where, (spent.get(where) ?? 0) + 1);
   }
   const all = found.samples?.length ?? 1;
