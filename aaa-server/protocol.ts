@@ -2,18 +2,24 @@
 import type { MetricReport } from '#ops/runtime/report-metrics.ts';
 import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
+import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
-import type { UnknownClient } from './radius/unknown-clients.ts';
+import type { UnknownReport } from './radius/unknown-clients.ts';
 
 /** What a worker is given when it is created. */
 export type WorkerSettings = {
   readonly index: number;
+  /** How many there are. */
+  readonly workers: number;
   readonly addresses: readonly string[];
   readonly authPort: number;
   readonly acctPort: number;
   readonly udpDriver: UdpDriver;
   readonly receiveBufferBytes: number;
   readonly rejectDelayMs: number;
+  readonly learnWindowMs: number;
+  /** What access servers have taught so far. */
+  readonly learned: readonly LearnedOfNas[];
   /** LASTMILE_SECRET_KEY. */
   readonly masters: readonly string[];
   /** Folder of the subscriber snapshot. */
@@ -27,19 +33,24 @@ export type WorkerSettings = {
   readonly counters: SharedArrayBuffer;
 };
 
-export type ToWorker = GroupOrder;
+export type ToWorker =
+  | GroupOrder
+  /** What access servers have taught another worker or node. */
+  | { readonly type: 'learned'; readonly learned: readonly LearnedOfNas[] };
 
 /** What a worker says of its own accord. */
 export type OwnWords =
   /** Listening. The ports are those the system chose when 0 was asked. */
   | { readonly type: 'ready'; readonly authPort: number; readonly acctPort: number; readonly udpDriver: string }
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
-  | { readonly type: 'events'; readonly partitions: ReadonlySet<number> };
+  | { readonly type: 'events'; readonly partitions: ReadonlySet<number> }
+  /** All that is known now of an access server that has taught something new. */
+  | { readonly type: 'learned'; readonly learned: LearnedOfNas };
 
 export type FromWorker = OwnWords | GroupAnswer<WorkerReport>;
 
 export type WorkerReport = {
-  readonly unknownClients: readonly UnknownClient[];
+  readonly unknownClients: UnknownReport;
   readonly nasActivities: readonly NasActivity[];
   /** The worker's own Prometheus metrics. */
   readonly metrics: readonly MetricReport[];
