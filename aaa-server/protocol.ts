@@ -1,9 +1,13 @@
 // Every message between the main thread of aaa-server and its RADIUS workers, both ways.
+
+import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 import type { MetricReport } from '#ops/runtime/report-metrics.ts';
 import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
 import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
+import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
+import type { HandedOver } from './radius/request.ts';
 import type { UnknownReport } from './radius/unknown-clients.ts';
 
 /** What a worker is given when it is created. */
@@ -20,6 +24,13 @@ export type WorkerSettings = {
   readonly learnWindowMs: number;
   /** What access servers have taught so far. */
   readonly learned: readonly LearnedOfNas[];
+  readonly eap: {
+    /** What names this node. */
+    readonly node: string;
+    readonly workers: number;
+    readonly methods: readonly EapMethodName[];
+    readonly identity: TlsIdentity | null;
+  };
   /** LASTMILE_SECRET_KEY. */
   readonly masters: readonly string[];
   /** Folder of the subscriber snapshot. */
@@ -35,6 +46,8 @@ export type WorkerSettings = {
 
 export type ToWorker =
   | GroupOrder
+  /** An Access-Request that another worker received. */
+  | { readonly type: 'handed_over'; readonly datagram: HandedOver }
   /** What access servers have taught another worker or node. */
   | { readonly type: 'learned'; readonly learned: readonly LearnedOfNas[] };
 
@@ -42,6 +55,8 @@ export type ToWorker =
 export type OwnWords =
   /** Listening. The ports are those the system chose when 0 was asked. */
   | { readonly type: 'ready'; readonly authPort: number; readonly acctPort: number; readonly udpDriver: string }
+  /** For the worker of that index, which leads the conversation that the datagram goes on with. */
+  | { readonly type: 'hand_over'; readonly worker: number; readonly datagram: HandedOver }
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
   | { readonly type: 'events'; readonly partitions: ReadonlySet<number> }
   /** All that is known now of an access server that has taught something new. */

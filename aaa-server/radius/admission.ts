@@ -1,13 +1,14 @@
 // Which logins are let in when more come than can be answered: those that go on with one begun (State) first (RFC 5080 §2.2.3).
-import { attribute, firstAttribute } from '../wire/attributes.ts';
-import type { Packet } from '../wire/packet.ts';
 
 /** What waits in front of the sockets of this thread. */
 export type Backlog = { readonly bytes: number; readonly limitBytes: number };
 
 export type Admission = {
-  /** Whether an Access-Request is worked on; one that is not is dropped before anything is computed. */
-  admits(packet: Packet, monotonicMs: number): boolean;
+  /**
+   * Whether an Access-Request is worked on; one that is not is dropped before its proof is computed. `goesOn` is asked only in a flood:
+   * is it part of a login that was begun?
+   */
+  admits(monotonicMs: number, goesOn: () => boolean): boolean;
   /** Share of new logins that is let in, 1 when nothing waits. */
   share(): number;
 };
@@ -61,10 +62,10 @@ export function createAdmission({ busy, backlog }: AdmissionOptions): Admission 
 
   return {
     share: () => share,
-    admits(packet, nowMs) {
+    admits(nowMs, goesOn) {
       if (nowMs - sampledAtMs >= sampleMs) sample(nowMs);
       handled++;
-      if (share === 1 || firstAttribute(packet, attribute.state) >= 0) return true;
+      if (share === 1 || goesOn()) return true;
       // Evenly spread, not by chance: a burst of one device is thinned like everybody's.
       credit += share;
       if (credit < 1) return false;

@@ -1,14 +1,20 @@
 // What a handler lets in when more comes than it can answer (RFC 5080 §2.2.3).
 import t from 'tap';
+import { createEapStates } from '#aaa-server/auth/eap/states.ts';
 import { type AdmissionOptions, createAdmission } from '#aaa-server/radius/admission.ts';
 import { createThreadLoad } from '#aaa-server/radius/thread-load.ts';
 import { attribute } from '#aaa-server/wire/attributes.ts';
-import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
+import { createPacketBuilder, type PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { queuedIn } from '#ops/runtime/udp/receive-queue.ts';
 import { createDriven, pap, secret } from './support/driven.ts';
+import { keyring } from './support/isp.ts';
 
-const goesOn = (builder: { add(type: number, value: string): void }) => builder.add(attribute.state, 'begun');
+const states = createEapStates({ key: keyring.derive('eap-state'), node: 'node', worker: 0 });
+/** A State as the handler makes it for an access server, and one that somebody made up. */
+const begun = states.encode(states.place(), 1, Number.MAX_SAFE_INTEGER / 64);
+const madeUp = Buffer.alloc(begun.length, 7);
+const withState = (state: Buffer) => (builder: PacketBuilder) => builder.add(attribute.state, state);
 
 function accounting(identifier: number): Buffer {
   const builder = createPacketBuilder();
@@ -41,8 +47,8 @@ t.test('in a flood logins that go on are all answered, new ones in part, account
   const rounds = 2000;
   for (let i = 0; i < rounds; i++) {
     driven.nowMs += 1;
-    answered.begun += driven.receive(pap({ extra: goesOn })).length;
-    answered.fresh += driven.receive(pap()).length;
+    answered.begun += driven.receive(pap({ extra: withState(begun) })).length;
+    answered.fresh += driven.receive(i % 2 === 0 ? pap() : pap({ extra: withState(madeUp) })).length;
     driven.receive(accounting(i & 255), 'acct', { address: '127.0.0.1', port: 1024 + i });
   }
   await driven.handler.drain();
