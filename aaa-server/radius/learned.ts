@@ -1,16 +1,9 @@
 // Keeps what access servers have taught: in a file of the data folder, so that a restart without stores forgets nothing, and in Redis for the other nodes.
-import { messageOf } from '#ops/runtime/errors.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
+import { createRepeated } from '#ops/runtime/repeated.ts';
 import { type DataFolder, readRecord, writeRecord } from '#ops/stores/data-folder.ts';
-import {
-  forgetLearned,
-  type LearnedOfNas,
-  mergeLearned,
-  readLearned,
-  sameLearned,
-  writeLearned,
-} from '#ops/stores/nas-edge.ts';
+import { type LearnedOfNas, mergeLearned, readLearned, sameLearned, writeLearned } from '#ops/stores/nas-edge.ts';
 import type { RedisClient } from '#ops/stores/redis.ts';
 import type { NasRecord } from '../subscribers/records.ts';
 
@@ -41,11 +34,9 @@ const saveMs = 1000;
 
 export function createLearned(options: LearnedOptions): Learned {
   const { folder, redis, nases, onNews, log, everyMs = 5000 } = options;
+  /** Also of those that are switched off or removed: they may come back, and ids are not used again. */
   const known = new Map<number, LearnedOfNas>();
-  let timer: NodeJS.Timeout | undefined;
   let saving: NodeJS.Timeout | undefined;
-  let syncing: Promise<void> | undefined;
-  let failing = false;
   for (const one of readRecord<File>(folder, recordName)?.nas ?? []) known.set(one.nasId, one);
 
   function recordOf(nasId: number): NasRecord | undefined {
@@ -79,42 +70,22 @@ export function createLearned(options: LearnedOptions): Learned {
     saving ??= setTimeout(save, saveMs);
   }
 
-  async function exchange(): Promise<void> {
+  const problem = 'what access servers have taught cannot be shared by Redis';
+  const exchange = createRepeated({ name: 'learned of access servers', everyMs, log, problem }, async () => {
     const client = redis();
     if (!client) return;
-    try {
-      const current = nases();
-      const records = current && new Map(current.map((nas) => [nas.id, nas]));
-      const gone = records ? [...known.keys()].filter((nasId) => !records.has(nasId)) : [];
-      for (const nasId of gone) known.delete(nasId);
-      await forgetLearned(client, gone);
-      const theirs = new Map((await readLearned(client)).map((one) => [one.nasId, one]));
-      const sinceOf = (nasId: number) => records?.get(nasId)?.learnSinceMs ?? 0;
-      const news = take(
-        records ? [...theirs.values()].filter(({ nasId }) => records.has(nasId)) : [...theirs.values()],
-        sinceOf,
-      );
-      if (news.length > 0) onNews(news);
-      await writeLearned(
-        client,
-        [...known.values()].filter((one) => !sameLearned(theirs.get(one.nasId), one)),
-      );
-      failing = false;
-    } catch (error) {
-      if (!failing) log.warn({ reason: messageOf(error) }, 'what access servers have taught cannot be shared by Redis');
-      failing = true;
-    }
-  }
-
-  async function sync(): Promise<void> {
-    syncing ??= exchange().finally(() => {
-      syncing = undefined;
-    });
-    await syncing;
-  }
+    const current = nases();
+    const records = current && new Map(current.map((nas) => [nas.id, nas]));
+    const theirs = await readLearned(client);
+    const news = take(theirs, (nasId) => records?.get(nasId)?.learnSinceMs ?? 0);
+    if (news.length > 0) onNews(news);
+    const written = new Map(theirs.map((one) => [one.nasId, one]));
+    const ours = [...known.values()].filter((one) => !sameLearned(written.get(one.nasId), one));
+    await writeLearned(client, ours);
+  });
 
   return {
-    name: 'learned of access servers',
+    name: exchange.name,
     all: () => [...known.values()],
     note(one) {
       const nas = recordOf(one.nasId);
@@ -129,14 +100,10 @@ export function createLearned(options: LearnedOptions): Learned {
         );
       } else log.info(fields, 'learned what an access server proves');
     },
-    sync,
-    async start() {
-      timer ??= setInterval(() => void sync(), everyMs);
-    },
+    sync: exchange.run,
+    start: exchange.start,
     async stop() {
-      clearInterval(timer);
-      timer = undefined;
-      await syncing;
+      await exchange.stop();
       if (saving) save();
     },
   };

@@ -1,7 +1,7 @@
 // Publishes what each access server sent in the last minutes: by which of its secrets, and with or without proof of who sends.
-import { messageOf } from '#ops/runtime/errors.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
+import { createRepeated } from '#ops/runtime/repeated.ts';
 import { type NasUse, publishNasUses } from '#ops/stores/nas-edge.ts';
 import type { RedisClient } from '#ops/stores/redis.ts';
 import type { NasActivity } from './nas-activity.ts';
@@ -50,36 +50,11 @@ export type NasUsesOptions = {
 
 export function createNasUses({ redis, node, activities, nowMs, log, everyMs = 5000 }: NasUsesOptions): Part {
   const lately = createLately(nowMs());
-  let timer: NodeJS.Timeout | undefined;
-  let publishing: Promise<void> | undefined;
-  let failing = false;
-
-  async function publish(): Promise<void> {
+  const problem = 'what access servers send cannot be published';
+  return createRepeated({ name: 'uses of access servers', everyMs, log, problem }, async () => {
     const client = redis();
     if (!client) return;
-    try {
-      const now = nowMs();
-      await publishNasUses(client, node, lately(await activities(), now), now);
-      failing = false;
-    } catch (error) {
-      if (!failing) log.warn({ reason: messageOf(error) }, 'what access servers send cannot be published');
-      failing = true;
-    }
-  }
-
-  return {
-    name: 'uses of access servers',
-    async start() {
-      timer ??= setInterval(() => {
-        publishing ??= publish().finally(() => {
-          publishing = undefined;
-        });
-      }, everyMs);
-    },
-    async stop() {
-      clearInterval(timer);
-      timer = undefined;
-      await publishing;
-    },
-  };
+    const now = nowMs();
+    await publishNasUses(client, node, lately(await activities(), now), now);
+  });
 }

@@ -65,10 +65,6 @@ export async function writeLearned(redis: RedisClient, learned: readonly Learned
   await redis.hset(learnedKey, ...learned.flatMap((one) => [String(one.nasId), packLearned(one)]));
 }
 
-export async function forgetLearned(redis: RedisClient, nasIds: readonly number[]): Promise<void> {
-  if (nasIds.length > 0) await redis.hdel(learnedKey, ...nasIds.map(String));
-}
-
 /** Replaces what the node published before. */
 export async function publishNasUses(
   redis: RedisClient,
