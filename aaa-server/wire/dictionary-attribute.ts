@@ -49,7 +49,7 @@ export type DictionaryAttribute = AttributePlace & {
   readonly array: boolean;
   /** Known by name to a server, never on the wire. */
   readonly internal: boolean;
-  /** The first name of a number is the one it is shown with. */
+  /** The last name of a number is the one it is shown with, as in FreeRADIUS. */
   readonly valueNames: ReadonlyMap<number, string>;
   readonly values: ReadonlyMap<string, number>;
 };

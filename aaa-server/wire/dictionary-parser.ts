@@ -217,7 +217,7 @@ export function parseDictionary(sources: readonly DictionarySource[]): Parsed {
       return void problems.push(`${where}: ${attributeName} ${name} is ${known} already`);
     }
     attribute.values.set(name.toLowerCase(), value);
-    if (!attribute.valueNames.has(value)) attribute.valueNames.set(value, name);
+    attribute.valueNames.set(value, name);
   }
 
   for (const { entry, read } of sources) parseFile(read, entry, 'start', []);
