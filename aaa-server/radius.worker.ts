@@ -19,10 +19,14 @@ import { createCounters } from './counters.ts';
 import { createLoginNetwork } from './network/network.ts';
 import { reserveOwner } from './network/reserve.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
+import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { ledgerOver } from './radius/ledger-over.ts';
+import { createRandomOctets } from './radius/random-octets.ts';
 import { createRadiusServer } from './radius/server.ts';
+import { createThreadLoad } from './radius/thread-load.ts';
+import { createTrust } from './radius/trust.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
@@ -36,7 +40,7 @@ const keyring = createKeyring(settings.masters);
 const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
-const snapshot = openSnapshotReader({ path: settings.snapshotPath });
+const snapshot = openSnapshotReader({ path: settings.snapshotPath, oncePerTurn: true });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,
@@ -46,18 +50,26 @@ const accounting = await openAccounting({
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });
-const uuid = () => randomUUID().replaceAll('-', '');
+const uuid = createRandomOctets(16);
 const network = createLoginNetwork({
   ...{ snapshot, redis, clock, registry, log },
-  owner: reserveOwner(settings.walFolder, uuid()),
+  owner: reserveOwner(settings.walFolder, randomUUID()),
   budgetMs: settings.loginLedgerMs,
 });
+const trust = createTrust({
+  windowMs: settings.learnWindowMs,
+  nowMs: clock.nowMs,
+  onLearned: (learned) => tell({ type: 'learned', learned }),
+});
+trust.hear(settings.learned);
 const handler = createRadiusHandler({
   snapshot,
   keyring,
   clock,
   counters,
   rejectDelayMs: settings.rejectDelayMs,
+  trust,
+  admission: createAdmission(createThreadLoad({ ...settings, port: () => server.bound().authPort })),
   crypt: await openCrypt(),
   eap: {
     ...settings.eap,
@@ -106,6 +118,8 @@ main.on('message', async (message: ToWorker) => {
       };
       return tell({ type: 'report', id: message.id, report });
     }
+    case 'learned':
+      return trust.hear(message.learned);
     case 'handed_over':
       return server.receive(message.datagram);
     case 'stop':

@@ -4,23 +4,28 @@ import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
 import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
 import { registerReportMetrics } from '#ops/runtime/report-metrics.ts';
+import { registerDriverMetric } from '#ops/runtime/udp/driver-metric.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { createWorkerGroup } from '#ops/runtime/worker-group.ts';
+import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
 import { createRadiusCounterBuffer } from './counters.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
 import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
-import { mergeUnknownClients, type UnknownClient } from './radius/unknown-clients.ts';
+import { mergeUnknownClients, type UnknownReport } from './radius/unknown-clients.ts';
 
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'walFolder' | 'counters'>;
+  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'learned' | 'walFolder' | 'counters'>;
   walFolder(index: number): string;
   readonly registry: Registry;
   readonly log: Logger;
   /** Partitions in which a session opened or a threshold was crossed. */
   onEvents(partitions: ReadonlySet<number>): void;
+  /** What access servers have taught so far, and something new. */
+  learned(): readonly LearnedOfNas[];
+  onLearned(learned: LearnedOfNas): void;
   /** A worker ended by itself: the process must end too. */
   onFatal(error: Error): void;
   /** The program of a worker; another one in tests. */
@@ -31,17 +36,21 @@ export type Workers = Part & {
   /** After `start`. */
   ports(): { readonly authPort: number; readonly acctPort: number };
   /** Sources that are no NAS of ours, most packets first. */
-  unknownClients(): Promise<UnknownClient[]>;
+  unknownClients(): Promise<UnknownReport>;
   /** What each access server sends, by NAS id. */
   nasActivities(): Promise<ReadonlyMap<number, NasActivity>>;
+  /** What access servers have taught another worker or node. */
+  teach(learned: readonly LearnedOfNas[]): void;
 };
 
 export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onEvents, onFatal } = options;
   const counters: SharedArrayBuffer[] = [];
   let bound = { authPort: settings.authPort, acctPort: settings.acctPort };
+  let udpDriver: string | undefined;
 
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
+  registerDriverMetric(registry, 'lastmile_radius_udp_driver', () => udpDriver);
 
   const group = createWorkerGroup<ToWorker, OwnWords, WorkerReport>({
     name: 'radius',
@@ -52,18 +61,30 @@ export function createWorkers(options: WorkersOptions): Workers {
       const buffer = createRadiusCounterBuffer();
       counters.push(buffer);
       // The first one says which ports the system chose, when it was asked to.
-      return { ...settings, ...bound, index, workers: count, walFolder: options.walFolder(index), counters: buffer };
+      const learned = options.learned();
+      return {
+        ...settings,
+        ...bound,
+        index,
+        workers: count,
+        learned,
+        walFolder: options.walFolder(index),
+        counters: buffer,
+      };
     },
     onMessage(message, worker) {
       switch (message.type) {
         case 'ready':
           bound = { authPort: message.authPort, acctPort: message.acctPort };
-          log.info({ worker, addresses: settings.addresses, ...bound, udp: message.udpDriver }, 'listening');
+          udpDriver = message.udpDriver;
+          log.info({ worker, addresses: settings.addresses, ...bound, udp: udpDriver }, 'listening');
           return;
         case 'hand_over':
           return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });
         case 'events':
           return onEvents(message.partitions);
+        case 'learned':
+          return options.onLearned(message.learned);
         default:
           message satisfies never;
       }
@@ -81,6 +102,7 @@ export function createWorkers(options: WorkersOptions): Workers {
       registerReportMetrics(registry, await group.reports(), reportsOfScrape);
     },
     ports: () => bound,
+    teach: (learned) => group.tellAll({ type: 'learned', learned }),
     unknownClients: async () =>
       mergeUnknownClients((await group.reports()).map(({ unknownClients }) => unknownClients)),
     nasActivities: async () => mergeNasActivities((await reportsOfScrape()).map(({ nasActivities }) => nasActivities)),

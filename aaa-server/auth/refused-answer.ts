@@ -17,8 +17,8 @@ export type RefusedAnswerDeps = {
   readonly classKey: Buffer;
   /** How many workers share the limit of the node. */
   readonly workers: number;
-  /** 32 hex digits, new with every call. */
-  uuid(): string;
+  /** 32 hex digits or 16 octets, new with every call. */
+  uuid(): string | Uint8Array;
 };
 
 const mikrotikAddressList = 19;
