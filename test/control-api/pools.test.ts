@@ -2,6 +2,8 @@
 import t from 'tap';
 import { apiForTest, type Call, makeTenant } from './api.ts';
 
+t.setTimeout(120_000);
+
 async function setup(test: Parameters<typeof apiForTest>[0]) {
   const api = await apiForTest(test);
   const tenantId = await makeTenant(api, 'fiber');
