@@ -11,6 +11,7 @@ export const loginFailures = [
   'unsupported_method',
   'unknown_user',
   'wrong_password',
+  'speed_policy_missing',
 ] as const;
 export type LoginFailure = (typeof loginFailures)[number];
 
@@ -69,9 +70,9 @@ export const counterFamilies = {
   },
   signs: {
     name: 'lastmile_radius_signs_total',
-    help: 'Signs of trouble: likely_wrong_secret = a PAP password that decrypts to rubbish; reject_delay_full = a reject that did not wait',
+    help: 'Signs of trouble: likely_wrong_secret = a PAP password that decrypts to rubbish; reject_delay_full = a reject that did not wait; speed_policy_nearest = a login that got the next lower speed because the access server has no policy of its own',
     label: 'sign',
-    values: ['likely_wrong_secret', 'reject_delay_full'],
+    values: ['likely_wrong_secret', 'reject_delay_full', 'speed_policy_nearest'],
   },
   udp: {
     name: 'lastmile_radius_udp_events_total',

@@ -17,6 +17,7 @@ import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { ledgerOver } from './radius/ledger-over.ts';
+import { createOncePer } from './radius/once-per.ts';
 import { createRadiusServer } from './radius/server.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
@@ -31,6 +32,7 @@ const keyring = createKeyring(settings.masters);
 const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
+const oncePerMinute = createOncePer(60_000, clock);
 const snapshot = openSnapshotReader({ path: settings.snapshotPath });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
@@ -54,6 +56,12 @@ const handler = createRadiusHandler({
     feedSilence: settings.feedSilence,
     random: Math.random,
     uuid: () => randomUUID().replaceAll('-', ''),
+    onNearestSpeed(nas, outcome) {
+      counters.count('signs', 'speed_policy_nearest');
+      if (oncePerMinute(`${nas.id} ${outcome}`)) {
+        log.warn({ nas: nas.id, outcome }, 'the access server has no policy of this speed, a lower one stands in');
+      }
+    },
   }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,

@@ -45,6 +45,7 @@ function createWorker(options: { rejectDelayMs?: number; duplicates?: Duplicates
   const classKey = keyring.derive('class');
   const timers: (() => void)[] = [];
   const warnings: string[] = [];
+  const nearest: string[] = [];
   const records: AccountingRecord[] = [];
   const handler = createRadiusHandler(
     {
@@ -60,6 +61,7 @@ function createWorker(options: { rejectDelayMs?: number; duplicates?: Duplicates
         feedSilence: { toleratedMs: 900_000, extraGraceMs: 0 },
         random: () => 0.5,
         uuid: () => randomUUID().replaceAll('-', ''),
+        onNearestSpeed: (_nas, outcome) => nearest.push(outcome),
       }),
       receiveAccounting: createAccountingReceiver({ snapshot: isp.snapshot, classKey }),
       append: async (record) => {
