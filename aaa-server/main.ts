@@ -27,6 +27,7 @@ import { outcomeHash } from './accounting/class.ts';
 import { createMeters } from './accounting/meters.ts';
 import { adminCalls } from './admin-calls.ts';
 import { type Settings, settings } from './config.ts';
+import { loadDictionary } from './dictionaries/load.ts';
 import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
@@ -168,7 +169,13 @@ function build(config: Settings) {
     port: config.AAA_ADMIN_PORT,
     registry,
     ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }, outbox.ready],
-    routes: adminCalls({ keyring, guard: subscribers.guard, snapshot: subscribers.reader, workers }),
+    routes: adminCalls({
+      keyring,
+      guard: subscribers.guard,
+      snapshot: subscribers.reader,
+      workers,
+      dictionary: loadDictionary(),
+    }),
   });
   return { log, parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, workers, enforcement] };
 }

@@ -13,6 +13,7 @@ import { clickHouseReady, createClickHouse } from '#ops/stores/clickhouse.ts';
 import { postgresReady } from '#ops/stores/postgres.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
+import { createAaaAdmin } from './aaa-admin.ts';
 import { buildApp } from './app.ts';
 import { createFirstAdmin } from './auth/first-admin.ts';
 import { type Settings, settings } from './config.ts';
@@ -23,6 +24,7 @@ import { createFeedGuard } from './feed-guard/client.ts';
 import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
 import { createBrakeDesk, createExporterTraffic, createLedgerReader } from './ledger-reader.ts';
+import { createAttributeDictionary } from './reply-attributes/dictionary.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -41,6 +43,7 @@ async function build(config: Settings) {
     announce: (email, password) => process.stdout.write(`first super admin: ${email} / ${password}\n`),
   });
   const exporterTraffic = createExporterTraffic(redis.current);
+  const aaa = createAaaAdmin(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring);
   const app = await buildApp(
     {
       db,
@@ -49,7 +52,8 @@ async function build(config: Settings) {
       ledger: createLedgerReader(redis.current),
       history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
-      feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
+      feedGuard: createFeedGuard(aaa),
+      dictionary: createAttributeDictionary(aaa),
       exporterTraffic,
       neighbours: [
         { name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) },

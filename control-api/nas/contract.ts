@@ -1,26 +1,47 @@
 // What a network access server looks like in the API. Secrets go in and never come out.
 import { sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
+import { ipv6Rules, speedWays } from '#policy/nas/profile.ts';
 import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, Name, nullable, Prefix, strict } from '../fields.ts';
+import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { enforcementModes } from '../tenants/schema.ts';
 import { nas, nasStatuses } from './schema.ts';
 
 const Secret = Type.String({ minLength: 1, maxLength: 128, description: 'RADIUS shared secret; never given back' });
 const Vendor = Type.String({ minLength: 1, maxLength: 64, description: 'a NAS profile, e.g. mikrotik' });
 
+const SpeedWay = Type.Unsafe<(typeof speedWays)[number]>(
+  Type.Enum([...speedWays], {
+    description: 'whether it is told speeds as numbers or by names; null: as its vendor usually is',
+  }),
+);
+const Ipv6Rule = Type.Unsafe<(typeof ipv6Rules)[number]>(
+  Type.Enum([...ipv6Rules], {
+    description:
+      'whether the standard counters hold the IPv6 part (subset) or lack it (sum); null: as usual for the vendor',
+  }),
+);
+
 const optional = {
   nas_identifier: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 253 }))),
   vendor: Type.Optional(Vendor),
   coa_address: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
-  coa_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+  coa_port: Type.Optional(
+    nullable(Type.Integer({ minimum: 1, maximum: 65535, description: 'null: the usual one of the vendor' })),
+  ),
   coa_rate_per_s: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
   mode: Type.Optional(choice(enforcementModes)),
   adopted_at: Type.Optional(
     nullable(Type.String({ format: 'date-time', description: 'when it moved to us with sessions in flight' })),
   ),
   require_message_authenticator: Type.Optional(Type.Boolean()),
+  speed_way: Type.Optional(nullable(SpeedWay)),
+  swap_octets: Type.Optional(Type.Boolean({ description: 'its input octets are what others call output' })),
+  octet_unit: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 30, description: 'bytes that it counts as one' })),
+  ipv6_rule: Type.Optional(nullable(Ipv6Rule)),
+  attributes: Type.Optional(AttributesField),
   status: Type.Optional(choice(nasStatuses)),
 };
 
@@ -44,11 +65,16 @@ export const NasReply = Type.Object({
   vendor: Type.String(),
   has_next_secret: Type.Boolean({ description: 'both secrets verify until the next one is promoted' }),
   coa_address: nullable(Type.String()),
-  coa_port: Type.Integer(),
+  coa_port: nullable(Type.Integer({ description: 'null: the usual one of the vendor' })),
   coa_rate_per_s: Type.Integer(),
   mode: choice(enforcementModes),
   adopted_at: nullable(Instant),
   require_message_authenticator: Type.Boolean(),
+  speed_way: nullable(SpeedWay),
+  swap_octets: Type.Boolean(),
+  octet_unit: Type.Integer(),
+  ipv6_rule: nullable(Ipv6Rule),
+  attributes: Type.Array(AttributeField),
   status: choice(nasStatuses),
   created_at: Instant,
   updated_at: Instant,

@@ -4,13 +4,17 @@ import { read } from '../database/read.ts';
 import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { Empty, IdParams, NoBody, problems, WriteQuery } from '../fields.ts';
+import { withStoredAttributes } from '../reply-attributes/compile.ts';
 import { changeNas, createNas, promoteSecret, removeNas } from './commands.ts';
 import { NasBody, NasChange, NasesReply, NasQuery, NasReply } from './contract.ts';
 import { listNas, nasOf, showNas } from './queries.ts';
 
 const tags = ['nas'];
 
-export function nasRoutes(app: Api, { db, keyring }: Deps): void {
+/** What saving speeds and attributes can meet. */
+const saving = ['nas_address_taken', 'speed_policy_missing', 'attribute_refused', 'aaa_unavailable'] as const;
+
+export function nasRoutes(app: Api, { db, keyring, dictionary }: Deps): void {
   app.get(
     '/nas',
     {
@@ -36,11 +40,12 @@ export function nasRoutes(app: Api, { db, keyring }: Deps): void {
         summary: 'Add a network access server, or a prefix of them',
         querystring: WriteQuery,
         body: NasBody,
-        response: { 201: NasReply, ...problems('nas_address_taken', 'idempotency_key_reused') },
+        response: { 201: NasReply, ...problems(...saving, 'idempotency_key_reused') },
       },
     },
     async (request, reply) => {
-      const made = await write(db, writing(request), (tx) => createNas(tx, keyring, request.body));
+      const body = await withStoredAttributes(dictionary, request.body);
+      const made = await write(db, writing(request), (tx) => createNas(tx, keyring, body));
       return reply.code(201).send(made);
     },
   );
@@ -71,10 +76,13 @@ export function nasRoutes(app: Api, { db, keyring }: Deps): void {
         params: IdParams,
         querystring: WriteQuery,
         body: NasChange,
-        response: { 200: NasReply, ...problems('nas_unknown', 'nas_address_taken') },
+        response: { 200: NasReply, ...problems('nas_unknown', ...saving) },
       },
     },
-    (request) => write(db, writing(request), (tx) => changeNas(tx, keyring, request.params.id, request.body)),
+    async (request) => {
+      const change = await withStoredAttributes(dictionary, request.body);
+      return write(db, writing(request), (tx) => changeNas(tx, keyring, request.params.id, change));
+    },
   );
 
   app.post(

@@ -7,6 +7,7 @@ import { read } from '../database/read.ts';
 import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { Empty, Id, IdParams, problems, strict, WriteQuery } from '../fields.ts';
+import { withStoredAttributes } from '../reply-attributes/compile.ts';
 import { assignAddress, releaseAddress } from './addresses.ts';
 import { changeSubscription, lock, move, reactivate, subscribe, suspend, terminate } from './commands.ts';
 import {
@@ -28,7 +29,7 @@ const tags = ['subscriptions'];
 const listProblems = problems('invalid_cursor', 'page_too_deep', 'customer_unknown');
 const changed = { 200: SubscriptionReply, ...problems('subscription_unknown', 'subscription_terminated') };
 
-export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void {
+export function subscriptionRoutes(app: Api, { db, keyring, clock, dictionary }: Deps): void {
   const now = () => new Date(clock.nowMs());
   /** Runs a command that gives the id of the subscription, and shows what became of it. */
   const writeAndShow = (request: FastifyRequest, command: (tx: Tx) => Promise<number>) =>
@@ -91,13 +92,16 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void
             'service_inactive',
             'user_name_taken',
             'address_in_use',
+            'attribute_refused',
+            'aaa_unavailable',
             'idempotency_key_reused',
           ),
         },
       },
     },
     async (request, reply) => {
-      const made = await writeAndShow(request, (tx) => subscribe(tx, keyring, request.params.id, request.body));
+      const body = await withStoredAttributes(dictionary, request.body);
+      const made = await writeAndShow(request, (tx) => subscribe(tx, keyring, request.params.id, body));
       return reply.code(201).send(made);
     },
   );
@@ -133,11 +137,16 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void
           'meter_since_refused',
           'meter_switched_lately',
           'user_name_taken',
+          'attribute_refused',
+          'aaa_unavailable',
         ),
       },
     },
     body: SubscriptionChange,
-    handler: (request, _, { path, body }) => writeAndShow(request, (tx) => changeSubscription(tx, keyring, path, body)),
+    async handler(request, _, { path, body }) {
+      const change = await withStoredAttributes(dictionary, body);
+      return writeAndShow(request, (tx) => changeSubscription(tx, keyring, path, change));
+    },
   });
 
   onBothPaths(app, {

@@ -6,7 +6,7 @@ import { testKeyring } from '#test/support/stores.ts';
 import { apiForTest, makeTenant, makeUser, type TestApi } from './api.ts';
 import { operationsOf, sampleOf } from './sample.ts';
 
-type Ids = Record<'customer' | 'service' | 'subscription' | 'nas' | 'exporter' | 'address' | 'hold', number>;
+type Ids = Record<'customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address' | 'hold', number>;
 
 /** One of everything, made through the API as the tenant's own admin. */
 async function furnish(api: TestApi, slug: string, network: string): Promise<Ids> {
@@ -24,6 +24,12 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
   });
   const customer = await make('/customers', { name: `customer of ${slug}` });
   const nas = await make('/nas', { name: `nas of ${slug}`, address: `${network}.1`, secret: 's' });
+  const policy = await make('/speed-policies', {
+    vendor: 'cisco',
+    bandwidth_down: 10,
+    bandwidth_up: 10,
+    name: `policy of ${slug}`,
+  });
   const exporter = await make('/exporters', { name: `exporter of ${slug}`, address: `${network}.1` });
   const subscription = await make(`/customers/${customer.id}/services`, {
     service_id: service.id,
@@ -36,6 +42,7 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     customer: customer.id,
     service: service.id,
     nas: nas.id,
+    policy: policy.id,
     exporter: exporter.id,
     subscription: subscription.id,
     address: subscription.addresses[0].id,
@@ -50,6 +57,7 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     services: ids.service,
     subscriptions: ids.subscription,
     nas: ids.nas,
+    'speed-policies': ids.policy,
     exporters: ids.exporter,
     tenants: tenantId,
     enforcement: 7,

@@ -299,7 +299,7 @@ t.test('the life of a customer', async (t) => {
       address: '192.0.2.1/32',
       require_message_authenticator: true,
       has_next_secret: false,
-      coa_port: 3799,
+      coa_port: null,
     });
     await ok('PATCH', `/nas/${made.id}`, { next_secret: 's2', address: '2001:DB8:0::/48' });
     const moved = await ok('POST', `/nas/${made.id}/promote-secret`);
