@@ -20,6 +20,7 @@ const peers = [
   'nfdump',
   'pmacct',
   'chromium',
+  'tshark',
 ];
 
 function check(title: string, command: string, args: readonly string[]): Promise<boolean> {
