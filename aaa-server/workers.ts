@@ -60,6 +60,8 @@ export function createWorkers(options: WorkersOptions): Workers {
           bound = { authPort: message.authPort, acctPort: message.acctPort };
           log.info({ worker, addresses: settings.addresses, ...bound, udp: message.udpDriver }, 'listening');
           return;
+        case 'hand_over':
+          return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });
         case 'events':
           return onEvents(message.partitions);
         default:

@@ -21,6 +21,8 @@ const peers = [
   'pmacct',
   'chromium',
   'tshark',
+  'eapoltest',
+  'openssl',
 ];
 
 function check(title: string, command: string, args: readonly string[]): Promise<boolean> {

@@ -22,7 +22,7 @@ export type AnswerLoginDeps = {
   /** 32 hex digits, new with every call. */
   uuid(): string;
   /** The access server knows no policy of the speed of this outcome: it was given the next lower one. */
-  onNearestSpeed(nas: NasRecord, outcomeText: string): void;
+  onNearestSpeed?(nas: NasRecord, outcomeText: string): void;
 };
 
 export function createAnswerLogin(
@@ -44,7 +44,7 @@ export function createAnswerLogin(
     if (outcome.kind === 'reject') return { kind: 'reject', reason: outcome.reason };
     // Without attributes for it the session would have no limit at all.
     if (!reply.speed) return { kind: 'reject', reason: 'speed_policy_missing' };
-    if (reply.speed.match === 'nearest') deps.onNearestSpeed(nas, reply.outcomeText);
+    if (reply.speed.match === 'nearest') deps.onNearestSpeed?.(nas, reply.outcomeText);
     const loginClass = makeClass(classKey, {
       tenantId,
       partition: partitionOf(tenantId, subscription.id),

@@ -1,4 +1,5 @@
 // The compiled records of the subscriber snapshot: what a worker needs to answer a login without asking anybody.
+import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
 import type { FupRule } from '#policy/fup/rules.ts';
 import type { Meter } from '#policy/ledger/types.ts';
 import type { NasSettings } from '#policy/nas/configured.ts';
@@ -63,8 +64,9 @@ export type CredentialRecord = {
   readonly realm: string;
   readonly userName: string;
   readonly subscriptionId: number;
-  /** Keyring purpose 'credential', place `<tenant>:<realm>:<user name>`. */
+  /** Keyring purpose 'credential', place `<tenant>:<realm>:<user name>`: the password, or what `scheme` stores of it. */
   readonly passwordCipher: Buffer;
+  readonly scheme: PasswordScheme;
 };
 
 /** What of its {@link NasSettings} is absent was not there when the snapshot was written: as usual for the vendor. */

@@ -1,5 +1,6 @@
 // Tables of subscriptions: life cycle, holds, credentials and static addresses.
 import { cidr, jsonb, pgTable, smallint, text } from 'drizzle-orm/pg-core';
+import { passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
 import { meters } from '#policy/ledger/types.ts';
 import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
@@ -47,6 +48,7 @@ export const credential = pgTable('credential', {
   realm: text('realm').notNull().default(''),
   userName: text('user_name').notNull(),
   passwordCipher: bytea('password_cipher').notNull(),
+  passwordScheme: text('password_scheme', { enum: passwordSchemes }).notNull().default('clear'),
   createdAt: instant('created_at').notNull().defaultNow(),
 });
 

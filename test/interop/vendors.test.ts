@@ -121,7 +121,14 @@ function login(nas: NasRecord): Sent[] {
     onNearestSpeed: (_nas, outcome) => {
       throw new Error(`no policy of ${outcome}`);
     },
-  })(nas, { tenantId: 1, realm: '', userName: 'anna', subscriptionId, passwordCipher: Buffer.alloc(0) });
+  })(nas, {
+    tenantId: 1,
+    realm: '',
+    userName: 'anna',
+    subscriptionId,
+    scheme: 'clear',
+    passwordCipher: Buffer.alloc(0),
+  });
   if (answer.kind !== 'accept') throw new Error(JSON.stringify(answer));
   const request = createPacketBuilder();
   request.begin(code.accessRequest, 7);
