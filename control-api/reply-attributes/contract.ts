@@ -7,7 +7,7 @@ export const AttributeField = strict({
   name: Type.String({
     minLength: 1,
     maxLength: attributeLimits.nameLength,
-    pattern: '^[A-Za-z0-9._-]+$',
+    pattern: '^[A-Za-z0-9._-]+(:[0-9]{1,2})?$',
     description: 'a name of the RADIUS dictionaries, e.g. Framed-Pool',
   }),
   value: Type.String({

@@ -52,7 +52,6 @@ function createWorker(options: WorkerOptions = {}) {
   const classKey = keyring.derive('class');
   const timers: (() => void)[] = [];
   const warnings: string[] = [];
-  const nearest: string[] = [];
   const records: AccountingRecord[] = [];
   const answerLogin = createAnswerLogin({
     snapshot: isp.snapshot,
@@ -61,7 +60,6 @@ function createWorker(options: WorkerOptions = {}) {
     feedSilence: { toleratedMs: 900_000, extraGraceMs: 0 },
     random: () => 0.5,
     uuid: () => randomUUID().replaceAll('-', ''),
-    onNearestSpeed: (_nas, outcome) => nearest.push(outcome),
   });
   const handler = createRadiusHandler(
     {

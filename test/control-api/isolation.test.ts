@@ -6,7 +6,10 @@ import { testKeyring } from '#test/support/stores.ts';
 import { apiForTest, makeTenant, makeUser, type TestApi } from './api.ts';
 import { operationsOf, sampleOf } from './sample.ts';
 
-type Ids = Record<'customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address' | 'hold', number>;
+type Ids = Record<
+  'customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address' | 'credential' | 'hold',
+  number
+>;
 
 /** One of everything, made through the API as the tenant's own admin. */
 async function furnish(api: TestApi, slug: string, network: string): Promise<Ids> {
@@ -37,6 +40,8 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     password: 'x',
     addresses: [{ kind: 'ipv4', prefix: `${network}.7` }],
   });
+  const credentials = 'SELECT id FROM credential WHERE subscription_id = $1';
+  const credential = Number((await api.owner.query(credentials, [subscription.id])).rows[0].id);
   await make(`/subscriptions/${subscription.id}/suspend`, { reason: 'admin' });
   return {
     customer: customer.id,
@@ -46,6 +51,7 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     exporter: exporter.id,
     subscription: subscription.id,
     address: subscription.addresses[0].id,
+    credential,
     hold: 1,
   };
 }
@@ -65,6 +71,7 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
   return path
     .replace('{subscription_id}', String(ids.subscription))
     .replace('{address_id}', String(ids.address))
+    .replace('{credential_id}', String(ids.credential))
     .replace('{id}', String(own[collection]));
 }
 
