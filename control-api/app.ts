@@ -25,6 +25,7 @@ import { poolRoutes } from './pools/routes.ts';
 import { Problem } from './problem.ts';
 import { serviceRoutes } from './services/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
+import { speedPolicyRoutes } from './speed-policies/routes.ts';
 import { credentialRoutes } from './subscriptions/credential-routes.ts';
 import { subscriptionRoutes } from './subscriptions/routes.ts';
 import { systemRoutes } from './system/routes.ts';
@@ -77,6 +78,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       tenantRoutes(api, deps);
       nasRoutes(api, deps);
       poolRoutes(api, deps);
+      speedPolicyRoutes(api, deps);
       customerRoutes(api, deps);
       serviceRoutes(api, deps);
       subscriptionRoutes(api, deps);

@@ -8,6 +8,7 @@ import type { FeedGuard } from './feed-guard/client.ts';
 import type { History } from './history.ts';
 import type { BrakeDesk, LedgerReader, NetworkDesk } from './ledger-reader.ts';
 import type { UnknownSources } from './nas/unknown.ts';
+import type { AttributeDictionary } from './reply-attributes/dictionary.ts';
 import type { Neighbour } from './system/queries.ts';
 
 export type Deps = {
@@ -19,6 +20,7 @@ export type Deps = {
   readonly brake: BrakeDesk;
   readonly network: NetworkDesk;
   readonly feedGuard: FeedGuard;
+  readonly dictionary: AttributeDictionary;
   /** What flow-collector has received, by sender. */
   readonly exporterTraffic: () => Promise<ReadonlyMap<string, ExporterTraffic>>;
   /** What the edge knows of these access servers. */

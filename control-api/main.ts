@@ -31,6 +31,7 @@ import {
   createNetworkDesk,
 } from './ledger-reader.ts';
 import { createUnknownSources } from './nas/unknown.ts';
+import { createAttributeDictionary } from './reply-attributes/dictionary.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -60,6 +61,7 @@ async function build(config: Settings) {
       brake: createBrakeDesk(redis.current),
       network: createNetworkDesk(redis.current),
       feedGuard: createFeedGuard(aaa),
+      dictionary: createAttributeDictionary(aaa),
       exporterTraffic,
       nasEdge: createNasEdge(redis.current),
       unknownSources: createUnknownSources(aaa),

@@ -2,8 +2,8 @@
 import type { Clock } from '#ops/runtime/clock.ts';
 import { type GardenStay, type Refusal, stayOf } from '#policy/access/refused-login.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
-import type { NasAttribute } from '#policy/nas/profile.ts';
-import { nasProfile } from '#policy/nas/vendors.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
+import { filterId, type NasAttribute, textAttribute } from '#policy/nas/profile.ts';
 import { makeClass, outcomeHash } from '../accounting/class.ts';
 import type { NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import { attribute, vendor } from '../wire/attributes.ts';
@@ -21,8 +21,8 @@ export type RefusedAnswerDeps = {
   uuid(): string | Uint8Array;
 };
 
-const mikrotikAddressList = 19;
-const wisprRedirectionUrl = 4;
+/** WISPr-Redirection-URL, where the vendor has nothing of its own. */
+const redirectionUrl = { vendor: vendor.wispr, type: 4 };
 
 /** The attributes of the Accept, or null: a reject it is. */
 export function createRefusedAnswer({ snapshot, clock, classKey, workers, uuid }: RefusedAnswerDeps): RefusedAnswer {
@@ -41,20 +41,20 @@ export function createRefusedAnswer({ snapshot, clock, classKey, workers, uuid }
     return attributesOf(nas, refusal, stay);
   };
 
-  function attributesOf(nas: NasRecord, refusal: Refusal, stay: GardenStay): NasAttribute[] {
-    const { framedPool, addressList, portalUrl, sessionTimeoutS, speed } = stay;
+  /** Null: the access server cannot be told a speed, and without one the stay would have no limit. */
+  function attributesOf(nas: NasRecord, refusal: Refusal, stay: GardenStay): NasAttribute[] | null {
+    const { profile, tell } = configuredNas(nas);
+    const told = tell(stay.speed);
+    if (!told) return null;
+    const { framedPool, addressList, portalUrl, sessionTimeoutS } = stay;
     // Nobody's: accounting of the stay is no subscription's usage, and enforcement lets it alone.
     const nobody = { tenantId: nas.tenantId, subscriptionId: 0, partition: partitionOf(nas.tenantId, 0) };
     const content = { ...nobody, uuid: uuid(), outcomeHash: outcomeHash(`refused:${refusal}`) };
-    const list: NasAttribute =
-      nas.vendor === 'mikrotik'
-        ? { vendor: vendor.mikrotik, type: mikrotikAddressList, value: addressList }
-        : { vendor: 0, type: attribute.filterId, value: addressList };
     return [
-      ...nasProfile(nas.vendor).rate(speed),
-      ...(framedPool === '' ? [] : [{ vendor: 0, type: attribute.framedPool, value: framedPool }]),
-      ...(addressList === '' ? [] : [list]),
-      ...(portalUrl === '' ? [] : [{ vendor: vendor.wispr, type: wisprRedirectionUrl, value: portalUrl }]),
+      ...told.attributes,
+      ...(framedPool === '' ? [] : [textAttribute(profile.pools.ipv4, framedPool)]),
+      ...(addressList === '' ? [] : [textAttribute(profile.addressList ?? filterId, addressList)]),
+      ...(portalUrl === '' ? [] : [textAttribute(profile.redirectUrl ?? redirectionUrl, portalUrl)]),
       { vendor: 0, type: attribute.sessionTimeout, value: sessionTimeoutS },
       { vendor: 0, type: attribute.class, value: makeClass(classKey, content) },
     ];

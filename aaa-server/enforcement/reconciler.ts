@@ -7,6 +7,7 @@ import { disconnected } from '#policy/enforcement/next-step.ts';
 import { surplusOf } from '#policy/enforcement/surplus.ts';
 import type { BrakeGate, Verdict } from '#policy/ledger/brake-gate.ts';
 import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
 import type { Alarms } from './alarms.ts';
 import { type Assessment, type AssessOptions, assess, changeTo, heldOf, type SessionNeed } from './assess.ts';
 import type { Failures } from './failures.ts';
@@ -186,13 +187,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   /** Tells the session what it has anyway: an access server that no longer knows it says so. */
   function probeOf(work: Work, { key, session, outcome }: SessionNeed, by: Change['by']): Change {
-    const quiet = { crossedAtMs: null, delayMs: 0, urgent: true, endsIfGone: true };
+    const quiet = { from: null, crossedAtMs: null, delayMs: 0, urgent: true, endsIfGone: true };
     return { sessionKey: key, session, owned: work.owned, desired: outcome, by, ...quiet };
   }
 
   function askAlive(work: Work, need: SessionNeed): void {
     const told = need.outcome.kind === 'accept' || need.outcome.kind === 'throttle';
-    if (told && need.mode === 'enforce' && sender.newest(need.key) === null) sender.push(probeOf(work, need, 'coa'));
+    // Where a change takes more than what the session should have, it is not asked.
+    const nas = options.nas(need.session.tenantId, need.session.nasId);
+    const asks = nas !== undefined && configuredNas(nas).profile.live === 'always';
+    if (asks && told && need.mode === 'enforce' && sender.newest(need.key) === null)
+      sender.push(probeOf(work, need, 'coa'));
   }
 
   /** The newest login wins: sessions beyond the limit end, the oldest first. */
@@ -248,10 +253,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (step.kind === 'settled' && sender.newest(key) === null) return null;
     const by = step.kind === 'change' ? step.by : outcome.kind === 'reject' ? 'disconnect' : 'coa';
     const crossedAtMs = work.crossedAtMs ?? null;
+    const from = step.kind === 'change' ? step.from : null;
     // A session nothing is known of most likely has what its login was answered by the same table.
-    const urgent =
-      outcome.kind !== 'accept' || (step.kind === 'change' && step.from !== null && isStricter(step.from, outcome));
-    return { sessionKey: key, session, owned: work.owned, desired: outcome, by, crossedAtMs, delayMs, urgent };
+    const urgent = outcome.kind !== 'accept' || (from !== null && isStricter(from, outcome));
+    return { sessionKey: key, session, owned: work.owned, desired: outcome, from, by, crossedAtMs, delayMs, urgent };
   }
 
   return {

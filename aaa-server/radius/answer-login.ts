@@ -2,15 +2,16 @@
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { FeedSilence } from '#policy/access/expiry.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
-import { nasProfile } from '#policy/nas/vendors.ts';
+import { withAdded } from '#policy/nas/reply-attributes.ts';
 import { makeClass } from '../accounting/class.ts';
 import { addressAttributes } from '../auth/address-attributes.ts';
 import { authorize } from '../auth/authorize.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import type { GateAnswer } from '../network/gate.ts';
 import type { LoginNetwork } from '../network/network.ts';
-import type { CredentialRecord, SnapshotReader } from '../subscribers/records.ts';
+import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import { attribute } from '../wire/attributes.ts';
 import type { Packet } from '../wire/packet.ts';
 import type { LoginAnswer } from './request.ts';
@@ -27,6 +28,8 @@ export type AnswerLoginDeps = {
   random(): number;
   /** 32 hex digits or 16 octets, new with every call. */
   uuid(): string | Uint8Array;
+  /** The access server knows no policy of the speed of this outcome: it was given the next lower one. */
+  onNearestSpeed?(nas: NasRecord, outcomeText: string): void;
 };
 
 export function createAnswerLogin(
@@ -41,15 +44,18 @@ export function createAnswerLogin(
     const { tenantId } = credential;
     const nowMs = clock.nowMs();
     const result = authorize(snapshot, credential, nowMs, {
-      nas: nasProfile(nas.record.vendor),
+      nas: configuredNas(nas.record),
       feedSilence,
       mirrorSilentSinceMs: snapshot.mirrorState().inStepAtMs,
       random,
     });
     if (result.kind === 'unknown_user') return { kind: 'reject', reason: 'unknown_user' };
     if (result.kind === 'unavailable') return { kind: 'unavailable' };
-    const { outcome, subscription, reply } = result;
+    const { outcome, plan, subscription, reply } = result;
     if (outcome.kind === 'reject') return { kind: 'reject', reason: outcome.reason };
+    // Without attributes for it the session would have no limit at all.
+    if (!reply.speed) return { kind: 'reject', reason: 'speed_policy_missing' };
+    if (reply.speed.match === 'nearest') deps.onNearestSpeed?.(nas.record, reply.outcomeText);
     const loginClass = makeClass(classKey, {
       tenantId,
       partition: partitionOf(tenantId, subscription.id),
@@ -59,27 +65,28 @@ export function createAnswerLogin(
     });
     const timeout: NasAttribute[] =
       reply.sessionTimeoutS === null ? [] : [standard(attribute.sessionTimeout, reply.sessionTimeoutS)];
-    const accept = {
-      kind: 'accept' as const,
-      attributes: [
-        ...reply.rate,
-        ...reply.addresses,
-        ...timeout,
-        standard(attribute.acctInterimInterval, reply.interimIntervalS),
-        standard(attribute.class, loginClass),
-      ],
-    };
+    const decided = [
+      ...reply.speed.attributes,
+      ...reply.addresses,
+      ...timeout,
+      standard(attribute.acctInterimInterval, reply.interimIntervalS),
+      standard(attribute.class, loginClass),
+    ];
+    const accept = (addresses: readonly NasAttribute[]): LoginAnswer => ({
+      kind: 'accept',
+      attributes: withAdded(
+        addresses.length === 0 ? decided : [...decided, ...addresses],
+        nas.record.attributes,
+        plan.attributes,
+        subscription.attributes,
+      ),
+    });
     const asked = network?.ask(nas, result, packet) ?? null;
-    if (asked === null) return accept;
-    return asked instanceof Promise
-      ? asked.then((answer) => withAddresses(accept, answer))
-      : withAddresses(accept, asked);
+    if (asked === null) return accept([]);
+    const answer = (found: GateAnswer): LoginAnswer =>
+      found.kind === 'refused' ? { kind: 'reject', reason: found.reason } : accept(addressAttributes(found.addresses));
+    return asked instanceof Promise ? asked.then(answer) : answer(asked);
   };
-}
-
-function withAddresses(accept: LoginAnswer & { kind: 'accept' }, answer: GateAnswer): LoginAnswer {
-  if (answer.kind === 'refused') return { kind: 'reject', reason: answer.reason };
-  return { kind: 'accept', attributes: [...accept.attributes, ...addressAttributes(answer.addresses)] };
 }
 
 function standard(type: number, value: NasAttribute['value']): NasAttribute {

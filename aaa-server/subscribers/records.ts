@@ -6,6 +6,8 @@ import type { FupRule } from '#policy/fup/rules.ts';
 import type { MacMode } from '#policy/ledger/login.ts';
 import type { LearnedMac } from '#policy/ledger/macs.ts';
 import type { Meter } from '#policy/ledger/types.ts';
+import type { NasSettings } from '#policy/nas/configured.ts';
+import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { Pool } from '#policy/network/pool.ts';
 import type { Speed } from '#policy/speed.ts';
 
@@ -51,6 +53,8 @@ export type PlanRecord = {
   readonly interimIntervalS: number;
   /** Absent: no pools, no limits. */
   readonly network?: NetworkTerms;
+  /** Added to Access-Accepts; absent in snapshots from before there were any. */
+  readonly attributes?: readonly NasAttribute[];
 };
 
 export type HoldRecord = { readonly reason: HoldReason; readonly sinceMs: number; readonly untilMs: number | null };
@@ -80,6 +84,8 @@ export type SubscriptionRecord = {
   readonly addresses: readonly AddressRecord[];
   /** Where it differs from its plan; null in it: as the plan says. */
   readonly network?: { readonly [K in keyof NetworkTerms]: NetworkTerms[K] | null };
+  /** Added to Access-Accepts; absent when there are none. */
+  readonly attributes?: readonly NasAttribute[];
 };
 
 export type CredentialRecord = {
@@ -94,18 +100,19 @@ export type CredentialRecord = {
 
 export type Demand = 'yes' | 'no' | 'auto';
 
-export type NasRecord = {
+/** What of its {@link NasSettings} is absent was not there when the snapshot was written: as usual for the vendor. */
+export type NasRecord = NasSettings & {
   readonly tenantId: number;
   readonly id: number;
   readonly name: string;
   /** CIDR text; a single device is a /32 or /128. */
   readonly address: string;
   readonly identifier: string | null;
-  readonly vendor: string;
   /** Decrypted by the reader of the record, never stored in clear. The second is the next one while rotating. */
   readonly secretCiphers: readonly Buffer[];
   readonly coaAddress: string | null;
-  readonly coaPort: number;
+  /** Null: the vendor's own. */
+  readonly coaPort: number | null;
   readonly coaRatePerS: number;
   readonly mode: EnforcementMode;
   readonly adoptedAtMs: number | null;
@@ -117,6 +124,8 @@ export type NasRecord = {
   readonly replyMessageAuthenticator: boolean;
   /** Since when (wall clock) its packets teach what `auto` demands; what was learned before is void. */
   readonly learnSinceMs: number;
+  /** Added to Access-Accepts. */
+  readonly attributes?: readonly NasAttribute[];
 };
 
 /**

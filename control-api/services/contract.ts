@@ -6,9 +6,10 @@ import { macModes } from '#policy/ledger/login.ts';
 import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { Currency, choice, Id, Instant, Money, Name, nullable, strict, Text } from '../fields.ts';
+import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { service, serviceCategories, serviceStatuses, suspendActions, tariff } from './schema.ts';
 
-const Mbps = Type.Number({ exclusiveMinimum: 0, maximum: 10_000_000, description: 'Mbps, at most 3 decimals' });
+export const Mbps = Type.Number({ exclusiveMinimum: 0, maximum: 10_000_000, description: 'Mbps, at most 3 decimals' });
 const MinuteOfDay = Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$', description: 'e.g. 18:30' });
 
 export const FupRuleField = strict({
@@ -62,6 +63,7 @@ const tariffOptions = {
   session_limit: Type.Optional(SessionLimit),
   mac_limit: Type.Optional(MacLimit),
   mac_mode: Type.Optional(choice(macModes)),
+  attributes: Type.Optional(AttributesField),
 };
 
 export const InternetBody = strict({
@@ -102,6 +104,7 @@ export const TariffReply = Type.Object({
   session_limit: Type.Integer(),
   mac_limit: Type.Integer(),
   mac_mode: choice(macModes),
+  attributes: Type.Array(AttributeField),
 });
 export type TariffReply = Static<typeof TariffReply>;
 

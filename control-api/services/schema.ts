@@ -2,6 +2,7 @@
 import { bigint, char, integer, jsonb, pgTable, smallint, text } from 'drizzle-orm/pg-core';
 import type { FupRule } from '#policy/fup/rules.ts';
 import { macModes } from '#policy/ledger/login.ts';
+import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import { id, instant, reference } from '../database/schema.ts';
 
 export const serviceCategories = ['internet', 'voice', 'bundle', 'recurring', 'one_time'] as const;
@@ -38,5 +39,6 @@ export const tariff = pgTable('tariff', {
   macMode: text('mac_mode', { enum: macModes }).notNull().default('lock'),
   monthlyFeeMinor: bigint('monthly_fee_minor', { mode: 'bigint' }).notNull().default(0n),
   currency: char('currency', { length: 3 }).notNull().default('USD'),
+  attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),
   createdAt: instant('created_at').notNull().defaultNow(),
 });

@@ -8,6 +8,7 @@ import { macModes } from '#policy/ledger/login.ts';
 import { meters } from '#policy/ledger/types.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, nullable, Prefix, strict } from '../fields.ts';
+import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { MacLimit, SessionLimit, TariffReply } from '../services/contract.ts';
 import { addressKinds, holdReasons, subscription, subscriptionHold, terminationReasons } from './schema.ts';
 
@@ -49,6 +50,7 @@ export const SubscribeBody = strict({
   anchor_day: Type.Optional(AnchorDay),
   meter: Type.Optional(MeterChoice),
   addresses: Type.Optional(Type.Array(AddressBody, { maxItems: 50 })),
+  attributes: Type.Optional(AttributesField),
 });
 export type SubscribeBody = Static<typeof SubscribeBody>;
 
@@ -77,6 +79,7 @@ export const SubscriptionChange = strict({
   user_name: Type.Optional(UserName),
   password: Type.Optional(Password),
   network: Type.Optional(Type.Partial(NetworkTerms)),
+  attributes: Type.Optional(AttributesField),
 });
 export type SubscriptionChange = Static<typeof SubscriptionChange>;
 
@@ -141,6 +144,7 @@ export const SubscriptionReply = Type.Object({
   credentials: Type.Array(CredentialReply),
   addresses: Type.Array(AddressReply),
   network: NetworkTerms,
+  attributes: Type.Array(AttributeField),
   created_at: Instant,
   updated_at: Instant,
   terminated_at: nullable(Instant),

@@ -6,6 +6,7 @@ import type { Conn } from '../database/connect.ts';
 import { inOrder, pageOf, type Search } from '../database/list.ts';
 import type { ListQuery, Pagination } from '../database/list-contract.ts';
 import { Problem } from '../problem.ts';
+import { showAttributes } from '../reply-attributes/contract.ts';
 import { showTariff } from '../services/queries.ts';
 import { service, tariff } from '../services/schema.ts';
 import { presentTenant } from '../tenants/queries.ts';
@@ -117,6 +118,7 @@ async function show(conn: Conn, ids: readonly number[], now: Date): Promise<Subs
         mac_limit: row.macLimit,
         mac_mode: row.macMode,
       },
+      attributes: showAttributes(row.attributes),
       created_at: row.createdAt.toISOString(),
       updated_at: row.updatedAt.toISOString(),
       terminated_at: row.terminatedAt?.toISOString() ?? null,

@@ -1,9 +1,10 @@
 // Tables of subscriptions: life cycle, holds, credentials and static addresses.
-import { cidr, pgTable, smallint, text } from 'drizzle-orm/pg-core';
+import { cidr, jsonb, pgTable, smallint, text } from 'drizzle-orm/pg-core';
 import { passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
 import { macModes } from '#policy/ledger/login.ts';
 import { meters } from '#policy/ledger/types.ts';
+import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import { bytea, id, instant, reference } from '../database/schema.ts';
 
 export const holdReasons = ['non_payment', 'fraud', 'abuse', 'customer_request', 'admin'] as const;
@@ -28,6 +29,7 @@ export const subscription = pgTable('subscription', {
   sessionLimit: smallint('session_limit'),
   macLimit: smallint('mac_limit'),
   macMode: text('mac_mode', { enum: macModes }),
+  attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),
   terminatedAt: instant('terminated_at'),

@@ -13,6 +13,7 @@ import * as nasSchema from '#control-api/nas/schema.ts';
 import { routeRules } from '#control-api/plugins/route-rules.ts';
 import * as poolsSchema from '#control-api/pools/schema.ts';
 import * as servicesSchema from '#control-api/services/schema.ts';
+import * as speedPoliciesSchema from '#control-api/speed-policies/schema.ts';
 import * as subscriptionsSchema from '#control-api/subscriptions/schema.ts';
 import * as tenantsSchema from '#control-api/tenants/schema.ts';
 import { apiForTest, makeTenant } from './api.ts';
@@ -63,6 +64,7 @@ t.test('the API as a whole', async (t) => {
       nasSchema,
       poolsSchema,
       servicesSchema,
+      speedPoliciesSchema,
       subscriptionsSchema,
       tenantsSchema,
     ];

@@ -7,7 +7,8 @@ import { apiForTest, makeTenant, makeUser, type TestApi } from './api.ts';
 import { operationsOf, sampleOf } from './sample.ts';
 
 type Ids = Record<
-  'customer' | 'service' | 'subscription' | 'nas' | 'exporter' | 'address' | 'hold' | 'pool' | 'range',
+  | ('customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address')
+  | ('credential' | 'hold' | 'pool' | 'range'),
   number
 >;
 
@@ -27,6 +28,12 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
   });
   const customer = await make('/customers', { name: `customer of ${slug}` });
   const nas = await make('/nas', { name: `nas of ${slug}`, address: `${network}.1`, secret: 's' });
+  const policy = await make('/speed-policies', {
+    vendor: 'cisco',
+    bandwidth_down: 10,
+    bandwidth_up: 10,
+    name: `policy of ${slug}`,
+  });
   const exporter = await make('/exporters', { name: `exporter of ${slug}`, address: `${network}.1` });
   const pool = await make('/pools', {
     ...{ name: `pool of ${slug}`, family: 'ipv4', ranges: [{ prefix: `${network}.128/25` }] },
@@ -37,14 +44,18 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     password: 'x',
     addresses: [{ kind: 'ipv4', prefix: `${network}.7` }],
   });
+  const credentials = 'SELECT id FROM credential WHERE subscription_id = $1';
+  const credential = Number((await api.owner.query(credentials, [subscription.id])).rows[0].id);
   await make(`/subscriptions/${subscription.id}/suspend`, { reason: 'admin' });
   return {
     customer: customer.id,
     service: service.id,
     nas: nas.id,
+    policy: policy.id,
     exporter: exporter.id,
     subscription: subscription.id,
     address: subscription.addresses[0].id,
+    credential,
     hold: 1,
     pool: pool.id,
     range: pool.ranges[0].id,
@@ -58,6 +69,7 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     services: ids.service,
     subscriptions: ids.subscription,
     nas: ids.nas,
+    'speed-policies': ids.policy,
     exporters: ids.exporter,
     pools: ids.pool,
     tenants: tenantId,
@@ -68,6 +80,7 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     .replace('{address_id}', String(ids.address))
     .replace('{range_id}', String(ids.range))
     .replace('{mac}', '001122334455')
+    .replace('{credential_id}', String(ids.credential))
     .replace('{id}', String(own[collection]));
 }
 
