@@ -32,8 +32,9 @@ import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
+import { createRadsec } from './radsec/radsec.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
-import { createWorkers } from './workers.ts';
+import { createWorkers, type Workers } from './workers.ts';
 
 function build(config: Settings) {
   const log = createLogger('aaa-server', config.LOG_LEVEL);
@@ -58,6 +59,12 @@ function build(config: Settings) {
     { redis, log: log.child({ component: 'subscribers' }), registry },
   );
 
+  const radsec = createRadsec(config, {
+    ...{ workerCount, registry, clock: systemClock, snapshot: subscribers.reader },
+    log: log.child({ component: 'radsec' }),
+    workers: (): Workers => workers,
+  });
+
   const enforcement = onRedis(
     'enforcement',
     redis,
@@ -80,6 +87,7 @@ function build(config: Settings) {
         decide,
         sessionsOf: ledger.sessionsOf,
         hashOutcome: outcomeHash,
+        links: radsec.links,
         onPublished: subscribers.poke,
       });
     },
@@ -133,7 +141,7 @@ function build(config: Settings) {
     log: log.child({ component: 'outbox' }),
   });
 
-  const workers = createWorkers({
+  const workers: Workers = createWorkers({
     count: workerCount,
     settings: {
       addresses: config.BIND_HOST,
@@ -147,11 +155,13 @@ function build(config: Settings) {
       redisUrl: config.REDIS_URL,
       feedSilence,
       logLevel: config.LOG_LEVEL,
+      radsec: radsec.settings,
     },
     walFolder: (index) => walFolder(wals, folder.uuid, index),
     registry,
     log: log.child({ component: 'radius' }),
     onEvents: nudge,
+    onRadsec: (worker, words) => radsec.links.hear(worker, words),
     onFatal,
   });
 
@@ -170,7 +180,10 @@ function build(config: Settings) {
     ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }, outbox.ready],
     routes: adminCalls({ keyring, guard: subscribers.guard, snapshot: subscribers.reader, workers }),
   });
-  return { log, parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, workers, enforcement] };
+  return {
+    log,
+    parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, workers, ...radsec.parts, enforcement],
+  };
 }
 
 const receiveBufferBytes = 8 * 1024 * 1024;

@@ -4,6 +4,7 @@ import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
 import type { UnknownClient } from './radius/unknown-clients.ts';
+import type { RadsecOrder, RadsecSettings, RadsecWords } from './radsec/protocol.ts';
 
 /** What a worker is given when it is created. */
 export type WorkerSettings = {
@@ -23,16 +24,28 @@ export type WorkerSettings = {
   readonly redisUrl: string;
   readonly feedSilence: { readonly toleratedMs: number; readonly extraGraceMs: number };
   readonly logLevel: string;
+  /** Null: RadSec is off. */
+  readonly radsec: RadsecSettings | null;
+  /** Several workers share each port. */
+  readonly reusePort: boolean;
   /** Layout: counters.ts. */
   readonly counters: SharedArrayBuffer;
 };
 
-export type ToWorker = GroupOrder;
+export type ToWorker = GroupOrder | RadsecOrder;
 
 /** What a worker says of its own accord. */
 export type OwnWords =
   /** Listening. The ports are those the system chose when 0 was asked. */
-  | { readonly type: 'ready'; readonly authPort: number; readonly acctPort: number; readonly udpDriver: string }
+  | {
+      readonly type: 'ready';
+      readonly authPort: number;
+      readonly acctPort: number;
+      /** Null where RadSec is off. */
+      readonly radsecPort: number | null;
+      readonly udpDriver: string;
+    }
+  | RadsecWords
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
   | { readonly type: 'events'; readonly partitions: ReadonlySet<number> };
 

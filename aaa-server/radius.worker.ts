@@ -18,6 +18,7 @@ import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { ledgerOver } from './radius/ledger-over.ts';
 import { createRadiusServer } from './radius/server.ts';
+import { createRadsecServer } from './radsec/server.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
@@ -71,9 +72,19 @@ const server = createRadiusServer({
     throw error;
   },
 });
+const radsec = settings.radsec
+  ? createRadsecServer({
+      ...{ ...settings, ...settings.radsec },
+      ...{ handler, snapshot, counters, clock, registry, tell },
+      warn: (message, fields) => log.warn(fields, message),
+      onFatal: (error) => {
+        throw error;
+      },
+    })
+  : null;
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-const running = await startAll([reader, redis, accounting, server], log);
+const running = await startAll([reader, redis, accounting, ...(radsec ? [radsec] : []), server], log);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {
@@ -86,7 +97,14 @@ main.on('message', async (message: ToWorker) => {
       };
       return tell({ type: 'report', id: message.id, report });
     }
+    case 'radsec_material':
+    case 'radsec_send':
+    case 'radsec_distrust':
+      radsec?.order(message);
+      return;
     case 'stop':
+      // Nothing new by either way; then all that was taken is answered by the way it came.
+      radsec?.stopReceiving();
       await running.stop();
       tell({ type: 'stopped' });
       return main.close();
@@ -94,4 +112,4 @@ main.on('message', async (message: ToWorker) => {
       message satisfies never;
   }
 });
-tell({ type: 'ready', ...server.bound() });
+tell({ type: 'ready', ...server.bound(), radsecPort: radsec?.port() ?? null });

@@ -6,21 +6,25 @@ import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
 import { registerReportMetrics } from '#ops/runtime/report-metrics.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { createWorkerGroup } from '#ops/runtime/worker-group.ts';
+import { isFree } from '#ops/stores/embedded/ports.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
 import { createRadiusCounterBuffer } from './counters.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
 import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
 import { mergeUnknownClients, type UnknownClient } from './radius/unknown-clients.ts';
+import type { RadsecOrder, RadsecWords } from './radsec/protocol.ts';
 
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'walFolder' | 'counters'>;
+  readonly settings: Omit<WorkerSettings, 'index' | 'walFolder' | 'reusePort' | 'counters'>;
   walFolder(index: number): string;
   readonly registry: Registry;
   readonly log: Logger;
   /** Partitions in which a session opened or a threshold was crossed. */
   onEvents(partitions: ReadonlySet<number>): void;
+  /** A worker speaks of its RadSec connections. */
+  onRadsec(worker: number, words: RadsecWords): void;
   /** A worker ended by itself: the process must end too. */
   onFatal(error: Error): void;
   /** The program of a worker; another one in tests. */
@@ -30,6 +34,10 @@ export type WorkersOptions = {
 export type Workers = Part & {
   /** After `start`. */
   ports(): { readonly authPort: number; readonly acctPort: number };
+  /** After `start`; null where RadSec is off. */
+  radsecPort(): number | null;
+  orderRadsec(worker: number, order: RadsecOrder): void;
+  orderRadsecOfAll(order: RadsecOrder): void;
   /** Sources that are no NAS of ours, most packets first. */
   unknownClients(): Promise<UnknownClient[]>;
   /** What each access server sends, by NAS id. */
@@ -37,9 +45,10 @@ export type Workers = Part & {
 };
 
 export function createWorkers(options: WorkersOptions): Workers {
-  const { count, settings, registry, log, onEvents, onFatal } = options;
+  const { count, settings, registry, log, onEvents, onRadsec, onFatal } = options;
   const counters: SharedArrayBuffer[] = [];
   let bound = { authPort: settings.authPort, acctPort: settings.acctPort };
+  let { radsec } = settings;
 
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
 
@@ -52,14 +61,25 @@ export function createWorkers(options: WorkersOptions): Workers {
       const buffer = createRadiusCounterBuffer();
       counters.push(buffer);
       // The first one says which ports the system chose, when it was asked to.
-      return { ...settings, ...bound, index, walFolder: options.walFolder(index), counters: buffer };
+      const own = { index, walFolder: options.walFolder(index), reusePort: count > 1, counters: buffer };
+      return { ...settings, ...bound, radsec, ...own };
     },
     onMessage(message, worker) {
       switch (message.type) {
         case 'ready':
           bound = { authPort: message.authPort, acctPort: message.acctPort };
-          log.info({ worker, addresses: settings.addresses, ...bound, udp: message.udpDriver }, 'listening');
+          if (radsec && message.radsecPort !== null) radsec = { ...radsec, port: message.radsecPort };
+          log.info(
+            {
+              ...{ worker, addresses: settings.addresses, ...bound, udp: message.udpDriver },
+              ...(radsec ? { radsecPort: radsec.port } : {}),
+            },
+            'listening',
+          );
           return;
+        case 'radsec_connection':
+        case 'radsec_answer':
+          return onRadsec(worker, message);
         case 'events':
           return onEvents(message.partitions);
         default:
@@ -75,10 +95,19 @@ export function createWorkers(options: WorkersOptions): Workers {
     async start() {
       if (settings.authPort !== 0) await assertPortFree(settings.addresses, settings.authPort);
       if (settings.acctPort !== 0) await assertPortFree(settings.addresses, settings.acctPort);
+      // Shared listening would split connections with a second server without a word.
+      for (const address of radsec && radsec.port !== 0 ? settings.addresses : []) {
+        if (!(await isFree(radsec?.port ?? 0, address))) {
+          throw new Error(`port ${radsec?.port} of ${address} (RADSEC_PORT) is in use, or not allowed`);
+        }
+      }
       await group.start();
       registerReportMetrics(registry, await group.reports(), reportsOfScrape);
     },
     ports: () => bound,
+    radsecPort: () => radsec?.port ?? null,
+    orderRadsec: group.tell,
+    orderRadsecOfAll: group.tellAll,
     unknownClients: async () =>
       mergeUnknownClients((await group.reports()).map(({ unknownClients }) => unknownClients)),
     nasActivities: async () => mergeNasActivities((await reportsOfScrape()).map(({ nasActivities }) => nasActivities)),

@@ -1,5 +1,7 @@
 // Puts enforcement together: ownership, reconciler, brake, sender and CoA client, as one part of aaa-server's main thread.
 import type { Cluster, Redis } from 'ioredis';
+import { radsecSecret } from '#aaa-server/radsec/identity.ts';
+import type { RadsecLinks } from '#aaa-server/radsec/links.ts';
 import type { NasRecord, SnapshotReader } from '#aaa-server/subscribers/records.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Logger } from '#ops/runtime/log.ts';
@@ -43,6 +45,8 @@ export type EnforcementDeps = Pick<AssessOptions, 'decide' | 'sessionsOf' | 'has
   /** A profile of this partition was published: the mirror of this node can read it now. */
   onPublished?: (partition: number) => void;
   onAlarm?: (alarm: Alarm) => void;
+  /** The RadSec connections of this node; missing where RadSec is off. */
+  links?: Pick<RadsecLinks, 'acquire'> | undefined;
   timer?: Timer;
   /** In [0, 1). */
   random?: () => number;
@@ -66,7 +70,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
   const ledger = createEnforcementLedger(redis, deps.node);
   const gate = createBrakeGate(redis);
   const nas = nasById(snapshot);
-  const coa = createCoaClient({ source: config.COA_SOURCE, timer, random, metrics });
+  const coa = createCoaClient({ source: config.COA_SOURCE, timer, random, metrics, links: deps.links });
   const partitions = createPartitions({
     ledger,
     timer,
@@ -78,8 +82,12 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
   const sender = createSender({
     coa,
     ledger,
-    build: (session, outcome, by) =>
-      coaRequestFor(session, nas(session.tenantId, session.nasId), outcome, by, deps.keyring),
+    build(session, outcome, by) {
+      const told = nas(session.tenantId, session.nasId);
+      const request = coaRequestFor(session, told, outcome, by, deps.keyring);
+      if (!told?.coaOverRadsec || 'reason' in request) return request;
+      return { ...request, secret: radsecSecret, overRadsec: told.id };
+    },
     enforced: ({ tenantId, nasId }) =>
       weaker(snapshot.tenant(tenantId)?.mode ?? 'observe', nas(tenantId, nasId)?.mode ?? 'observe') === 'enforce',
     disconnects: createDisconnects(timer),

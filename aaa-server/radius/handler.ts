@@ -14,12 +14,16 @@ import { createDuplicates, type DuplicatesOptions, type Entry } from './duplicat
 import { decideLogin } from './login.ts';
 import { createNasActivities, type NasActivity } from './nas-activity.ts';
 import { createOncePer } from './once-per.ts';
-import type { RadiusDeps, RadiusPort, RadiusRequest } from './request.ts';
+import type { RadiusDeps, RadiusLink, RadiusPort, RadiusRequest } from './request.ts';
 import { createUnknownClients, type UnknownClient } from './unknown-clients.ts';
 import { type Verified, verifyMaker } from './verify.ts';
 
 export type RadiusHandler = {
   handleBatch(port: RadiusPort, batch: UdpBatch, socket: UdpSocket, socketIndex: number): void;
+  /** One packet of a link, in memory that is only lent; the reason why it gets no answer (counted), or null. */
+  handlePacket(port: RadiusPort, data: Buffer, start: number, length: number, link: RadiusLink): DropReason | null;
+  /** Requests that wait for the disk: whoever can hold its sender back does so while they are many. */
+  waiting(): number;
   unknownClients(): UnknownClient[];
   nasActivities(): NasActivity[];
   /** Sends waiting rejects at once and settles when every accepted accounting record is answered or given up. */
@@ -94,6 +98,30 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       startedMs,
       reply: (reply, start, length) => batch.reply(i, reply, start, length),
     };
+    return serve(port, request);
+  }
+
+  function handleLinked(
+    port: RadiusPort,
+    data: Buffer,
+    start: number,
+    length: number,
+    link: RadiusLink,
+  ): DropReason | null {
+    const packet = decodePacket(data, start, length);
+    if (!packet.ok) return packet.reason;
+    const { peer, socket, socketIndex } = link;
+    const client = link.clientOf(() => textOf(packet, attribute.nasIdentifier));
+    if (!client) return 'unknown_client';
+    return serve(port, {
+      ...{ packet, client, peer, socket, socketIndex },
+      activity: activities.of(client.record.id),
+      startedMs: clock.monotonicMs(),
+      reply: (reply, from, size) => socket.send(peer, reply, from, size),
+    });
+  }
+
+  function serve(port: RadiusPort, request: RadiusRequest): DropReason | null {
     const reason = handleRequest(port, request);
     if (reason) request.activity.dropped++;
     return reason;
@@ -262,6 +290,17 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
         }
       }
     },
+    handlePacket(port, data, start, length, link) {
+      let reason: DropReason | null = 'handler_error';
+      try {
+        reason = handleLinked(port, data, start, length, link);
+      } catch (error) {
+        deps.warn('a packet could not be handled', { err: error, source: link.peer.address });
+      }
+      if (reason) drop(reason);
+      return reason;
+    },
+    waiting: () => appending.size,
     unknownClients: () => unknown.list(),
     nasActivities: activities.list,
     async drain() {

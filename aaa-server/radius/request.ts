@@ -50,13 +50,23 @@ export type RadiusDeps = {
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
 };
 
+/** What brings packets whose maker is known by other means than the source address; answers go back by it and by nothing else. */
+export type RadiusLink = {
+  readonly peer: Peer;
+  /** With `peer`, tells its requests from those of every other link and socket. */
+  readonly socketIndex: number;
+  readonly socket: Pick<UdpSocket, 'send'>;
+  /** `identifier`: the packet's NAS-Identifier. */
+  clientOf(identifier: () => string | undefined): NasClient | undefined;
+};
+
 export type RadiusRequest = {
   readonly packet: Packet;
   readonly client: NasClient;
   /** What this access server sends, counted here. */
   readonly activity: NasActivity;
   readonly peer: Peer;
-  readonly socket: UdpSocket;
+  readonly socket: Pick<UdpSocket, 'send'>;
   readonly socketIndex: number;
   /** Monotonic instant of the receipt. */
   readonly startedMs: number;

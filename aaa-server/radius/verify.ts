@@ -17,7 +17,7 @@ const unproven: Verified = { ok: true, secret: null };
 /**
  * Access-Request: Message-Authenticator when present; without one it is only let through when it carries no EAP-Message (RFC 3579) and no
  * Proxy-State (CVE-2024-3596) and the NAS does not require it. Status-Server: always required (RFC 5997). Accounting-Request: by its
- * Request Authenticator, and Message-Authenticator when present.
+ * Request Authenticator, and Message-Authenticator when present. Over TLS a Message-Authenticator may be absent, never wrong.
  */
 export function verifyMaker(packet: Packet, client: NasClient): Verified {
   if (packet.code === code.accountingRequest) {
@@ -32,6 +32,8 @@ export function verifyMaker(packet: Packet, client: NasClient): Verified {
     const secret = secretThat(client, (secret) => verifyMessageAuthenticator(packet, secret));
     return secret ? { ok: true, secret } : refused('bad_message_authenticator');
   }
+  // What came through TLS was made by who holds the certificate: nothing else has to prove it.
+  if (client.secured) return { ok: true, secret: client.secrets[0] ?? null };
   if (packet.code === code.statusServer) return refused('message_authenticator_required_by_status_server');
   if (client.record.requireMessageAuthenticator) return refused('message_authenticator_required');
   if (firstAttribute(packet, attribute.eapMessage) >= 0) return refused('message_authenticator_required_by_eap');

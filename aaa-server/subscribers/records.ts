@@ -77,6 +77,10 @@ export type NasRecord = {
   readonly mode: EnforcementMode;
   readonly adoptedAtMs: number | null;
   readonly requireMessageAuthenticator: boolean;
+  /** The certificate it is known by over RadSec (policy/nas/radsec-identity.ts); absent in snapshots written before there was one. */
+  readonly radsecIdentity?: string | null;
+  /** CoA and Disconnect go back over its RadSec connection. */
+  readonly coaOverRadsec?: boolean;
 };
 
 /**

@@ -70,6 +70,8 @@ type NasColumns = {
   mode: NasRecord['mode'];
   adopted_at_ms: number | null;
   require_message_authenticator: boolean;
+  radsec_identity: string | null;
+  coa_over_radsec: boolean;
 };
 
 type SubscriptionColumns = {
@@ -130,7 +132,8 @@ const planView: View<PlanColumns> = {
 
 const nasView: View<NasColumns> = {
   select: `SELECT tenant_id, id, name, address, nas_identifier, vendor, secret_cipher, next_secret_cipher, coa_address,
-    coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, require_message_authenticator FROM feed_nas`,
+    coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, require_message_authenticator,
+    radsec_identity, coa_over_radsec FROM feed_nas`,
   toRow: (row) => ({
     kind: 'nas',
     record: {
@@ -147,6 +150,8 @@ const nasView: View<NasColumns> = {
       mode: row.mode,
       adoptedAtMs: row.adopted_at_ms,
       requireMessageAuthenticator: row.require_message_authenticator,
+      radsecIdentity: row.radsec_identity,
+      coaOverRadsec: row.coa_over_radsec,
     },
   }),
 };

@@ -21,6 +21,19 @@ const optional = {
     nullable(Type.String({ format: 'date-time', description: 'when it moved to us with sessions in flight' })),
   ),
   require_message_authenticator: Type.Optional(Type.Boolean()),
+  radsec_identity: Type.Optional(
+    nullable(
+      Type.String({
+        minLength: 4,
+        maxLength: 300,
+        description:
+          'the certificate it is known by over RadSec: `dns:` an alternative name, `cn:` the common name, or `sha256:` the fingerprint',
+      }),
+    ),
+  ),
+  coa_over_radsec: Type.Optional(
+    Type.Boolean({ description: 'CoA and Disconnect go back over its RadSec connection, for one behind NAT' }),
+  ),
   status: Type.Optional(choice(nasStatuses)),
 };
 
@@ -49,6 +62,8 @@ export const NasReply = Type.Object({
   mode: choice(enforcementModes),
   adopted_at: nullable(Instant),
   require_message_authenticator: Type.Boolean(),
+  radsec_identity: nullable(Type.String()),
+  coa_over_radsec: Type.Boolean(),
   status: choice(nasStatuses),
   created_at: Instant,
   updated_at: Instant,

@@ -43,6 +43,8 @@ export function showNas(row: Nas): NasReply {
     mode: row.mode,
     adopted_at: row.adoptedAt?.toISOString() ?? null,
     require_message_authenticator: row.requireMessageAuthenticator,
+    radsec_identity: row.radsecIdentity,
+    coa_over_radsec: row.coaOverRadsec,
     status: row.status,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

@@ -9,6 +9,7 @@ import { NasBody, NasChange, NasesReply, NasQuery, NasReply } from './contract.t
 import { listNas, nasOf, showNas } from './queries.ts';
 
 const tags = ['nas'];
+const ofCertificate = ['nas_certificate_taken', 'nas_certificate_foreign', 'nas_without_certificate'] as const;
 
 export function nasRoutes(app: Api, { db, keyring }: Deps): void {
   app.get(
@@ -36,7 +37,7 @@ export function nasRoutes(app: Api, { db, keyring }: Deps): void {
         summary: 'Add a network access server, or a prefix of them',
         querystring: WriteQuery,
         body: NasBody,
-        response: { 201: NasReply, ...problems('nas_address_taken', 'idempotency_key_reused') },
+        response: { 201: NasReply, ...problems('nas_address_taken', ...ofCertificate, 'idempotency_key_reused') },
       },
     },
     async (request, reply) => {
@@ -71,7 +72,7 @@ export function nasRoutes(app: Api, { db, keyring }: Deps): void {
         params: IdParams,
         querystring: WriteQuery,
         body: NasChange,
-        response: { 200: NasReply, ...problems('nas_unknown', 'nas_address_taken') },
+        response: { 200: NasReply, ...problems('nas_unknown', 'nas_address_taken', ...ofCertificate) },
       },
     },
     (request) => write(db, writing(request), (tx) => changeNas(tx, keyring, request.params.id, request.body)),

@@ -20,6 +20,8 @@ export const nas = pgTable('nas', {
   mode: text('mode', { enum: enforcementModes }).notNull().default('enforce'),
   adoptedAt: instant('adopted_at'),
   requireMessageAuthenticator: boolean('require_message_authenticator').notNull().default(true),
+  radsecIdentity: text('radsec_identity'),
+  coaOverRadsec: boolean('coa_over_radsec').notNull().default(false),
   status: text('status', { enum: nasStatuses }).notNull().default('active'),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),

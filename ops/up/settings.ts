@@ -1,6 +1,7 @@
 // The settings of `npm start` itself; each process reads its own from the same environment.
 import Type, { type Static } from 'typebox';
 import { addresses, port, text } from '#ops/runtime/settings.ts';
+import { radsecFileSettings } from '../pki/radsec-settings.ts';
 import { storeSettings } from '../stores/settings.ts';
 
 export const settings = Type.Object({
@@ -9,6 +10,7 @@ export const settings = Type.Object({
   HTTP_PORT: port({ default: 8080, description: 'API and web UI' }),
   RADIUS_AUTH_PORT: port({ default: 1812, description: 'UDP port of Access-Requests' }),
   RADIUS_ACCT_PORT: port({ default: 1813, description: 'UDP port of Accounting-Requests' }),
+  ...radsecFileSettings,
   AAA_ADMIN_PORT: port({ default: 9101, description: '/metrics, /healthz, /readyz of aaa-server' }),
   AAA_WORKERS: Type.Integer({
     minimum: 0,

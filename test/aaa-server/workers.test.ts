@@ -59,11 +59,13 @@ async function startWorkers(
       redisUrl,
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       logLevel: 'silent',
+      radsec: null,
     },
     walFolder: (index) => walFolder(walRoot(folder), 'node', index),
     registry,
     log: createLogger('test', 'silent'),
     onEvents: (partitions) => events.push(...partitions),
+    onRadsec: () => undefined,
     onFatal: (error) => fatal.push(error),
     ...(script ? { script } : {}),
   });
@@ -205,7 +207,7 @@ const program = (afterwards: string) =>
         if (type === 'report') parentPort.postMessage({ type, id, report: { unknownClients: [], nasActivities: [], metrics: [] } });
         if (type === 'stop') parentPort.close();
       });
-      parentPort.postMessage({ type: 'ready', authPort: 1, acctPort: 2, udpDriver: 'dgram' });
+      parentPort.postMessage({ type: 'ready', authPort: 1, acctPort: 2, radsecPort: null, udpDriver: 'dgram' });
       ${afterwards}`)}`,
   );
 
