@@ -267,7 +267,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         [of('lastmile_radsec_certificate_expires_seconds', 'file="crl"')]: '1001200x30',
       },
       labels: { instance: 'aaa:9101', file: 'crl' },
-      summary: 'RadSec at aaa:9101: the crl file expires in 11d 14h 6m 40s',
+      summary: 'RadSec at aaa:9101: the crl file expires in 11d 13h 46m 40s',
     },
     quiet: {
       'a certificate that lasts': {
