@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
+import { openCrypt } from '#ops/runtime/crypt.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
@@ -12,6 +13,7 @@ import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
 import { createCallMaker } from './accounting/call.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
+import { methodMakers } from './auth/eap/methods.ts';
 import { createCounters } from './counters.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
@@ -48,6 +50,13 @@ const handler = createRadiusHandler({
   clock,
   counters,
   rejectDelayMs: settings.rejectDelayMs,
+  crypt: await openCrypt(),
+  eap: {
+    ...settings.eap,
+    worker: settings.index,
+    makers: methodMakers(settings.eap.methods, settings.eap.identity),
+  },
+  handOver: (worker, datagram) => tell({ type: 'hand_over', worker, datagram }),
   authorize: createAnswerLogin({
     snapshot,
     clock,
@@ -100,8 +109,12 @@ main.on('message', async (message: ToWorker) => {
     case 'radsec_material':
     case 'radsec_send':
     case 'radsec_distrust':
+    case 'radsec_handed_over':
+    case 'radsec_handed_back':
       radsec?.order(message);
       return;
+    case 'handed_over':
+      return server.receive(message.datagram);
     case 'stop':
       // Nothing new by either way; then all that was taken is answered by the way it came.
       radsec?.stopReceiving();

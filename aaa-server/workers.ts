@@ -12,7 +12,7 @@ import { createRadiusCounterBuffer } from './counters.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
 import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
 import { mergeUnknownClients, type UnknownClient } from './radius/unknown-clients.ts';
-import type { RadsecOrder, RadsecWords } from './radsec/protocol.ts';
+import type { RadsecOrder, RadsecReport } from './radsec/protocol.ts';
 
 export type WorkersOptions = {
   readonly count: number;
@@ -24,7 +24,7 @@ export type WorkersOptions = {
   /** Partitions in which a session opened or a threshold was crossed. */
   onEvents(partitions: ReadonlySet<number>): void;
   /** A worker speaks of its RadSec connections. */
-  onRadsec(worker: number, words: RadsecWords): void;
+  onRadsec(worker: number, words: RadsecReport): void;
   /** A worker ended by itself: the process must end too. */
   onFatal(error: Error): void;
   /** The program of a worker; another one in tests. */
@@ -80,6 +80,16 @@ export function createWorkers(options: WorkersOptions): Workers {
         case 'radsec_connection':
         case 'radsec_answer':
           return onRadsec(worker, message);
+        case 'radsec_hand_over': {
+          const { to, ...handed } = message;
+          return group.tell(to, { ...handed, type: 'radsec_handed_over', from: worker });
+        }
+        case 'radsec_hand_back': {
+          const { to, ...handed } = message;
+          return group.tell(to, { ...handed, type: 'radsec_handed_back' });
+        }
+        case 'hand_over':
+          return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });
         case 'events':
           return onEvents(message.partitions);
         default:

@@ -9,7 +9,7 @@ import type { RadiusLink } from '../radius/request.ts';
 import { code, malformedReasons, octet } from '../wire/packet.ts';
 import { createFrames } from './frames.ts';
 import type { CertificateNames, IdentityTable } from './identity.ts';
-import type { RadsecLimits } from './protocol.ts';
+import type { HandedOver, RadsecLimits } from './protocol.ts';
 import { createVersion11 } from './version-1-1.ts';
 
 export type CloseReason = CounterValue<'radsecClosed'>;
@@ -22,6 +22,8 @@ export type RadsecConnection = {
   close(reason: CloseReason): void;
   /** A request of ours, on its way to the access server. */
   send(request: Buffer): void;
+  /** The answer of another worker to a request that it was given. */
+  handedBack(turn: number, answer: Buffer): void;
 };
 
 export type ConnectionOptions = {
@@ -39,6 +41,8 @@ export type ConnectionOptions = {
   onNases(nasIds: readonly number[]): void;
   /** A copy of a packet that answers a request of ours. */
   onAnswer(packet: Buffer): void;
+  /** An Access-Request that worker `to` has to answer, by `handedBack`. */
+  onHandOver(to: number, handed: Omit<HandedOver, 'connection' | 'peer'>): void;
 };
 
 /** Tells the requests of connections from those of UDP sockets, which are numbered from 0. */
@@ -46,6 +50,8 @@ const socketIndex = 255;
 /** So many requests on their way to the disk, and senders that can be held back are. */
 const mostWaiting = 10_000;
 const retireMs = 5000;
+/** Requests given to other workers that may still be answered. */
+const mostHandedOver = 1024;
 const answers: ReadonlySet<number> = new Set([code.disconnectAck, code.disconnectNak, code.coaAck, code.coaNak]);
 /** The stream or its maker is not what it should be: nothing that follows can be trusted (RFC 6613 §2.6.4). */
 const fatal: ReadonlySet<DropReason> = new Set([
@@ -59,6 +65,9 @@ export function openConnection(options: ConnectionOptions): RadsecConnection {
   const version = options.version11 ? createVersion11() : undefined;
   /** Identifiers whose requests were taken and not answered. */
   const unanswered = new Set<number>();
+  /** How the answers of other workers go back, by turn. */
+  const elsewhere = new Map<number, (answer: Buffer) => void>();
+  let lastTurn = 0;
   let table = options.identities();
   let clients: readonly NasClient[] = table.clientsOf(names);
   let lastPacketMs = clock.monotonicMs();
@@ -95,19 +104,26 @@ export function openConnection(options: ConnectionOptions): RadsecConnection {
     return clients;
   }
 
-  const link = (reply: (data: Buffer, start: number, length: number) => void): RadiusLink => ({
-    peer,
-    socketIndex,
-    socket: {
-      send(_peer, data, start, length) {
-        // Of RADIUS/1.0 until here, so the identifier is there in both versions.
-        unanswered.delete(octet(data, start + 1));
-        reply(data, start, length);
-        if (retiring && unanswered.size === 0) finish();
+  function link(reply: (data: Buffer, start: number, length: number) => void): RadiusLink {
+    const send = (data: Buffer, start: number, length: number) => {
+      // Of RADIUS/1.0 until here, so the identifier is there in both versions.
+      unanswered.delete(octet(data, start + 1));
+      reply(data, start, length);
+      if (retiring && unanswered.size === 0) finish();
+    };
+    return {
+      peer,
+      socketIndex,
+      socket: { send: (_peer, data, start, length) => send(data, start, length) },
+      clientOf: (identifier) => deviceOf(current(), identifier),
+      handOver(to, data, { record }) {
+        const turn = ++lastTurn;
+        elsewhere.delete(turn - mostHandedOver);
+        elsewhere.set(turn, (answer) => send(answer, 0, answer.length));
+        options.onHandOver(to, { turn, nasId: record.id, data });
       },
-    },
-    clientOf: (identifier) => deviceOf(current(), identifier),
-  });
+    };
+  }
   const classicLink = link(write);
 
   function serve(data: Buffer, start: number, length: number) {
@@ -191,6 +207,10 @@ export function openConnection(options: ConnectionOptions): RadsecConnection {
       else if (begunMs !== null && nowMs - begunMs > limits.packetMs) close('packet_timeout');
       else if (nowMs - lastPacketMs > limits.idleMs) close('idle');
       else if (socket.isPaused() && !retiring && handler.waiting() <= mostWaiting) socket.resume();
+    },
+    handedBack(turn, answer) {
+      elsewhere.get(turn)?.(answer);
+      elsewhere.delete(turn);
     },
     send(request) {
       const data = version ? version.outgoing(request) : request;

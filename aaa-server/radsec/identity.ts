@@ -11,6 +11,8 @@ export type CertificateNames = readonly (readonly string[])[];
 export type IdentityTable = {
   /** Those that hold the certificate; several when they share it. Empty when nobody does, or when its names belong to different ones. */
   clientsOf(names: CertificateNames): readonly NasClient[];
+  /** The one with that record. */
+  withId(nasId: number): NasClient | undefined;
 };
 
 /** The shared secret of every packet inside TLS (RFC 6614 §2.3). */
@@ -51,6 +53,7 @@ export function createIdentityTable(records: readonly NasRecord[]): IdentityTabl
     ]),
   );
   return {
+    withId: (nasId) => [...clients.values()].flat().find(({ record }) => record.id === nasId),
     clientsOf(names) {
       for (const sameKind of names) {
         const known = [...new Set(sameKind)].flatMap((identity) => clients.get(identity) ?? []);

@@ -1,5 +1,5 @@
 // The main thread's list of RadSec connections and of our requests on them: each connection has 256 identifiers of its own.
-import type { RadsecOrder, RadsecWords } from './protocol.ts';
+import type { RadsecOrder, RadsecReport } from './protocol.ts';
 
 export type LinkAnswer = { readonly kind: 'reply'; readonly data: Buffer } | { readonly kind: 'closed' };
 
@@ -16,7 +16,7 @@ export type LinkSlot = {
 
 export type RadsecLinks = {
   /** What a worker tells. */
-  hear(worker: number, words: RadsecWords): void;
+  hear(worker: number, words: RadsecReport): void;
   /** `onAnswer` may be called several times until the release. Null without a connection that is not in `except` and has an identifier left. */
   acquire(nasId: number, except: ReadonlySet<object>, onAnswer: (answer: LinkAnswer) => void): LinkSlot | null;
   /** Open connections by NAS id. */

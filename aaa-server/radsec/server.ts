@@ -6,6 +6,7 @@ import type { Clock } from '#ops/runtime/clock.ts';
 import { codeOf } from '#ops/runtime/errors.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import { Gauge, type Registry } from '#ops/runtime/metrics.ts';
+import type { Peer } from '#ops/runtime/udp.ts';
 import type { Counters, CounterValue } from '../counters.ts';
 import type { RadiusHandler } from '../radius/handler.ts';
 import { createOncePer } from '../radius/once-per.ts';
@@ -41,6 +42,8 @@ export type RadsecServer = Part & {
 type Refusal = CounterValue<'radsecRefused'>;
 
 const sweepMs = 1000;
+/** Below that of the connections of this worker, far above those of UDP sockets. */
+const socketIndexOfOthers = 254;
 /** For the last answers to leave, when the worker stops. */
 const lastWordsMs = 1000;
 
@@ -147,8 +150,30 @@ export function createRadsecServer(options: RadsecServerOptions): RadsecServer {
         tell({ type: 'radsec_connection', connection, nasIds });
       },
       onAnswer: (data) => tell({ type: 'radsec_answer', connection, data }),
+      onHandOver: (to, handed) => tell({ type: 'radsec_hand_over', to, connection, peer, ...handed }),
     });
     if (!ended) connections.set(connection, opened);
+  }
+
+  /** Answers what another worker received, for its connection there. */
+  function answerFor({
+    from,
+    connection,
+    turn,
+    nasId,
+    peer,
+    data,
+  }: RadsecOrder & { type: 'radsec_handed_over' }): void {
+    const send = (_: Peer, answer: Buffer, start: number, length: number) => {
+      const copy = Uint8Array.from(answer.subarray(start, start + length));
+      tell({ type: 'radsec_hand_back', to: from, connection, turn, data: copy });
+    };
+    const octets = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    handler.handlePacket('auth', octets, 0, octets.length, {
+      ...{ peer, socket: { send }, clientOf: () => identities().withId(nasId) },
+      // Connections of other workers have numbers of their own.
+      socketIndex: socketIndexOfOthers - from,
+    });
   }
 
   function listen(host: string, port: number): Promise<void> {
@@ -208,6 +233,11 @@ export function createRadsecServer(options: RadsecServerOptions): RadsecServer {
           return;
         case 'radsec_send':
           connections.get(order.connection)?.send(Buffer.from(order.data));
+          return;
+        case 'radsec_handed_over':
+          return answerFor(order);
+        case 'radsec_handed_back':
+          connections.get(order.connection)?.handedBack(order.turn, Buffer.from(order.data));
           return;
         case 'radsec_distrust':
           connections.get(order.connection)?.close('bad_coa_answer');

@@ -45,6 +45,9 @@ export async function startServer(t: Teardown, options: ServerOptions) {
   const handler = createRadiusHandler({
     ...{ snapshot: isp.snapshot, keyring, clock, counters, warn },
     rejectDelayMs: options.rejectDelayMs ?? 0,
+    crypt: 'not in this test',
+    eap: { node: 'node', worker: 0, workers: 1, makers: [] },
+    handOver: () => undefined,
     authorize: createAnswerLogin({
       ...{ snapshot: isp.snapshot, clock, classKey },
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 0 },
