@@ -55,6 +55,8 @@ export function createRadsecServer(options: RadsecServerOptions): RadsecServer {
   const connections = new Map<number, RadsecConnection>();
   const listeners: Server[] = [];
   const accepted = new Set<Socket>();
+  /** Those whose handshake is not over, by their ends. */
+  const handshaking = new Map<string, Socket>();
   let lastConnection = 0;
   let timer: NodeJS.Timeout | undefined;
   let table: IdentityTable = createIdentityTable([]);
@@ -106,9 +108,12 @@ export function createRadsecServer(options: RadsecServerOptions): RadsecServer {
       return refuse(socket, 'too_many_connections');
     }
     perAddress.set(address, ofAddress + 1);
+    const ends = endsOf(socket);
     accepted.add(socket);
+    handshaking.set(ends, socket);
     socket.once('close', () => {
       accepted.delete(socket);
+      if (handshaking.get(ends) === socket) handshaking.delete(ends);
       Atomics.sub(open, 0, 1);
       const left = (perAddress.get(address) ?? 1) - 1;
       if (left > 0) perAddress.set(address, left);
@@ -118,6 +123,7 @@ export function createRadsecServer(options: RadsecServerOptions): RadsecServer {
   }
 
   function greet(socket: TLSSocket) {
+    handshaking.delete(endsOf(socket));
     const certificate = socket.getPeerX509Certificate();
     if (!certificate) return refuse(socket, 'no_certificate');
     if (!socket.authorized) return refuse(socket, certificateRefusal(String(socket.authorizationError)));
@@ -229,7 +235,10 @@ export function createRadsecServer(options: RadsecServerOptions): RadsecServer {
       switch (order.type) {
         case 'radsec_material':
           tls.setSecureContext(contextOf(order.material));
-          if (order.recheck) retireAll('recheck');
+          if (!order.recheck) return;
+          retireAll('recheck');
+          // Their certificates are being looked at by the former rules.
+          for (const socket of handshaking.values()) socket.destroy();
           return;
         case 'radsec_send':
           connections.get(order.connection)?.send(Buffer.from(order.data));
@@ -268,6 +277,11 @@ function certificateRefusal(code: string): Refusal {
   if (code === 'CERT_HAS_EXPIRED') return 'certificate_expired';
   if (code === 'CERT_REVOKED') return 'certificate_revoked';
   return code.includes('CRL') ? 'crl_unusable' : 'certificate_untrusted';
+}
+
+/** The same for a connection and for the TLS on it. */
+function endsOf({ localAddress, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${remoteAddress} ${remotePort}`;
 }
 
 /** IPv4 dotted, also on a dual-stack socket. */

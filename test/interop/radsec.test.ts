@@ -1,4 +1,7 @@
 // RadSec with Debian's radsecproxy and FreeRADIUS in front of us, and radclient in front of them.
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import t from 'tap';
 import { freePort } from '#ops/stores/embedded/ports.ts';
 import { testAuthority } from '#test/aaa-server/radsec/certificates.ts';
@@ -40,6 +43,16 @@ t.test('radsecproxy', { timeout: 240_000, skip: skip || missing('radsecproxy') }
     t.equal((await radclient(target, 'acct', start('s1'), { retries: 2 })).code, 'Accounting-Response');
     t.equal(await lastmile.metric(/^lastmile_radsec_connections/), 1, 'all on one connection');
     t.equal(await lastmile.metric(/^lastmile_accounting_appended_total/), 1);
+  });
+
+  await peer.test('EAP-MD5 by eapol_test', { skip: missing('eapoltest') }, async (t) => {
+    const file = path.join(authority.folder, 'eapol.conf');
+    const network = 'key_mgmt=IEEE8021X eap=MD5 identity="alice" password="wonderland"';
+    writeFileSync(file, `network={\n  ${network.replaceAll(' ', '\n  ')}\n}\n`);
+    const args = ['-n', '-c', file, '-a', '127.0.0.1', '-p', String(udpPort), '-s', 'testing123', '-t', '20'];
+    const { promise, resolve } = Promise.withResolvers<string>();
+    execFile('eapol_test', args, { timeout: 30_000 }, (_, stdout) => resolve(stdout));
+    t.match((await promise).trim(), /SUCCESS$/);
   });
 
   await peer.test('its watchdog is answered', { timeout: 100_000 }, async () => {

@@ -80,6 +80,18 @@ export function pap(userName: string, password: string, change: RequestChange = 
   return built();
 }
 
+/** An EAP-Response of alice of that type; `state` is what the challenge carried. */
+export function eapResponse(id: number, type: number, data: Buffer, state?: Buffer, identifier = 1): Buffer {
+  const head = Buffer.of(2, id, 0, 5 + data.length, type);
+  builder.begin(code.accessRequest, identifier);
+  builder.messageAuthenticator();
+  builder.add(attribute.userName, 'alice');
+  builder.add(attribute.eapMessage, Buffer.concat([head, data]));
+  if (state) builder.add(attribute.state, state);
+  builder.finishAccessRequest(randomBytes(16), radsecSecret);
+  return built();
+}
+
 export function accountingStart(sessionId: string, change: RequestChange = {}): Buffer {
   const { identifier = 1, secret = radsecSecret, add } = change;
   builder.begin(code.accountingRequest, identifier);

@@ -194,6 +194,11 @@ t.test('handshakes', { skip }, async (t) => {
       server.order({ type: 'radsec_material', material: authority.material({ crl: true }), recheck: true });
       await until(() => good.closed() && bad.closed(), 'both must show their certificates again', 15_000);
       t.equal(counted('radsecClosed', 'recheck'), 2);
+      const halfway = raw(t, port);
+      await until(() => {
+        server.order({ type: 'radsec_material', material: authority.material({ crl: true }), recheck: true });
+        return halfway.closed;
+      }, 'a handshake by the former rules is broken off');
       await radsecClient(t, { port, ca, ...mast });
       await counts('radsecRefused', 'certificate_revoked');
       const again = await radsecClient(t, { port, ca, ...tower });

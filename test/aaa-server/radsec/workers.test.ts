@@ -3,15 +3,17 @@ import t from 'tap';
 import { type CoaRequest, createCoaClient } from '#aaa-server/enforcement/coa/client.ts';
 import { createEnforcementMetrics } from '#aaa-server/enforcement/metrics.ts';
 import { systemTimer } from '#aaa-server/enforcement/timer.ts';
-import { attribute } from '#aaa-server/wire/attributes.ts';
+import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
+import { chapResponse } from '#aaa-server/wire/chap.ts';
+import { decodeEap, eapOf, eapType } from '#aaa-server/wire/eap.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
-import { code } from '#aaa-server/wire/packet.ts';
+import { code, decodePacket, type Packet } from '#aaa-server/wire/packet.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { missing } from '#test/support/peers.ts';
 import { until } from '#test/support/wait.ts';
 import { nasOf } from '../support/isp.ts';
 import { testAuthority } from './certificates.ts';
-import { accountingStart, coaAnswer, pap, radsecClient, radsecSecret, statusServer } from './client.ts';
+import { accountingStart, coaAnswer, eapResponse, pap, radsecClient, radsecSecret, statusServer } from './client.ts';
 import { startRadsecWorkers } from './workers.ts';
 
 const skip = missing('openssl');
@@ -20,6 +22,12 @@ const coa: CoaRequest = {
   ...{ kind: 'coa', nas: '1', address: '203.0.113.9', port: 3799, ratePerS: 1000, secret: radsecSecret, overRadsec: 1 },
   attributes: [{ vendor: 0, type: attribute.userName, value: 'alice' }],
 };
+
+function packetOf(data: Buffer): Packet {
+  const packet = decodePacket(data);
+  if (!packet.ok) throw new Error(packet.reason);
+  return packet;
+}
 
 t.test('RadSec workers', { skip }, async (t) => {
   const authority = testAuthority(t);
@@ -51,6 +59,32 @@ t.test('RadSec workers', { skip }, async (t) => {
     t.equal(await metric(/^lastmile_radsec_events_total\{event="opened"/), 8);
     for (const connection of connections) connection.socket.end();
     await until(() => !links.connections().has(1), 'and their end');
+  });
+
+  await t.test('a conversation of EAP goes on wherever it comes, and is answered where it came', async (t) => {
+    const first = await connect();
+    let tries = 0;
+    // Which worker gets a connection is chance.
+    await until(
+      async () => {
+        const identifier = ++tries;
+        first.send(eapResponse(1, eapType.identity, Buffer.from('alice'), undefined, identifier));
+        const challenge = packetOf(await first.packet(tries));
+        const request = decodeEap(eapOf(challenge));
+        if (!request) throw new Error('no challenge');
+        const value = chapResponse(request.identifier, Buffer.from('wonderland'), request.data.subarray(1, 17));
+        const state = octetsAt(challenge, firstAttribute(challenge, attribute.state));
+        const second = await connect();
+        second.send(eapResponse(request.identifier, eapType.md5, Buffer.concat([Buffer.of(16), value]), state));
+        t.equal((await second.packet(1))[0], code.accessAccept);
+        second.socket.end();
+        return (await metric(/^lastmile_radius_eap_total\{event="handed_over"/)) > 0;
+      },
+      'another worker has answered',
+      20_000,
+    );
+    first.socket.end();
+    await until(() => links.connections().size === 0, 'their end');
   });
 
   await t.test('CoA reaches the connection of its access server and of no other', async (t) => {
