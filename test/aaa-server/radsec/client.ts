@@ -93,11 +93,15 @@ export function eapResponse(id: number, type: number, data: Buffer, state?: Buff
 }
 
 export function accountingStart(sessionId: string, change: RequestChange = {}): Buffer {
+  return accounting('alice', sessionId, 1, change);
+}
+
+export function accounting(userName: string, sessionId: string, status: number, change: RequestChange = {}): Buffer {
   const { identifier = 1, secret = radsecSecret, add } = change;
   builder.begin(code.accountingRequest, identifier);
-  builder.add(attribute.acctStatusType, 1);
+  builder.add(attribute.acctStatusType, status);
   builder.add(attribute.acctSessionId, sessionId);
-  builder.add(attribute.userName, 'alice');
+  builder.add(attribute.userName, userName);
   add?.(builder);
   builder.finishRequest(secret);
   return built();
