@@ -1,5 +1,4 @@
 // One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
-import { randomUUID } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
@@ -20,6 +19,7 @@ import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { ledgerOver } from './radius/ledger-over.ts';
 import { createOncePer } from './radius/once-per.ts';
+import { createRandomOctets } from './radius/random-octets.ts';
 import { createRadiusServer } from './radius/server.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
@@ -35,7 +35,7 @@ const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
 const oncePerMinute = createOncePer(60_000, clock);
-const snapshot = openSnapshotReader({ path: settings.snapshotPath });
+const snapshot = openSnapshotReader({ path: settings.snapshotPath, oncePerTurn: true });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,
@@ -64,7 +64,7 @@ const handler = createRadiusHandler({
     classKey,
     feedSilence: settings.feedSilence,
     random: Math.random,
-    uuid: () => randomUUID().replaceAll('-', ''),
+    uuid: createRandomOctets(16),
     onNearestSpeed(nas, outcome) {
       counters.count('signs', 'speed_policy_nearest');
       if (oncePerMinute(`${nas.id} ${outcome}`)) {

@@ -4,6 +4,7 @@ import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
 import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
 import { registerReportMetrics } from '#ops/runtime/report-metrics.ts';
+import { registerDriverMetric } from '#ops/runtime/udp/driver-metric.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { createWorkerGroup } from '#ops/runtime/worker-group.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
@@ -40,8 +41,10 @@ export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onEvents, onFatal } = options;
   const counters: SharedArrayBuffer[] = [];
   let bound = { authPort: settings.authPort, acctPort: settings.acctPort };
+  let udpDriver: string | undefined;
 
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
+  registerDriverMetric(registry, 'lastmile_radius_udp_driver', () => udpDriver);
 
   const group = createWorkerGroup<ToWorker, OwnWords, WorkerReport>({
     name: 'radius',
@@ -58,7 +61,8 @@ export function createWorkers(options: WorkersOptions): Workers {
       switch (message.type) {
         case 'ready':
           bound = { authPort: message.authPort, acctPort: message.acctPort };
-          log.info({ worker, addresses: settings.addresses, ...bound, udp: message.udpDriver }, 'listening');
+          udpDriver = message.udpDriver;
+          log.info({ worker, addresses: settings.addresses, ...bound, udp: udpDriver }, 'listening');
           return;
         case 'hand_over':
           return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });

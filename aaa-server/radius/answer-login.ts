@@ -19,8 +19,8 @@ export type AnswerLoginDeps = {
   readonly feedSilence: Pick<FeedSilence, 'toleratedMs' | 'extraGraceMs'>;
   /** In [0, 1). */
   random(): number;
-  /** 32 hex digits, new with every call. */
-  uuid(): string;
+  /** 32 hex digits or 16 octets, new with every call. */
+  uuid(): string | Uint8Array;
   /** The access server knows no policy of the speed of this outcome: it was given the next lower one. */
   onNearestSpeed?(nas: NasRecord, outcomeText: string): void;
 };

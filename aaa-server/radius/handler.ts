@@ -32,6 +32,9 @@ export type RadiusHandler = {
   drain(): Promise<void>;
 };
 
+/** An Accounting-Request whose record is on its way to the disk. */
+type Waiting = { readonly request: RadiusRequest; readonly entry: Entry; readonly reply: Buffer };
+
 /** How often the NAS table is compared with the snapshot. */
 const nasCheckMs = 100;
 /** Logins that wait for something at the same time; more than these go unanswered. */
@@ -61,6 +64,8 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   const builder = createPacketBuilder();
   const appending = new Set<Promise<void>>();
   const deciding = new Set<Promise<void>>();
+  let lastKept: Promise<void> | undefined;
+  let lastWaiting: Waiting[] = [];
   let table: NasTable = createNasTable([], keyring);
   let tableGeneration = Number.NaN;
   let tableCheckedMs = Number.NEGATIVE_INFINITY;
@@ -245,24 +250,43 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
         answerLater(request, entry, reply, 'accounting_response');
         return null;
       }
-      const appended = deps
-        .append(result.record)
-        .then(
-          () => {
+      answerWhenKept(deps.append(result.record), { request, entry, reply });
+      return null;
+    });
+  }
+
+  /** Records that reach the disk together have one promise, and are answered together. */
+  function answerWhenKept(kept: Promise<void>, waiting: Waiting): void {
+    if (kept === lastKept) return void lastWaiting.push(waiting);
+    const group = [waiting];
+    lastKept = kept;
+    lastWaiting = group;
+    // What comes with this promise afterwards would be answered by nobody.
+    const close = () => {
+      if (lastKept === kept) lastKept = undefined;
+    };
+    const answered: Promise<void> = kept
+      .then(
+        () => {
+          close();
+          const nowMs = clock.monotonicMs();
+          for (const { request, entry, reply } of group) {
             answerLater(request, entry, reply, 'accounting_response');
-            counters.observe('accounting', (clock.monotonicMs() - request.startedMs) / 1000);
-          },
-          (error) => {
+            counters.observe('accounting', (nowMs - request.startedMs) / 1000);
+          }
+        },
+        (error) => {
+          close();
+          for (const { request, entry } of group) {
             duplicates.forget(entry);
             drop('accounting_not_durable');
             request.activity.dropped++;
-            deps.warn('accounting record is not on disk: not acknowledged', { err: error });
-          },
-        )
-        .finally(() => appending.delete(appended));
-      appending.add(appended);
-      return null;
-    });
+          }
+          deps.warn('accounting record is not on disk: not acknowledged', { err: error });
+        },
+      )
+      .finally(() => appending.delete(answered));
+    appending.add(answered);
   }
 
   /** Answers a repeated request from memory; else runs `decide`, which returns why there is no answer, or null. */

@@ -1,4 +1,5 @@
 // The stored form of a record, the Class attribute, the event time, and what becomes of an Accounting-Request.
+import { createHmac } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
@@ -71,6 +72,19 @@ t.test('a Class says whose session it is, and nothing when it was altered', asyn
     altered[at] = altered[at]! ^ 1;
     t.equal(verifyClass(classKey, 3, altered), undefined, `octet ${at} altered`);
   }
+});
+
+t.test('the uuid of a Class may be given as octets, and a Class of the first version still counts', async (t) => {
+  const octets = makeClass(classKey, { ...content, uuid: Buffer.from(content.uuid, 'hex') });
+  t.strictSame(octets, makeClass(classKey, content));
+  const first = Buffer.from(octets);
+  first[0] = 1;
+  t.equal(verifyClass(classKey, 3, first), undefined, 'the code of one version is none of the other');
+  createHmac('sha256', classKey).update(first.subarray(0, 28)).update('|3').digest().copy(first, 28, 0, 8);
+  t.strictSame(verifyClass(classKey, 3, first), content);
+  t.equal(verifyClass(classKey, 4, first), undefined);
+  first[30]! ^= 1;
+  t.equal(verifyClass(classKey, 3, first), undefined);
 });
 
 t.test('the event time is Event-Timestamp when believable, else the receipt less the delay', async (t) => {
