@@ -87,7 +87,8 @@ export function adminCalls({
       json(response, 200, { data });
     }),
     '/unknown-clients': authorized('GET', async (_, response) => {
-      json(response, 200, { data: await workers.unknownClients() });
+      const { clients, networks } = await workers.unknownClients();
+      json(response, 200, { data: clients, networks });
     }),
   };
 }

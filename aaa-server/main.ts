@@ -33,12 +33,17 @@ import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
+import { createLearned } from './radius/learned.ts';
+import { createNasUses } from './radius/nas-uses.ts';
+import { cachedNases } from './subscribers/nas-cache.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers } from './workers.ts';
 
 function build(config: Settings) {
   const log = createLogger('aaa-server', config.LOG_LEVEL);
   const registry = createRegistry('aaa-server');
+  // A dictionary that is wrong stops the start.
+  const dictionary = loadDictionary(config.RADIUS_DICTIONARY);
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const folder = openDataFolder(config.LASTMILE_DATA_DIR);
   const snapshotPath = path.join(folder.path, 'subscribers');
@@ -135,6 +140,14 @@ function build(config: Settings) {
     log: log.child({ component: 'outbox' }),
   });
 
+  const radiusLog = log.child({ component: 'radius' });
+  const learned = createLearned({
+    folder,
+    redis: redis.current,
+    nases: cachedNases(subscribers.reader),
+    onNews: (news) => workers.teach(news),
+    log: radiusLog,
+  });
   const workers = createWorkers({
     count: workerCount,
     settings: {
@@ -144,6 +157,7 @@ function build(config: Settings) {
       udpDriver: config.UDP_DRIVER,
       receiveBufferBytes,
       rejectDelayMs: config.REJECT_DELAY_MS,
+      learnWindowMs: config.RADIUS_LEARN_WINDOW_S * 1000,
       eap: { node: folder.uuid, workers: workerCount, methods: config.EAP_METHODS, identity: eap.identity },
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
@@ -153,9 +167,19 @@ function build(config: Settings) {
     },
     walFolder: (index) => walFolder(wals, folder.uuid, index),
     registry,
-    log: log.child({ component: 'radius' }),
+    log: radiusLog,
     onEvents: nudge,
+    learned: learned.all,
+    onLearned: learned.note,
     onFatal,
+  });
+
+  const nasUses = createNasUses({
+    redis: redis.current,
+    node: folder.uuid,
+    activities: async () => [...(await workers.nasActivities()).values()],
+    nowMs: systemClock.nowMs,
+    log: radiusLog,
   });
 
   registerKernelDropMetrics(registry, workers.ports);
@@ -176,10 +200,13 @@ function build(config: Settings) {
       guard: subscribers.guard,
       snapshot: subscribers.reader,
       workers,
-      dictionary: loadDictionary(),
+      dictionary,
     }),
   });
-  return { log, parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, workers, enforcement] };
+  return {
+    log,
+    parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, workers, nasUses, enforcement],
+  };
 }
 
 const receiveBufferBytes = 8 * 1024 * 1024;

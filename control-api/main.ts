@@ -23,7 +23,8 @@ import { createDiscovery } from './exporters/discovery.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
-import { createBrakeDesk, createExporterTraffic, createLedgerReader } from './ledger-reader.ts';
+import { createBrakeDesk, createExporterTraffic, createLedgerReader, createNasEdge } from './ledger-reader.ts';
+import { createUnknownSources } from './nas/unknown.ts';
 import { createAttributeDictionary } from './reply-attributes/dictionary.ts';
 
 async function build(config: Settings) {
@@ -55,6 +56,8 @@ async function build(config: Settings) {
       feedGuard: createFeedGuard(aaa),
       dictionary: createAttributeDictionary(aaa),
       exporterTraffic,
+      nasEdge: createNasEdge(redis.current),
+      unknownSources: createUnknownSources(aaa),
       neighbours: [
         { name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) },
         { name: 'flow-collector', url: adminUrl(config.BIND_HOST, config.FLOW_ADMIN_PORT) },

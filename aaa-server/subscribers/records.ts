@@ -69,6 +69,8 @@ export type CredentialRecord = {
   readonly scheme: PasswordScheme;
 };
 
+export type Demand = 'yes' | 'no' | 'auto';
+
 /** What of its {@link NasSettings} is absent was not there when the snapshot was written: as usual for the vendor. */
 export type NasRecord = NasSettings & {
   readonly tenantId: number;
@@ -85,7 +87,14 @@ export type NasRecord = NasSettings & {
   readonly coaRatePerS: number;
   readonly mode: EnforcementMode;
   readonly adoptedAtMs: number | null;
-  readonly requireMessageAuthenticator: boolean;
+  /** Whether Access-Requests must carry a Message-Authenticator; `auto`: learned (radius/trust.ts). */
+  readonly messageAuthenticator: Demand;
+  /** The same for Access-Requests with Proxy-State alone. */
+  readonly limitProxyState: Demand;
+  /** Off for devices that drop replies with a Message-Authenticator. */
+  readonly replyMessageAuthenticator: boolean;
+  /** Since when (wall clock) its packets teach what `auto` demands; what was learned before is void. */
+  readonly learnSinceMs: number;
   /** Added to Access-Accepts. */
   readonly attributes?: readonly NasAttribute[];
 };

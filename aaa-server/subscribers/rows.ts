@@ -1,4 +1,4 @@
-// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0008_nas_profiles.sql).
+// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0009_nas_profiles.sql).
 import { isPasswordScheme } from '#policy/credentials/password-scheme.ts';
 import { parseFupRules } from '#policy/fup/parse.ts';
 import type { Ipv6Rule, NasAttribute, SpeedWay } from '#policy/nas/profile.ts';
@@ -73,7 +73,10 @@ type NasColumns = {
   coa_rate_per_s: number;
   mode: NasRecord['mode'];
   adopted_at_ms: number | null;
-  require_message_authenticator: boolean;
+  message_authenticator: NasRecord['messageAuthenticator'];
+  limit_proxy_state: NasRecord['limitProxyState'];
+  reply_message_authenticator: boolean;
+  learn_since_ms: number;
   speed_way: SpeedWay | null;
   swap_octets: boolean;
   octet_unit: number;
@@ -142,8 +145,10 @@ const planView: View<PlanColumns> = {
 
 const nasView: View<NasColumns> = {
   select: `SELECT tenant_id, id, name, address, nas_identifier, vendor, secret_cipher, next_secret_cipher, coa_address,
-    coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, require_message_authenticator, speed_way, swap_octets, octet_unit,
-    ipv6_rule, attributes, policies FROM feed_nas JOIN feed_nas_profile USING (tenant_id, id)`,
+    coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, message_authenticator, limit_proxy_state,
+    reply_message_authenticator, ${ms('learn_since')} AS learn_since_ms, speed_way, swap_octets, octet_unit, ipv6_rule,
+    attributes, policies
+    FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_profile USING (tenant_id, id)`,
   toRow: (row) => ({
     kind: 'nas',
     record: {
@@ -159,7 +164,11 @@ const nasView: View<NasColumns> = {
       coaRatePerS: row.coa_rate_per_s,
       mode: row.mode,
       adoptedAtMs: row.adopted_at_ms,
-      requireMessageAuthenticator: row.require_message_authenticator,
+      messageAuthenticator: row.message_authenticator,
+      limitProxyState: row.limit_proxy_state,
+      replyMessageAuthenticator: row.reply_message_authenticator,
+      // A device that moves to us is as new as one that was added.
+      learnSinceMs: Math.max(row.learn_since_ms, row.adopted_at_ms ?? 0),
       speedWay: row.speed_way,
       swapOctets: row.swap_octets,
       octetUnit: row.octet_unit,

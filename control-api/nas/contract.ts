@@ -7,10 +7,16 @@ import { type ListDefinition, listQuery, listReply } from '../database/list-cont
 import { choice, Id, Instant, Name, nullable, Prefix, strict } from '../fields.ts';
 import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { enforcementModes } from '../tenants/schema.ts';
-import { nas, nasStatuses } from './schema.ts';
+import { demands, nas, nasStatuses } from './schema.ts';
 
-const Secret = Type.String({ minLength: 1, maxLength: 128, description: 'RADIUS shared secret; never given back' });
+export const Secret = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  description: 'RADIUS shared secret; never given back',
+});
 const Vendor = Type.String({ minLength: 1, maxLength: 64, description: 'a NAS profile, e.g. mikrotik' });
+
+type Demand = (typeof demands)[number];
 
 const SpeedWay = Type.Unsafe<(typeof speedWays)[number]>(
   Type.Enum([...speedWays], {
@@ -24,7 +30,7 @@ const Ipv6Rule = Type.Unsafe<(typeof ipv6Rules)[number]>(
   }),
 );
 
-const optional = {
+export const optional = {
   nas_identifier: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 253 }))),
   vendor: Type.Optional(Vendor),
   coa_address: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
@@ -36,7 +42,24 @@ const optional = {
   adopted_at: Type.Optional(
     nullable(Type.String({ format: 'date-time', description: 'when it moved to us with sessions in flight' })),
   ),
-  require_message_authenticator: Type.Optional(Type.Boolean()),
+  message_authenticator: Type.Optional(
+    Type.Unsafe<Demand>({
+      ...choice(demands),
+      description: 'whether Access-Requests must carry a Message-Authenticator; auto: learned from what it sends',
+    }),
+  ),
+  limit_proxy_state: Type.Optional(
+    Type.Unsafe<Demand>({
+      ...choice(demands),
+      description: 'whether Access-Requests with Proxy-State must carry a Message-Authenticator',
+    }),
+  ),
+  reply_message_authenticator: Type.Optional(
+    Type.Boolean({ description: 'off only for devices that drop replies with a Message-Authenticator' }),
+  ),
+  require_message_authenticator: Type.Optional(
+    Type.Boolean({ description: 'the same as message_authenticator: true is yes, false is no' }),
+  ),
   speed_way: Type.Optional(nullable(SpeedWay)),
   swap_octets: Type.Optional(Type.Boolean({ description: 'its input octets are what others call output' })),
   octet_unit: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 30, description: 'bytes that it counts as one' })),
@@ -57,19 +80,38 @@ export const NasChange = strict({
 });
 export type NasChange = Static<typeof NasChange>;
 
+const Demanded = Type.Object({
+  policy: choice(demands),
+  learned: nullable(choice(['yes', 'no', 'unknown'])),
+  learned_at: nullable(Instant),
+});
+
+export const UnknownNasBody = strict({
+  address: Type.String({ minLength: 2, maxLength: 64 }),
+  name: Type.Optional(Name),
+  secret: Secret,
+  ...optional,
+});
+export type UnknownNasBody = Static<typeof UnknownNasBody>;
+
 export const NasReply = Type.Object({
   id: Id,
   name: Type.String(),
   address: Type.String({ description: 'CIDR; a single device is a /32 or /128' }),
   nas_identifier: nullable(Type.String()),
   vendor: Type.String(),
-  has_next_secret: Type.Boolean({ description: 'both secrets verify until the next one is promoted' }),
+  has_next_secret: Type.Boolean({ description: 'both secrets verify until the rotation is finished' }),
+  rotation_started_at: nullable(Instant),
   coa_address: nullable(Type.String()),
   coa_port: nullable(Type.Integer({ description: 'null: the usual one of the vendor' })),
   coa_rate_per_s: Type.Integer(),
   mode: choice(enforcementModes),
   adopted_at: nullable(Instant),
-  require_message_authenticator: Type.Boolean(),
+  message_authenticator: Demanded,
+  limit_proxy_state: Demanded,
+  reply_message_authenticator: Type.Boolean(),
+  require_message_authenticator: Type.Boolean({ description: 'the policy of message_authenticator is yes' }),
+  learn_since: Type.String({ format: 'date-time', description: 'what was learned before is void' }),
   speed_way: nullable(SpeedWay),
   swap_octets: Type.Boolean(),
   octet_unit: Type.Integer(),
@@ -97,3 +139,23 @@ export const nasList = {
 } as const satisfies ListDefinition;
 export const NasQuery = listQuery(nasList);
 export const NasesReply = listReply(NasReply);
+
+const counted = {
+  packets: Type.Integer({ description: 'never less than what came since it is listed' }),
+  overcount: Type.Integer({ description: 'by how much packets may be too high at most' }),
+  last_seen_at: Instant,
+};
+export const UnknownNasReply = Type.Object({
+  data: Type.Array(
+    Type.Object({
+      address: Type.String(),
+      network: Type.String({ description: 'its /24 or /64' }),
+      nas_identifier: nullable(Type.String()),
+      ...counted,
+    }),
+  ),
+  networks: Type.Array(
+    Type.Object({ network: Type.String(), ...counted }, { description: 'all that comes from a /24 or /64' }),
+  ),
+});
+export type UnknownNasReply = Static<typeof UnknownNasReply>;

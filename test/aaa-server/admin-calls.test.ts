@@ -20,7 +20,7 @@ async function aaaServer(t: { teardown(handler: () => unknown): unknown }): Prom
       confirm: async (_tenantId: number, count: number) => ({ ok: count === held.count }),
     } as never,
     snapshot: { credential: () => undefined },
-    workers: { unknownClients: async () => [] },
+    workers: { unknownClients: async () => ({ clients: [], networks: [] }) },
     dictionary: loadDictionary(),
   });
   const server = createAdminServer({ host: '127.0.0.1', port: 0, registry: new Registry(), ready: [], routes });
