@@ -69,7 +69,10 @@ function everybodysRows(keyring: Keyring): SourceRow[] {
         coaRatePerS: 100,
         mode: 'enforce',
         adoptedAtMs: null,
-        requireMessageAuthenticator: false,
+        messageAuthenticator: 'no',
+        limitProxyState: 'yes',
+        replyMessageAuthenticator: true,
+        learnSinceMs: 0,
       },
     },
   ];
