@@ -1,8 +1,8 @@
 // Turns a decoded Accounting-Request (RFC 2866, 2869) into the record that is kept; everything that depends on the receipt is fixed here.
 import { partitionOf, partitionOfSession } from '#policy/ledger/keys.ts';
 import type { AccountingKind, AccountingRecord } from '#policy/ledger/types.ts';
-import { nasProfile } from '#policy/nas/vendors.ts';
-import { findCredential } from '../auth/find-credential.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
+import { findOwner } from '../auth/vouched.ts';
 import type { AccountingRequest, ReceivedAccounting } from '../radius/request.ts';
 import type { SnapshotReader } from '../subscribers/records.ts';
 import {
@@ -19,6 +19,7 @@ import {
 import type { Packet } from '../wire/packet.ts';
 import { type ClassContent, verifyClass } from './class.ts';
 import { eventTime } from './event-time.ts';
+import { octetsOfSession } from './octets-of.ts';
 
 export type ReceiverDeps = {
   readonly snapshot: Pick<SnapshotReader, 'credential'>;
@@ -35,10 +36,17 @@ const kinds: Readonly<Record<number, AccountingKind>> = { 1: 'start', 2: 'stop',
  * On and Off need no Acct-Session-Id: many servers send none, and it names no session.
  */
 export function createAccountingReceiver({ snapshot, classKey }: ReceiverDeps) {
-  /** What a verified Class says, else the owner of the user name, fixed now; else nobody. */
-  function ownerOf(tenantId: number, nasInstance: string, sessionId: string, userName: string, proven?: ClassContent) {
+  /** What a verified Class says, else the owner of the user name, MAC address or line, fixed now; else nobody. */
+  function ownerOf(
+    packet: Packet,
+    tenantId: number,
+    nasInstance: string,
+    sessionId: string,
+    userName: string,
+    proven?: ClassContent,
+  ) {
     if (proven) return { partition: proven.partition, subscriptionId: proven.subscriptionId };
-    const subscriptionId = userName ? findCredential(snapshot, tenantId, userName)?.subscriptionId : undefined;
+    const subscriptionId = sessionId ? findOwner(snapshot, tenantId, userName, packet)?.subscriptionId : undefined;
     return subscriptionId === undefined
       ? { partition: partitionOfSession(tenantId, nasInstance, sessionId), subscriptionId: 0 }
       : { partition: partitionOf(tenantId, subscriptionId), subscriptionId };
@@ -57,7 +65,7 @@ export function createAccountingReceiver({ snapshot, classKey }: ReceiverDeps) {
     const nasInstance = nasInstanceOf(request);
     const userName = ofSession ? (textOf(packet, attribute.userName) ?? '') : '';
     const proven = ofSession ? provenClass(packet, nas.tenantId, classKey) : undefined;
-    const counters = countersOf(packet, nasProfile(nas.vendor).inputOctets);
+    const counters = octetsOfSession(packet, configuredNas(nas));
     const record: AccountingRecord = {
       kind,
       receivedAtMs,
@@ -70,7 +78,7 @@ export function createAccountingReceiver({ snapshot, classKey }: ReceiverDeps) {
       nasId: nas.id,
       nasInstance,
       sessionId,
-      ...ownerOf(nas.tenantId, nasInstance, sessionId, userName, proven),
+      ...ownerOf(packet, nas.tenantId, nasInstance, sessionId, userName, proven),
       classUuid: proven?.uuid ?? '',
       loginOutcomeHash: proven?.outcomeHash ?? '',
       userName,
@@ -112,23 +120,4 @@ function framedPrefix(packet: Packet): string {
   if (prefix !== undefined) return prefix;
   const address = ipv6AddressOf(packet, attribute.framedIpv6Address);
   return address === undefined ? '' : `${address}/128`;
-}
-
-/** Absent stays null: missing is not zero. */
-function countersOf(packet: Packet, inputOctets: 'up' | 'down') {
-  const input = {
-    octets: integerOf(packet, attribute.acctInputOctets) ?? null,
-    gigawords: integerOf(packet, attribute.acctInputGigawords) ?? null,
-  };
-  const output = {
-    octets: integerOf(packet, attribute.acctOutputOctets) ?? null,
-    gigawords: integerOf(packet, attribute.acctOutputGigawords) ?? null,
-  };
-  const [up, down] = inputOctets === 'up' ? [input, output] : [output, input];
-  return {
-    upOctets: up.octets,
-    upGigawords: up.gigawords,
-    downOctets: down.octets,
-    downGigawords: down.gigawords,
-  };
 }

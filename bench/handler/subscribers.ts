@@ -70,7 +70,7 @@ function everybodysRows(keyring: Keyring): SourceRow[] {
         mode: 'enforce',
         adoptedAtMs: null,
         messageAuthenticator: 'no',
-        limitProxyState: 'yes',
+        limitProxyState: 'no',
         replyMessageAuthenticator: true,
         learnSinceMs: 0,
       },
