@@ -42,8 +42,8 @@ import { createWorkers } from './workers.ts';
 function build(config: Settings) {
   const log = createLogger('aaa-server', config.LOG_LEVEL);
   const registry = createRegistry('aaa-server');
-  // A dictionary that is wrong stops the start.
-  loadDictionary(config.RADIUS_DICTIONARY);
+  // One that is wrong stops the start.
+  const dictionary = loadDictionary(config.RADIUS_DICTIONARY);
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const folder = openDataFolder(config.LASTMILE_DATA_DIR);
   const snapshotPath = path.join(folder.path, 'subscribers');
@@ -87,6 +87,7 @@ function build(config: Settings) {
         log,
         decide,
         hashOutcome: outcomeHash,
+        usesNextSecret: (nasId) => nasUses.usesNext(nasId),
         onPublished: subscribers.poke,
       });
     },
@@ -200,7 +201,7 @@ function build(config: Settings) {
       guard: subscribers.guard,
       snapshot: subscribers.reader,
       workers,
-      dictionary: loadDictionary(),
+      dictionary,
     }),
   });
   return {

@@ -137,7 +137,9 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   }
 
   function countSecret({ secrets }: NasClient, activity: NasActivity, secret: Secret): void {
-    activity[secret === secrets[0] ? 'current' : 'next']++;
+    const which = secret === secrets[0] ? 'current' : 'next';
+    activity[which]++;
+    activity[`${which}AtMs`] = activity.lastHeardAtMs;
   }
 
   /** A login was right: what it says of an access server that proved nothing before. */
