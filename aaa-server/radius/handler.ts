@@ -165,8 +165,12 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     return verified;
   }
 
-  function countSecret({ secrets }: NasClient, activity: NasActivity, secret: Secret): void {
-    activity[secret === secrets[0] ? 'current' : 'next']++;
+  function countSecret({ secrets, secured }: NasClient, activity: NasActivity, secret: Secret): void {
+    // Through TLS everybody has the same one (RFC 6614 §2.3): it says nothing of a rotation.
+    if (secured) return;
+    const which = secret === secrets[0] ? 'current' : 'next';
+    activity[which]++;
+    activity[`${which}AtMs`] = activity.lastHeardAtMs;
   }
 
   /** A login was right: what it says of an access server that proved nothing before. */
