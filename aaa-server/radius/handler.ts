@@ -6,6 +6,7 @@ import { createEap } from '../auth/eap/eap.ts';
 import { createEapStates } from '../auth/eap/states.ts';
 import { createNasTable, type NasTable } from '../auth/nas-table.ts';
 import { createPasswords } from '../auth/passwords.ts';
+import { createProven } from '../auth/proven.ts';
 import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
 import { attribute, eachAttribute, textOf } from '../wire/attributes.ts';
@@ -51,6 +52,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
+    proven: createProven(),
     slowHashes: createSlowHashes(deps),
     warn: deps.warn,
   });
