@@ -31,6 +31,8 @@ export const dropReasons = [
   'message_authenticator_required_by_eap',
   'message_authenticator_required_by_proxy_state',
   'message_authenticator_required_by_status_server',
+  'eap_with_password',
+  'overload',
   'password_malformed',
   'two_passwords',
   'stored_password_unreadable',

@@ -111,7 +111,10 @@ const nas: NasRecord = {
   coaRatePerS: 100,
   mode: 'enforce',
   adoptedAtMs: null,
-  requireMessageAuthenticator: false,
+  messageAuthenticator: 'no',
+  limitProxyState: 'yes',
+  replyMessageAuthenticator: true,
+  learnSinceMs: 0,
 };
 const credential: CredentialRecord = {
   tenantId: 3,
