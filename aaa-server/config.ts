@@ -1,5 +1,6 @@
 // The settings of aaa-server.
 import Type, { type Static } from 'typebox';
+import { eapSettings } from '#ops/runtime/eap-settings.ts';
 import { addresses, list, port, text } from '#ops/runtime/settings.ts';
 import { udpDrivers } from '#ops/runtime/udp.ts';
 import { enforcementSettings } from './enforcement/config.ts';
@@ -47,6 +48,7 @@ export const settings = Type.Object({
     default: 1000,
     description: 'how long an Access-Reject waits, to slow down guessing',
   }),
+  ...eapSettings,
   FEED_SILENCE_S: Type.Integer({
     minimum: 60,
     maximum: 86400,

@@ -11,6 +11,12 @@ export const loginFailures = [
   'unsupported_method',
   'unknown_user',
   'wrong_password',
+  'unsuitable_scheme',
+  'eap_malformed',
+  'eap_no_common_method',
+  'eap_state_unknown',
+  'eap_tls_failed',
+  'certificate_refused',
 ] as const;
 export type LoginFailure = (typeof loginFailures)[number];
 
@@ -28,7 +34,12 @@ export const dropReasons = [
   'password_malformed',
   'two_passwords',
   'stored_password_unreadable',
+  'password_scheme_unavailable',
+  'password_hash_busy',
+  'eap_unexpected',
+  'eap_conversations_full',
   'snapshot_incomplete',
+  'too_many_in_progress',
   'accounting_refused',
   'accounting_not_durable',
   'reply_too_long',
@@ -47,7 +58,7 @@ export const counterFamilies = {
     name: 'lastmile_radius_replies_total',
     help: 'Replies, by code (status = either code, to a Status-Server), re-sent ones not included',
     label: 'code',
-    values: ['access_accept', 'access_reject', 'accounting_response', 'status'],
+    values: ['access_accept', 'access_reject', 'access_challenge', 'accounting_response', 'status'],
   },
   rejects: {
     name: 'lastmile_radius_rejects_total',
@@ -72,6 +83,12 @@ export const counterFamilies = {
     help: 'Signs of trouble: likely_wrong_secret = a PAP password that decrypts to rubbish; reject_delay_full = a reject that did not wait',
     label: 'sign',
     values: ['likely_wrong_secret', 'reject_delay_full'],
+  },
+  eap: {
+    name: 'lastmile_radius_eap_total',
+    help: 'EAP: conversations started, responses repeated, and packets handed over to the worker that leads their conversation (a request to both)',
+    label: 'event',
+    values: ['started', 'repeated', 'handed_over'],
   },
   udp: {
     name: 'lastmile_radius_udp_events_total',

@@ -6,6 +6,7 @@ import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createAdminServer } from '#ops/runtime/admin.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
+import { eapIdentity, methodsWithout } from '#ops/runtime/eap-settings.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
@@ -19,7 +20,6 @@ import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { createDiskWatch } from '#ops/wal/disk.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
-import { usageWindows } from '#policy/time.ts';
 import { walRoot } from './accounting/accounting.ts';
 import { accountingWork } from './accounting/apply.ts';
 import { createCallMaker } from './accounting/call.ts';
@@ -52,6 +52,11 @@ function build(config: Settings) {
     extraGraceMs: config.FEED_SILENCE_GRACE_S * 1000,
   };
 
+  const eap = eapIdentity(config);
+  if (!eap.ok) throw new InvalidSettings([eap.problem]);
+  const without = methodsWithout(eap.identity, config.EAP_METHODS);
+  if (without.length > 0) log.info({ methods: without }, 'EAP without these methods: they need certificates');
+
   const redis = createRedisLink({ url: config.REDIS_URL, name: 'aaa-server', log });
   const subscribers = createSubscribers(
     { path: snapshotPath, feedDatabaseUrl: config.FEED_DATABASE_URL },
@@ -62,11 +67,8 @@ function build(config: Settings) {
     'enforcement',
     redis,
     (client) => {
-      const ledger = createLedger(client, { onProblem });
       const decide = createDecide({
         snapshot: subscribers.reader,
-        usage: (tenantId, subscriptionId, nowMs, { timeZone, weekStart, anchorDay }) =>
-          ledger.usage(tenantId, subscriptionId, usageWindows(nowMs, timeZone, weekStart, anchorDay)),
         feedSilenceMs: feedSilence.toleratedMs,
         feedSilenceGraceMs: feedSilence.extraGraceMs,
       });
@@ -78,7 +80,6 @@ function build(config: Settings) {
         registry,
         log,
         decide,
-        sessionsOf: ledger.sessionsOf,
         hashOutcome: outcomeHash,
         onPublished: subscribers.poke,
       });
@@ -142,6 +143,7 @@ function build(config: Settings) {
       udpDriver: config.UDP_DRIVER,
       receiveBufferBytes,
       rejectDelayMs: config.REJECT_DELAY_MS,
+      eap: { node: folder.uuid, workers: workerCount, methods: config.EAP_METHODS, identity: eap.identity },
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
       redisUrl: config.REDIS_URL,

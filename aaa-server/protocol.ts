@@ -1,8 +1,12 @@
 // Every message between the main thread of aaa-server and its RADIUS workers, both ways.
+
+import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 import type { MetricReport } from '#ops/runtime/report-metrics.ts';
 import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
+import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
+import type { HandedOver } from './radius/request.ts';
 import type { UnknownClient } from './radius/unknown-clients.ts';
 
 /** What a worker is given when it is created. */
@@ -14,6 +18,13 @@ export type WorkerSettings = {
   readonly udpDriver: UdpDriver;
   readonly receiveBufferBytes: number;
   readonly rejectDelayMs: number;
+  readonly eap: {
+    /** What names this node. */
+    readonly node: string;
+    readonly workers: number;
+    readonly methods: readonly EapMethodName[];
+    readonly identity: TlsIdentity | null;
+  };
   /** LASTMILE_SECRET_KEY. */
   readonly masters: readonly string[];
   /** Folder of the subscriber snapshot. */
@@ -27,12 +38,15 @@ export type WorkerSettings = {
   readonly counters: SharedArrayBuffer;
 };
 
-export type ToWorker = GroupOrder;
+/** `handed_over`: an Access-Request that another worker received. */
+export type ToWorker = GroupOrder | { readonly type: 'handed_over'; readonly datagram: HandedOver };
 
 /** What a worker says of its own accord. */
 export type OwnWords =
   /** Listening. The ports are those the system chose when 0 was asked. */
   | { readonly type: 'ready'; readonly authPort: number; readonly acctPort: number; readonly udpDriver: string }
+  /** For the worker of that index, which leads the conversation that the datagram goes on with. */
+  | { readonly type: 'hand_over'; readonly worker: number; readonly datagram: HandedOver }
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
   | { readonly type: 'events'; readonly partitions: ReadonlySet<number> };
 

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
+import { openCrypt } from '#ops/runtime/crypt.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
@@ -11,6 +12,7 @@ import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
 import { createCallMaker } from './accounting/call.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
+import { methodMakers } from './auth/eap/methods.ts';
 import { createCounters } from './counters.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
@@ -47,6 +49,13 @@ const handler = createRadiusHandler({
   clock,
   counters,
   rejectDelayMs: settings.rejectDelayMs,
+  crypt: await openCrypt(),
+  eap: {
+    ...settings.eap,
+    worker: settings.index,
+    makers: methodMakers(settings.eap.methods, settings.eap.identity),
+  },
+  handOver: (worker, datagram) => tell({ type: 'hand_over', worker, datagram }),
   authorize: createAnswerLogin({
     snapshot,
     clock,
@@ -86,6 +95,8 @@ main.on('message', async (message: ToWorker) => {
       };
       return tell({ type: 'report', id: message.id, report });
     }
+    case 'handed_over':
+      return server.receive(message.datagram);
     case 'stop':
       await running.stop();
       tell({ type: 'stopped' });

@@ -64,6 +64,8 @@ export function createWorkers(options: WorkersOptions): Workers {
           udpDriver = message.udpDriver;
           log.info({ worker, addresses: settings.addresses, ...bound, udp: udpDriver }, 'listening');
           return;
+        case 'hand_over':
+          return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });
         case 'events':
           return onEvents(message.partitions);
         default:

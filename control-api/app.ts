@@ -23,6 +23,7 @@ import { validation } from './plugins/validation.ts';
 import { Problem } from './problem.ts';
 import { serviceRoutes } from './services/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
+import { credentialRoutes } from './subscriptions/credential-routes.ts';
 import { subscriptionRoutes } from './subscriptions/routes.ts';
 import { systemRoutes } from './system/routes.ts';
 import { tenantRoutes } from './tenants/routes.ts';
@@ -76,6 +77,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       customerRoutes(api, deps);
       serviceRoutes(api, deps);
       subscriptionRoutes(api, deps);
+      credentialRoutes(api, deps);
       sessionRoutes(api, deps);
       usageRoutes(api, deps);
       enforcementRoutes(api, deps);

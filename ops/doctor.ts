@@ -1,6 +1,7 @@
 // `npm run doctor`: one line per check of this machine, with the mend; exit 1 when something must be mended.
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
+import { checkEap } from './doctor/eap.ts';
 import { bad, type Finding } from './doctor/finding.ts';
 import { checkHistory } from './doctor/history.ts';
 import {
@@ -29,6 +30,7 @@ async function examine(settings: Settings): Promise<Finding[]> {
     await checkClickHouse(settings),
     ...checkHistory(settings.LASTMILE_DATA_DIR),
     ...(await checkPorts(settings)),
+    checkEap(settings, Date.now()),
     checkKernelBuffers(),
     checkClock(),
     checkDisk(settings.LASTMILE_DATA_DIR),

@@ -20,6 +20,8 @@ const peers = [
   'nfdump',
   'pmacct',
   'chromium',
+  'eapoltest',
+  'openssl',
 ];
 
 function check(title: string, command: string, args: readonly string[]): Promise<boolean> {

@@ -1,35 +1,73 @@
-// PAP (RFC 2865 §5.2): reveals User-Password with each secret of the NAS and compares it with the stored password.
+// PAP (RFC 2865 §5.2): reveals User-Password with each secret of the NAS and asks whether it is the stored password.
 import { isUtf8 } from 'node:buffer';
+import type { CredentialRecord } from '../subscribers/records.ts';
 import { octetsAt } from '../wire/attributes.ts';
 import { authenticatorOffset } from '../wire/authenticators.ts';
 import type { Secret } from '../wire/md5.ts';
-import type { Packet } from '../wire/packet.ts';
 import { revealPassword } from '../wire/user-password.ts';
-import { sameOctets } from './same-octets.ts';
-
-/**
- * accepted: it is the password, under secret number `secretIndex`. wrong: it is not; `plausible` tells whether any secret gives readable text,
- * `secretIndex` which one (a wrong shared secret gives rubbish). malformed: no length of a User-Password.
- */
-export type PapResult =
-  | { readonly kind: 'accepted'; readonly secretIndex: number }
-  | { readonly kind: 'wrong'; readonly plausible: boolean; readonly secretIndex: number }
-  | { readonly kind: 'malformed' };
-
-/** Compared with when there is no such user, so that the answer takes as long. Never equal: too long for a User-Password. */
-export const noPassword: Buffer = Buffer.alloc(129, 0x78);
+import { type Checked, type Credentials, unchecked } from './credentials.ts';
+import { type Attempt, dropped, type Proof, proven, refused } from './proof.ts';
 
 /** @param at offset of the User-Password attribute */
-export function verifyPap(packet: Packet, at: number, secrets: readonly Secret[], stored: Buffer): PapResult {
+export function provePap(
+  credentials: Credentials,
+  attempt: Attempt,
+  at: number,
+  credential: CredentialRecord | undefined,
+): Proof | Promise<Proof> {
+  const { packet, nas, secrets } = attempt;
   const hidden = octetsAt(packet, at);
-  let plausibleIndex = -1;
-  for (const [index, secret] of secrets.entries()) {
+  let readable: Secret | undefined;
+  for (let i = 0; i < secrets.length; i++) {
+    const secret = secrets[i] as Secret;
     const plain = revealPassword(hidden, secret, packet.data, packet.start + authenticatorOffset);
-    if (!plain) return { kind: 'malformed' };
-    if (sameOctets(plain, stored)) return { kind: 'accepted', secretIndex: index };
-    if (plausibleIndex < 0 && isReadable(plain)) plausibleIndex = index;
+    if (!plain) return dropped('password_malformed');
+    const checked = credentials.check(nas.tenantId, credential, plain);
+    if (checked instanceof Promise) return proveSlowly(credentials, attempt, hidden, credential, i, checked);
+    if (checked !== 'wrong') return checked === 'right' && credential ? proven(credential, secret) : failed(checked);
+    if (!readable && isReadable(plain)) readable = secret;
   }
-  return { kind: 'wrong', plausible: plausibleIndex >= 0, secretIndex: Math.max(plausibleIndex, 0) };
+  return refusal(attempt, credential, readable);
+}
+
+/** Goes on where a slow hash was asked for: with the passwords that the secrets reveal, as far as they can be one. */
+async function proveSlowly(
+  credentials: Credentials,
+  attempt: Attempt,
+  hidden: Buffer,
+  credential: CredentialRecord | undefined,
+  from: number,
+  first: Promise<Checked>,
+): Promise<Proof> {
+  const { packet, nas, secrets } = attempt;
+  // Revealed before anything is awaited: the packet's memory is not ours.
+  const plains = secrets.map((secret) =>
+    Buffer.from(revealPassword(hidden, secret, packet.data, packet.start + authenticatorOffset) ?? []),
+  );
+  const readableAt = plains.findIndex(isReadable);
+  for (let i = from; i < secrets.length; i++) {
+    const plain = plains[i] as Buffer;
+    // A wrong secret gives rubbish: not worth a slow hash.
+    if (i > from && !isReadable(plain)) continue;
+    const checked = await (i === from ? first : credentials.check(nas.tenantId, credential, plain));
+    if (checked === 'wrong') continue;
+    return checked === 'right' && credential ? proven(credential, secrets[i] as Secret) : failed(checked);
+  }
+  return refusal(attempt, credential, secrets[readableAt]);
+}
+
+function failed(checked: Exclude<Checked, 'wrong'>): Proof {
+  return unchecked(checked === 'right' ? 'unreadable' : checked);
+}
+
+/** @param readable the secret that reveals readable text; a wrong shared secret gives rubbish */
+function refusal(
+  { secrets, secret, proven: isProven }: Attempt,
+  credential: CredentialRecord | undefined,
+  readable: Secret | undefined,
+): Proof {
+  const signer = readable ?? secrets[0] ?? secret;
+  return refused(credential ? 'wrong_password' : 'unknown_user', signer, undefined, !isProven && !readable);
 }
 
 function isReadable(plain: Buffer): boolean {

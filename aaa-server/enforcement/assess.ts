@@ -7,11 +7,11 @@ import { disconnected, type NextStep, nextStep } from '#policy/enforcement/next-
 import type { StricterChange } from '#policy/ledger/brake-gate.ts';
 import type { Subscriber } from '#policy/ledger/enforcement.ts';
 import { keys } from '#policy/ledger/keys.ts';
-import type { Ledger } from '#policy/ledger/ledger.ts';
+import type { LookAt } from '#policy/ledger/look.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
 import { nasProfile } from '#policy/nas/vendors.ts';
+import { usageWindows } from '#policy/time.ts';
 import type { Decide } from './decide.ts';
-import type { Profiles } from './profiles.ts';
 
 export type SessionNeed = {
   readonly key: string;
@@ -46,10 +46,9 @@ export type Assessment = {
 export type AssessOptions = {
   snapshot: Pick<SnapshotReader, 'tenant' | 'plan' | 'subscription'>;
   decide: Decide;
-  sessionsOf: Ledger['sessionsOf'];
+  look: LookAt;
   /** As the login hashed what it answered. */
   hashOutcome(text: string): string;
-  profiles: Profiles;
   nas(tenantId: number, nasId: number): NasRecord | undefined;
   fallback: boolean;
   /** False: nothing that seems due now was foreseen. */
@@ -66,11 +65,9 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   const plan = record && snapshot.plan(who.tenantId, record.planId);
   const tenant = snapshot.tenant(who.tenantId);
   if (!record || !plan || !tenant) return null;
-  const [decision, open, lastProfile] = await Promise.all([
-    options.decide(tenant, plan, record, nowMs),
-    options.sessionsOf(who.tenantId, who.subscriptionId),
-    options.profiles.last(who),
-  ]);
+  const windows = usageWindows(nowMs, tenant.timeZone, tenant.weekStart, record.anchorDay);
+  const { usage, lastProfile, sessions: open } = await options.look(who, windows);
+  const decision = options.decide(tenant, plan, record, usage, nowMs);
   const { outcome } = decision;
   const full: Outcome = { kind: 'accept', speed: plan.speed };
   const held = heldOf(lastProfile);

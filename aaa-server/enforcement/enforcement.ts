@@ -29,7 +29,7 @@ export type EnforcementConfig = {
   readonly ENFORCEMENT_SWEEP_S: number;
 };
 
-export type EnforcementDeps = Pick<AssessOptions, 'decide' | 'sessionsOf' | 'hashOutcome'> & {
+export type EnforcementDeps = Pick<AssessOptions, 'decide' | 'hashOutcome'> & {
   redis: Redis | Cluster;
   /** Names this node in its leases: the same after a restart, different from every other node. */
   node: string;
@@ -102,6 +102,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
   });
   const reconciler = createReconciler({
     ...deps,
+    look: ledger.look,
     nas,
     fallback,
     clockSteady: clock.steady,

@@ -93,9 +93,9 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
     );
   }
 
-  async function claim(which: readonly number[]): Promise<void> {
+  async function claim(which: readonly number[], again: boolean): Promise<void> {
     const count = options.ready() && underWay < mostUnderWay ? claimCount : 0;
-    const claimed = await partitions.claim(which, count);
+    const claimed = await partitions.claim(which, count, again);
     for (const { owned, claim } of claimed) if (claim.fresh) freshPartitions.add(owned.lease.partition);
     void start('evaluate', () => workOff(claimed));
     const full = claimed.filter(({ claim }) => claim.entries.length >= claimCount || claim.due.length >= claimCount);
@@ -131,7 +131,7 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
     partitions.owned(partitionOf(who.tenantId, who.subscriptionId));
 
   async function tick(): Promise<void> {
-    await start('claim', () => claim(everyPartition));
+    await start('claim', () => claim(everyPartition, true));
     if (!away && options.ready()) {
       await start('brake', async () => {
         const released = await reconciler.watchBrakes();
@@ -211,7 +211,7 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
         while (nudged.size > 0 && !stopped) {
           const now = [...nudged];
           nudged.clear();
-          await claim(now);
+          await claim(now, false);
         }
       } finally {
         nudging = false;

@@ -12,8 +12,8 @@ export type Owned = {
 export type ClaimedWork = { readonly owned: Owned; readonly claim: Claim };
 
 export type Partitions = {
-  /** Renews what is owned, takes what is free and returns the work; a partition of another node gives nothing. */
-  claim(partitions: readonly number[], count: number): Promise<ClaimedWork[]>;
+  /** Renews what is owned, takes what is free and returns the work; a partition of another node gives nothing. `again`: as of the ledger's claim. */
+  claim(partitions: readonly number[], count: number, again: boolean): Promise<ClaimedWork[]>;
   owned(partition: number): Owned | undefined;
   all(): Owned[];
   /** Gives up what was not renewed in time. */
@@ -41,13 +41,14 @@ export function createPartitions(options: PartitionOptions): Partitions {
     metrics.partitions.set(entries.size);
   }
 
-  async function claimOne(partition: number, count: number): Promise<ClaimedWork | null> {
+  async function claimOne(partition: number, count: number, again: boolean): Promise<ClaimedWork | null> {
     const askedMs = timer.monotonicMs();
     const held = entries.get(partition);
     const claim = await ledger.claim(partition, held?.lease.token ?? '', {
       leaseMs,
       count,
       visibilityMs,
+      again,
       nowMs: timer.nowMs(),
     });
     if (!claim) {
@@ -68,8 +69,8 @@ export function createPartitions(options: PartitionOptions): Partitions {
   }
 
   return {
-    async claim(partitions, count) {
-      const claimed = await Promise.allSettled(partitions.map((partition) => claimOne(partition, count)));
+    async claim(partitions, count, again) {
+      const claimed = await Promise.allSettled(partitions.map((partition) => claimOne(partition, count, again)));
       const failed = claimed.filter((result) => result.status === 'rejected');
       if (failed.length > 0) metrics.failures.inc({ step: 'claim' }, failed.length);
       if (failed.length === partitions.length && failed[0]) throw failed[0].reason;

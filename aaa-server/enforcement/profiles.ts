@@ -1,10 +1,8 @@
 // Publishes what was decided for a subscription, so that the next login at any node answers it without asking.
 import type { ProfileRecord } from '#aaa-server/subscribers/records.ts';
-import type { EnforcementLedger, Lease, Subscriber } from '#policy/ledger/enforcement.ts';
-import { partitionOf } from '#policy/ledger/keys.ts';
+import type { EnforcementLedger, Lease } from '#policy/ledger/enforcement.ts';
 
 export type Profiles = {
-  last(who: Subscriber): Promise<ProfileRecord | null>;
   /** Does nothing when `profile` says the same as `last`, unless a login has shown that not every mirror has it. */
   publish(lease: Lease, profile: ProfileRecord, last: ProfileRecord | null, again: boolean): Promise<void>;
 };
@@ -12,7 +10,6 @@ export type Profiles = {
 /** `onPublished` hears the partition, so that this node's logins need not wait for the mirror's next look. */
 export function createProfiles(ledger: EnforcementLedger, onPublished: (partition: number) => void): Profiles {
   return {
-    last: (who) => ledger.lastProfile(partitionOf(who.tenantId, who.subscriptionId), who),
     async publish(lease, profile, last, again) {
       if (!again && saysTheSame(profile, last ?? { ...profile, ...nothing })) return;
       await ledger.publishProfile(lease, profile);

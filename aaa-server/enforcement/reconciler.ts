@@ -10,6 +10,7 @@ import { type Assessment, type AssessOptions, assess, changeTo, heldOf, type Ses
 import type { Failures } from './failures.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Owned } from './partitions.ts';
+import type { Profiles } from './profiles.ts';
 import type { Change, Sender } from './sender.ts';
 import { countSessions, type SessionCounts } from './session-counts.ts';
 import { spreadMs } from './spread.ts';
@@ -44,6 +45,7 @@ export type Reconciler = {
 
 export type ReconcilerOptions = AssessOptions & {
   ledger: EnforcementLedger;
+  profiles: Profiles;
   gate: BrakeGate;
   sender: Sender;
   timer: Timer;

@@ -1,17 +1,21 @@
 // Answers RADIUS requests: everything of a worker but its sockets and its thread, so that tests drive it with buffers.
 import type { UdpBatch, UdpSocket } from '#ops/runtime/udp.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
+import { createCredentials } from '../auth/credentials.ts';
+import { createEap } from '../auth/eap/eap.ts';
+import { createEapStates } from '../auth/eap/states.ts';
 import { createNasTable, type NasTable } from '../auth/nas-table.ts';
 import { createPasswords } from '../auth/passwords.ts';
+import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
 import { attribute, eachAttribute, textOf } from '../wire/attributes.ts';
 import { authenticatorOffset } from '../wire/authenticators.ts';
 import { createPacketBuilder } from '../wire/encode.ts';
 import type { Secret } from '../wire/md5.ts';
-import { code, decodePacket, type Packet } from '../wire/packet.ts';
+import { code, copyPacket, decodePacket, type Packet } from '../wire/packet.ts';
 import { createDelayedRejects } from './delayed-rejects.ts';
 import { createDuplicates, type DuplicatesOptions, type Entry } from './duplicates.ts';
-import { decideLogin } from './login.ts';
+import { decideLogin, type LoginDecision } from './login.ts';
 import { createNasActivities, type NasActivity } from './nas-activity.ts';
 import { createOncePer } from './once-per.ts';
 import type { RadiusDeps, RadiusPort, RadiusRequest } from './request.ts';
@@ -22,7 +26,9 @@ export type RadiusHandler = {
   handleBatch(port: RadiusPort, batch: UdpBatch, socket: UdpSocket, socketIndex: number): void;
   unknownClients(): UnknownClient[];
   nasActivities(): NasActivity[];
-  /** Sends waiting rejects at once and settles when every accepted accounting record is answered or given up. */
+  /** Logins whose decision is awaited. */
+  deciding(): number;
+  /** Sends waiting rejects at once and settles when every login and accounting record in progress is answered or given up. */
   drain(): Promise<void>;
 };
 
@@ -31,6 +37,9 @@ type Waiting = { readonly request: RadiusRequest; readonly entry: Entry; readonl
 
 /** How often the NAS table is compared with the snapshot. */
 const nasCheckMs = 100;
+/** Logins that wait for something at the same time; more than these go unanswered. */
+const mostDeciding = 8192;
+const replyCodes = { accept: code.accessAccept, reject: code.accessReject, challenge: code.accessChallenge } as const;
 
 export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: DuplicatesOptions = {}): RadiusHandler {
   const once = createOncePer(10_000, received.clock);
@@ -39,8 +48,15 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     warn: (message, fields) => once(message) && received.warn(message, fields),
   };
   const { snapshot, keyring, clock, counters, rejectDelayMs, later } = deps;
-  const passwords = createPasswords(keyring);
-  const loginDeps = { snapshot, passwords, authorize: deps.authorize, warn: deps.warn };
+  const credentials = createCredentials({
+    snapshot,
+    passwords: createPasswords(keyring),
+    slowHashes: createSlowHashes(deps),
+    warn: deps.warn,
+  });
+  const states = createEapStates({ key: keyring.derive('eap-state'), ...deps.eap });
+  const eap = createEap({ ...deps.eap, credentials, states, clock, counters, later });
+  const loginDeps = { snapshot, credentials, eap, authorize: deps.authorize };
   const duplicates = createDuplicates(duplicatesOptions);
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const unknown = createUnknownClients();
@@ -49,6 +65,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   const appending = new Set<Promise<void>>();
   let lastKept: Promise<void> | undefined;
   let lastWaiting: Waiting[] = [];
+  const deciding = new Set<Promise<void>>();
   let table: NasTable = createNasTable([], keyring);
   let tableGeneration = Number.NaN;
   let tableCheckedMs = Number.NEGATIVE_INFINITY;
@@ -140,29 +157,73 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     request.activity.access++;
     const verified = verify(request);
     if (!verified.ok) return verified.reason;
+    const leader = eap.leaderOf(packet, client.record);
+    if (leader !== undefined) {
+      const { peer, socketIndex } = request;
+      deps.handOver(leader, {
+        data: new Uint8Array(packet.data.subarray(packet.start, packet.end)),
+        peer,
+        socketIndex,
+      });
+      counters.count('eap', 'handed_over');
+      return null;
+    }
     if (!snapshot.complete()) return 'snapshot_incomplete';
     return withoutDuplicates(request, (entry) => {
       const decision = decideLogin(loginDeps, packet, client, verified.secret);
-      if (decision.kind === 'drop') return decision.reason;
-      const accepted = decision.kind === 'accept';
-      const attributes = accepted ? decision.attributes : [];
-      const replyCode = accepted ? code.accessAccept : code.accessReject;
-      if (!build(packet, replyCode, decision.secret, attributes)) return 'reply_too_long';
-      counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
-      if (accepted) {
-        request.reply(builder.data, 0, builder.length());
-        duplicates.answer(entry, builder.data, 0, builder.length());
-        counters.count('replies', 'access_accept');
-        return null;
+      if (!(decision instanceof Promise)) return answerLogin(request, entry, decision);
+      if (deciding.size >= mostDeciding) {
+        decision.catch((error) =>
+          deps.warn('a login could not be decided', { err: error, source: request.peer.address }),
+        );
+        return 'too_many_in_progress';
       }
-      counters.count('rejects', decision.reason);
-      request.activity.rejected++;
-      if (decision.likelyWrongSecret) counters.count('signs', 'likely_wrong_secret');
-      const reply = Buffer.from(builder.data.subarray(0, builder.length()));
-      const waited = rejects.add(() => answerLater(request, entry, reply, 'access_reject'));
-      if (!waited && rejectDelayMs > 0) counters.count('signs', 'reject_delay_full');
+      const answered = answerWhenDecided(request, entry, decision).finally(() => deciding.delete(answered));
+      deciding.add(answered);
       return null;
     });
+  }
+
+  /** Goes on with a copy of the request: the driver uses its memory again. */
+  async function answerWhenDecided(
+    request: RadiusRequest,
+    entry: Entry,
+    decision: Promise<LoginDecision>,
+  ): Promise<void> {
+    const { peer, socket, activity } = request;
+    const reply: RadiusRequest['reply'] = (data, start, length) => socket.send(peer, data, start, length);
+    const kept = { ...request, packet: copyPacket(request.packet), reply };
+    let reason: DropReason | null = 'handler_error';
+    try {
+      reason = answerLogin(kept, entry, await decision);
+    } catch (error) {
+      deps.warn('a login could not be decided', { err: error, source: peer.address });
+    }
+    if (!reason) return;
+    duplicates.forget(entry);
+    drop(reason);
+    activity.dropped++;
+  }
+
+  function answerLogin(request: RadiusRequest, entry: Entry, decision: LoginDecision): DropReason | null {
+    if (decision.kind === 'drop') return decision.reason;
+    if (!build(request.packet, replyCodes[decision.kind], decision.secret, decision.attributes)) {
+      return 'reply_too_long';
+    }
+    counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
+    if (decision.kind !== 'reject') {
+      request.reply(builder.data, 0, builder.length());
+      duplicates.answer(entry, builder.data, 0, builder.length());
+      counters.count('replies', decision.kind === 'accept' ? 'access_accept' : 'access_challenge');
+      return null;
+    }
+    counters.count('rejects', decision.reason);
+    request.activity.rejected++;
+    if (decision.likelyWrongSecret) counters.count('signs', 'likely_wrong_secret');
+    const reply = Buffer.from(builder.data.subarray(0, builder.length()));
+    const waited = rejects.add(() => answerLater(request, entry, reply, 'access_reject'));
+    if (!waited && rejectDelayMs > 0) counters.count('signs', 'reject_delay_full');
+    return null;
   }
 
   function handleAccounting(request: RadiusRequest): DropReason | null {
@@ -288,7 +349,10 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     },
     unknownClients: () => unknown.list(),
     nasActivities: activities.list,
+    deciding: () => deciding.size,
     async drain() {
+      while (deciding.size > 0) await Promise.all(deciding);
+      eap.close();
       rejects.flush();
       while (appending.size > 0) await Promise.all(appending);
     },

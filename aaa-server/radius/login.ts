@@ -1,79 +1,114 @@
-// Decides an Access-Request: whose name, is it the password, what does policy answer. Sends nothing.
-import type { RestrictReason } from '#policy/access/outcome.ts';
+// Decides an Access-Request: whose name, is it proven, what does policy answer. Sends nothing.
 import type { NasAttribute } from '#policy/nas/profile.ts';
-import { checkChap } from '../auth/chap.ts';
-import { findCredential } from '../auth/find-credential.ts';
+import { proveChap } from '../auth/chap.ts';
+import type { Credentials } from '../auth/credentials.ts';
+import type { Eap } from '../auth/eap/eap.ts';
+import { microsoft } from '../auth/mppe.ts';
+import { proveMsChap } from '../auth/mschap.ts';
 import type { NasClient } from '../auth/nas-table.ts';
-import { noPassword, verifyPap } from '../auth/pap.ts';
-import type { Passwords } from '../auth/passwords.ts';
-import type { DropReason, LoginFailure } from '../counters.ts';
-import type { CredentialRecord } from '../subscribers/records.ts';
-import { attribute, firstAttribute, textOf } from '../wire/attributes.ts';
+import { provePap } from '../auth/pap.ts';
+import {
+  type Attempt,
+  type Challenge,
+  type Dropped,
+  dropped,
+  none,
+  type Proof,
+  type Proven,
+  proven,
+  type Refused,
+  refused,
+} from '../auth/proof.ts';
+import { vouchedFor } from '../auth/vouched.ts';
+import { attribute, firstAttribute, firstVendorAttribute, textOf, vendor } from '../wire/attributes.ts';
 import type { Secret } from '../wire/md5.ts';
-import type { Packet } from '../wire/packet.ts';
-import type { RadiusDeps } from './request.ts';
+import { copyPacket, type Packet } from '../wire/packet.ts';
+import type { LoginAnswer, RadiusDeps } from './request.ts';
 
-/** `secret` signs the reply. `likelyWrongSecret`: the password decrypts to rubbish under every secret of the NAS. */
 export type LoginDecision =
   | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[]; readonly secret: Secret }
-  | {
-      readonly kind: 'reject';
-      readonly reason: LoginFailure | RestrictReason;
-      readonly secret: Secret;
-      readonly likelyWrongSecret: boolean;
-    }
-  | { readonly kind: 'drop'; readonly reason: DropReason };
+  | Refused
+  | Challenge
+  | Dropped;
 
-type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'warn'> & { readonly passwords: Passwords };
+type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize'> & {
+  readonly credentials: Credentials;
+  readonly eap: Eap;
+};
 
-/** @param proven the secret that the Message-Authenticator proved, null without one */
-export function decideLogin(deps: LoginDeps, packet: Packet, client: NasClient, proven: Secret | null): LoginDecision {
-  const { record: nas } = client;
-  const secrets = proven ? [proven] : client.secrets;
-  const likely = proven ?? client.secrets[client.lastVerified] ?? client.secrets[0];
-  if (!likely) throw new Error(`NAS ${nas.id} has no secret`);
-  const fail = (reason: LoginFailure | RestrictReason, secret = likely, likelyWrongSecret = false): LoginDecision => ({
-    kind: 'reject',
-    reason,
-    secret,
-    likelyWrongSecret,
-  });
-  const answer = (credential: CredentialRecord, secret: Secret): LoginDecision => {
-    const answered = deps.authorize(nas, credential);
-    if (answered.kind === 'accept') return { kind: 'accept', attributes: answered.attributes, secret };
-    return answered.kind === 'reject' ? fail(answered.reason, secret) : { kind: 'drop', reason: 'snapshot_incomplete' };
-  };
+/**
+ * A promise only when something has to be awaited. The packet's memory is read before that alone.
+ * @param provenSecret the secret that the Message-Authenticator proved, null without one
+ */
+export function decideLogin(
+  deps: LoginDeps,
+  packet: Packet,
+  client: NasClient,
+  provenSecret: Secret | null,
+): LoginDecision | Promise<LoginDecision> {
+  const proof = prove(deps, packet, client, provenSecret);
+  if (!(proof instanceof Promise)) return conclude(deps, packet, client, proof);
+  const kept = copyPacket(packet);
+  return proof.then((found) => conclude(deps, kept, client, found));
+}
 
+function prove(
+  { snapshot, credentials, eap }: LoginDeps,
+  packet: Packet,
+  { record: nas, secrets, lastVerified }: NasClient,
+  provenSecret: Secret | null,
+): Proof | Promise<Proof> {
+  const secret = provenSecret ?? secrets[lastVerified] ?? secrets[0];
+  if (!secret) throw new Error(`NAS ${nas.id} has no secret`);
   const papAt = firstAttribute(packet, attribute.userPassword);
   const chapAt = firstAttribute(packet, attribute.chapPassword);
-  if (papAt >= 0 && chapAt >= 0) return { kind: 'drop', reason: 'two_passwords' };
-  const userName = textOf(packet, attribute.userName);
-  if (!userName) return fail('no_user_name');
-  if (firstAttribute(packet, attribute.eapMessage) >= 0) return fail('unsupported_method');
-  if (papAt < 0 && chapAt < 0) return fail('no_password');
+  if (papAt >= 0 && chapAt >= 0) return dropped('two_passwords');
+  const userName = textOf(packet, attribute.userName) ?? '';
+  const attempt: Attempt = {
+    packet,
+    nas,
+    userName,
+    secrets: provenSecret ? [provenSecret] : secrets,
+    secret,
+    proven: provenSecret !== null,
+  };
+  // Whose login it is tells the identity inside.
+  if (firstAttribute(packet, attribute.eapMessage) >= 0) return eap.prove(attempt);
+  if (userName === '') return refused('no_user_name', secret);
+  const credential = credentials.find(nas.tenantId, userName);
+  const vouched = credential ? undefined : vouchedFor(snapshot, attempt);
+  if (vouched) return proven(vouched, secret);
+  if (papAt >= 0) return provePap(credentials, attempt, papAt, credential);
+  if (chapAt >= 0) return proveChap(credentials, attempt, chapAt, credential);
+  const challengeAt = firstVendorAttribute(packet, vendor.microsoft, microsoft.chapChallenge);
+  return challengeAt >= 0 ? proveMsChap(credentials, attempt, challengeAt, credential) : refused('no_password', secret);
+}
 
-  const credential = findCredential(deps.snapshot, nas.tenantId, userName);
-  let stored: Buffer = noPassword;
-  if (credential) {
-    try {
-      stored = deps.passwords.of(credential);
-    } catch (error) {
-      // Our fault, not the subscriber's: unanswered, the NAS tries another server.
-      deps.warn('stored password cannot be decrypted', { tenantId: nas.tenantId, err: error });
-      return { kind: 'drop', reason: 'stored_password_unreadable' };
-    }
-  }
+function conclude(
+  deps: LoginDeps,
+  packet: Packet,
+  client: NasClient,
+  proof: Proof,
+): LoginDecision | Promise<LoginDecision> {
+  if (proof.kind !== 'proven') return proof;
+  const answer = deps.authorize(client.record, proof.credential, packet);
+  return answer instanceof Promise ? answer.then((late) => decisionOf(proof, late)) : decisionOf(proof, answer);
+}
 
-  if (papAt >= 0) {
-    const result = verifyPap(packet, papAt, secrets, stored);
-    if (result.kind === 'malformed') return { kind: 'drop', reason: 'password_malformed' };
-    const secret = secrets[result.secretIndex] ?? likely;
-    if (result.kind === 'accepted' && credential) return answer(credential, secret);
-    const rubbish = proven === null && result.kind === 'wrong' && !result.plausible;
-    return fail(credential ? 'wrong_password' : 'unknown_user', secret, rubbish);
+function decisionOf(proof: Proven, answer: LoginAnswer): LoginDecision {
+  const { secret } = proof;
+  switch (answer.kind) {
+    case 'accept':
+      return { kind: 'accept', attributes: both(proof.attributes, answer.attributes), secret };
+    case 'reject':
+      return refused(answer.reason, secret, proof.refusal);
+    case 'unavailable':
+      return dropped('snapshot_incomplete');
+    default:
+      return answer satisfies never;
   }
-  const result = checkChap(packet, chapAt, stored);
-  if (result === 'malformed') return { kind: 'drop', reason: 'password_malformed' };
-  if (result === 'accepted' && credential) return answer(credential, likely);
-  return fail(credential ? 'wrong_password' : 'unknown_user');
+}
+
+function both(method: readonly NasAttribute[], policy: readonly NasAttribute[]): readonly NasAttribute[] {
+  return method === none ? policy : [...method, ...policy];
 }

@@ -1,10 +1,12 @@
 // What the handlers of one request share: the request as received and verified, and the tools to answer it.
 import type { Clock } from '#ops/runtime/clock.ts';
+import type { Crypt } from '#ops/runtime/crypt.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Peer, UdpSocket } from '#ops/runtime/udp.ts';
 import type { RestrictReason } from '#policy/access/outcome.ts';
 import type { AccountingRecord } from '#policy/ledger/types.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
+import type { MethodMaker } from '../auth/eap/method.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import type { Counters } from '../counters.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
@@ -34,13 +36,35 @@ export type ReceivedAccounting =
   | { readonly ok: true; readonly record: AccountingRecord }
   | { readonly ok: false; readonly reason: string; readonly ack: boolean };
 
+/** An Access-Request that another worker of this node received, as it was received. */
+export type HandedOver = {
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly peer: Peer;
+  /** The socket it came to; every worker has one with the same index. */
+  readonly socketIndex: number;
+};
+
 export type RadiusDeps = {
   readonly snapshot: SnapshotReader;
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly rejectDelayMs: number;
-  authorize(nas: NasRecord, credential: CredentialRecord): LoginAnswer;
+  readonly eap: {
+    /** What names this node. */
+    readonly node: string;
+    /** Index of this worker, and how many there are. */
+    readonly worker: number;
+    readonly workers: number;
+    /** Methods in the order in which they are offered; none: EAP is refused. */
+    readonly makers: readonly MethodMaker[];
+  };
+  /** Gives a datagram to another worker of this node. */
+  handOver(worker: number, datagram: HandedOver): void;
+  /** Passwords hashed by crypt(3); a text: why this system cannot check them. */
+  readonly crypt: Crypt | string;
+  /** Reads the packet before it awaits anything: its memory is not its own. */
+  authorize(nas: NasRecord, credential: CredentialRecord, packet: Packet): LoginAnswer | Promise<LoginAnswer>;
   receiveAccounting(request: AccountingRequest): ReceivedAccounting;
   /** Settles when the record is on disk. */
   append(record: AccountingRecord): Promise<void>;

@@ -1,9 +1,9 @@
 // The sockets of one RADIUS worker, in front of its handler.
 import type { Part } from '#ops/runtime/lifecycle.ts';
-import { openUdp, type UdpDriver, type UdpListener } from '#ops/runtime/udp.ts';
+import { openUdp, type UdpBatch, type UdpDriver, type UdpListener } from '#ops/runtime/udp.ts';
 import type { Counters } from '../counters.ts';
 import type { RadiusHandler } from './handler.ts';
-import type { RadiusDeps, RadiusPort } from './request.ts';
+import type { HandedOver, RadiusDeps, RadiusPort } from './request.ts';
 
 export type RadiusServerOptions = {
   readonly addresses: readonly string[];
@@ -20,6 +20,8 @@ export type RadiusServerOptions = {
 };
 
 export type RadiusServer = Part & {
+  /** Handles what another worker of this node received. */
+  receive(datagram: HandedOver): void;
   /** After `start`. */
   bound(): { readonly authPort: number; readonly acctPort: number; readonly udpDriver: string };
 };
@@ -60,6 +62,19 @@ export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
       for (const listener of listeners) listener.stopReceiving();
       await handler.drain();
       await Promise.all(listeners.map((listener) => listener.stop()));
+    },
+    receive({ data, peer, socketIndex }) {
+      const socket = listeners[0]?.sockets[socketIndex];
+      if (!socket) return;
+      const batch: UdpBatch = {
+        count: 1,
+        data: [Buffer.from(data.buffer, data.byteOffset, data.byteLength)],
+        starts: [0],
+        lengths: [data.length],
+        peers: [peer],
+        reply: (_, octets, start, length) => socket.send(peer, octets, start, length),
+      };
+      handler.handleBatch('auth', batch, socket, socketIndex);
     },
     bound() {
       const [auth, acct] = listeners;

@@ -1,4 +1,5 @@
 // The bytes of a record in LMDB. Fixed fields first, texts behind; numbers are doubles because ids and instants pass 2^32; NaN is null.
+import { type PasswordScheme, passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import type { Meter } from '#policy/ledger/types.ts';
 import type {
   AddressRecord,
@@ -117,10 +118,15 @@ function decodeAddresses(bytes: Buffer, holdCount: number, count: number): Addre
   return Array.from({ length: count }, () => ({ kind: addressKinds[input.byte()] ?? 'ipv4', prefix: input.text() }));
 }
 
-export function encodeCredential(record: CredentialRecord): Buffer {
-  const bytes = Buffer.allocUnsafe(8 + record.passwordCipher.length);
-  bytes.writeDoubleLE(record.subscriptionId, 0);
-  bytes.set(record.passwordCipher, 8);
+/** A mark of any scheme but `clear` stands before the ciphertext, whose first octet, its version, is below it. */
+const schemeMark = 0x80;
+
+export function encodeCredential({ subscriptionId, passwordCipher, scheme }: CredentialRecord): Buffer {
+  const head = scheme === 'clear' ? 8 : 9;
+  const bytes = Buffer.allocUnsafe(head + passwordCipher.length);
+  bytes.writeDoubleLE(subscriptionId, 0);
+  if (head === 9) bytes[8] = schemeMark | indexIn(passwordSchemes, scheme);
+  bytes.set(passwordCipher, head);
   return bytes;
 }
 
@@ -132,9 +138,13 @@ export function decodeCredential(
   bytes: Buffer,
   length: number,
 ): CredentialRecord {
-  const passwordCipher = Buffer.allocUnsafe(length - 8);
-  bytes.copy(passwordCipher, 0, 8, length);
-  return { tenantId, realm, userName, subscriptionId: bytes.readDoubleLE(0), passwordCipher };
+  const mark = length > 8 ? (bytes[8] ?? 0) : 0;
+  const head = mark < schemeMark ? 8 : 9;
+  // A scheme of a newer version proves nothing here.
+  const scheme: PasswordScheme = head === 8 ? 'clear' : (passwordSchemes[mark - schemeMark] ?? 'none');
+  const passwordCipher = Buffer.allocUnsafe(length - head);
+  bytes.copy(passwordCipher, 0, head, length);
+  return { tenantId, realm, userName, subscriptionId: bytes.readDoubleLE(0), passwordCipher, scheme };
 }
 
 export function encodeProfileRecord(record: ProfileRecord): Buffer {

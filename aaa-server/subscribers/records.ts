@@ -1,4 +1,5 @@
 // The compiled records of the subscriber snapshot: what a worker needs to answer a login without asking anybody.
+import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
 import type { FupRule } from '#policy/fup/rules.ts';
 import type { Meter } from '#policy/ledger/types.ts';
 import type { Speed } from '#policy/speed.ts';
@@ -57,8 +58,9 @@ export type CredentialRecord = {
   readonly realm: string;
   readonly userName: string;
   readonly subscriptionId: number;
-  /** Keyring purpose 'credential', place `<tenant>:<realm>:<user name>`. */
+  /** Keyring purpose 'credential', place `<tenant>:<realm>:<user name>`: the password, or what `scheme` stores of it. */
   readonly passwordCipher: Buffer;
+  readonly scheme: PasswordScheme;
 };
 
 export type NasRecord = {

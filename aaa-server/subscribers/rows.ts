@@ -1,4 +1,5 @@
 // Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql).
+import { isPasswordScheme } from '#policy/credentials/password-scheme.ts';
 import { parseFupRules } from '#policy/fup/parse.ts';
 import { isTimeZone } from '#policy/zone.ts';
 import { longestName } from './keys.ts';
@@ -85,7 +86,7 @@ type SubscriptionColumns = {
   meter: SubscriptionRecord['meter'];
   meter_since_ms: number | null;
   holds: { reason: HoldReason; since: string; until: string | null }[];
-  credentials: { realm: string; user_name: string; password_cipher: string }[];
+  credentials: { realm: string; user_name: string; password_cipher: string; scheme: string }[];
   addresses: AddressRecord[];
 };
 
@@ -181,12 +182,14 @@ const subscriptionView: View<SubscriptionColumns> = {
       },
       credentials: row.credentials
         .filter(({ realm }) => Buffer.byteLength(realm) <= longestName)
-        .map(({ realm, user_name: userName, password_cipher }) => ({
+        .map(({ realm, user_name: userName, password_cipher, scheme }) => ({
           tenantId,
           realm,
           userName,
           subscriptionId: id,
           passwordCipher: Buffer.from(password_cipher, 'base64'),
+          // A scheme of a newer version proves nothing here.
+          scheme: isPasswordScheme(scheme) ? scheme : 'none',
         })),
     };
   },

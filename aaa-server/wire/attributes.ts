@@ -59,7 +59,7 @@ export const attribute = {
   framedIpv6Address: 168,
 } as const;
 
-export const vendor = { cisco: 9, microsoft: 311, wispr: 14122, mikrotik: 14988 } as const;
+export const vendor = { cisco: 9, microsoft: 311, broadbandForum: 3561, wispr: 14122, mikrotik: 14988 } as const;
 
 /** Offset of the first attribute of `type`, −1 when there is none. */
 export function firstAttribute(packet: Packet, type: number): number {

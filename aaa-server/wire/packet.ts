@@ -94,6 +94,18 @@ export function decodePacket(data: Buffer, start = 0, size: number = data.length
   };
 }
 
+/** The packet in memory of its own, for when it is needed longer than the datagram is there. Offsets into the first one do not fit it. */
+export function copyPacket(packet: Packet): Packet {
+  const { data, start, end, messageAuthenticatorAt } = packet;
+  return {
+    ...packet,
+    data: Buffer.from(data.subarray(start, end)),
+    start: 0,
+    end: end - start,
+    messageAuthenticatorAt: messageAuthenticatorAt < 0 ? -1 : messageAuthenticatorAt - start,
+  };
+}
+
 /** The octet at `at`, which the caller knows to be inside. */
 export function octet(data: Buffer, at: number): number {
   return data[at] as number;

@@ -96,6 +96,6 @@ function subscriberRow(index: number, keyring: Keyring): SourceRow {
       meterSinceMs: null,
       addresses: [],
     },
-    credentials: [{ tenantId, realm: '', userName, subscriptionId: id, passwordCipher }],
+    credentials: [{ tenantId, realm: '', userName, subscriptionId: id, scheme: 'clear', passwordCipher }],
   };
 }

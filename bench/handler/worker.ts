@@ -36,6 +36,9 @@ export async function openBareWorker(folder: string, snapshotPath: string, keyri
     clock: systemClock,
     counters,
     rejectDelayMs: 0,
+    crypt: 'not in this bench',
+    eap: { node: 'bench', worker: 0, workers: 1, makers: [] },
+    handOver: () => undefined,
     authorize: createAnswerLogin({
       snapshot,
       clock: systemClock,

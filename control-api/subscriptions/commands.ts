@@ -8,7 +8,7 @@ import { instantOf } from '../fields.ts';
 import { invalid, Problem } from '../problem.ts';
 import { serviceOf } from '../services/queries.ts';
 import { assignAddress } from './addresses.ts';
-import type { SubscribeBody, SubscriptionChange, SuspendBody } from './contract.ts';
+import type { CredentialBody, CredentialChange, SubscribeBody, SubscriptionChange, SuspendBody } from './contract.ts';
 import { addCredential, changeCredential } from './credentials.ts';
 import { named, type Subscription, type SubscriptionPath, unknown } from './queries.ts';
 import {
@@ -42,8 +42,9 @@ export async function subscribe(tx: Tx, keyring: Keyring, customerId: number, bo
     .returning({ id: subscription.id });
   if (!made) throw new Error('the subscription was not inserted');
   await addCredential(tx, keyring, made.id, {
+    kind: 'login',
     realm: body.realm ?? '',
-    userName: body.user_name,
+    user_name: body.user_name,
     password: body.password,
   });
   for (const [index, address] of (body.addresses ?? []).entries())
@@ -84,10 +85,47 @@ export async function changeSubscription(
     })
     .where(eq(subscription.id, id));
   if (change.user_name !== undefined || change.password !== undefined)
-    await changeCredential(tx, keyring, id, { userName: change.user_name, password: change.password });
-  const { password, ...open } = change;
-  tx.audit('subscription', id, { ...open, password_changed: password !== undefined });
+    await changeCredential(tx, keyring, id, loginChange(change));
+  tx.audit('subscription', id, withoutPassword(change));
   return id;
+}
+
+/** Adds a further login, a MAC address or a line. */
+export async function giveCredential(
+  tx: Tx,
+  keyring: Keyring,
+  path: SubscriptionPath,
+  body: CredentialBody,
+): Promise<number> {
+  const { id } = await lock(tx, path);
+  await addCredential(tx, keyring, id, body);
+  await touch(tx, id);
+  tx.audit('subscription', id, withoutPassword(body));
+  return id;
+}
+
+export async function alterCredential(
+  tx: Tx,
+  keyring: Keyring,
+  subscriptionId: number,
+  credentialId: number,
+  change: CredentialChange,
+): Promise<number> {
+  if (Object.keys(change).length === 0) throw invalid('', 'names nothing to change');
+  const { id } = await lock(tx, { subscriptionId, customerId: undefined });
+  await changeCredential(tx, keyring, id, change, credentialId);
+  await touch(tx, id);
+  tx.audit('subscription', id, { credential_id: credentialId, ...withoutPassword(change) });
+  return id;
+}
+
+function loginChange({ user_name, password }: SubscriptionChange): CredentialChange {
+  return { ...(user_name === undefined ? {} : { user_name }), ...(password === undefined ? {} : { password }) };
+}
+
+function withoutPassword<T extends object>(body: T) {
+  const { password, ...open } = body as T & { password?: unknown };
+  return { ...open, password_changed: password !== undefined };
 }
 
 /** The next quarter of an hour that is at least 15 minutes ahead. */

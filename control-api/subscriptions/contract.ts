@@ -1,6 +1,8 @@
 // What a subscription looks like in the API, and what its life cycle takes.
 import { type SQL, sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
+import { passwordMethods, passwordSchemes } from '#policy/credentials/password-scheme.ts';
+import { credentialKinds } from '#policy/credentials/vouched.ts';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
 import { meters } from '#policy/ledger/types.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
@@ -12,8 +14,21 @@ import { addressKinds, holdReasons, subscription, subscriptionHold, terminationR
 export const shownStatuses = [...subscriptionStatuses, 'suspended'] as const;
 
 const UserName = Type.String({ minLength: 1, maxLength: 253, pattern: '^[^\\u0000-\\u001f\\u007f]+$' });
-const Password = Type.String({ minLength: 1, maxLength: 128, description: 'never given back' });
-const Realm = Type.String({ maxLength: 253 });
+const StoredPassword = strict(
+  {
+    scheme: choice(passwordSchemes.filter((scheme) => scheme !== 'clear' && scheme !== 'none')),
+    value: Type.String({ minLength: 1, maxLength: 512, description: 'what another system stored of the password' }),
+  },
+  { description: 'a password that only its hash is known of; it serves fewer methods of login' },
+);
+const Password = Type.Union([Type.String({ minLength: 1, maxLength: 128 }), StoredPassword], {
+  description: 'the password, or what another system stored of it; never given back',
+});
+export type Password = Static<typeof Password>;
+const Realm = Type.String({
+  maxLength: 253,
+  pattern: '^([^:\\u0000-\\u001f\\u007f][^\\u0000-\\u001f\\u007f]*)?$',
+});
 const InstantText = Type.String({ format: 'date-time' });
 const MeterChoice = Type.Unsafe<(typeof meters)[number]>(
   Type.Enum([...meters], { description: 'what counts the bytes: RADIUS accounting or flows' }),
@@ -58,6 +73,39 @@ export const ReactivateBody = strict({ reason: choice(holdReasons) });
 export const TerminateBody = strict({ reason: choice(terminationReasons) });
 export const MoveBody = strict({ service_id: Id });
 
+const LineText = Type.String({
+  minLength: 1,
+  maxLength: 500,
+  description: 'as the access node sends it; `0x` and hexadecimal digits where it is not text',
+});
+export const CredentialBody = Type.Union([
+  strict({ kind: Type.Literal('login'), user_name: UserName, realm: Type.Optional(Realm), password: Password }),
+  strict({ kind: Type.Literal('mac'), mac: Type.String({ maxLength: 17, description: 'in any usual form' }) }),
+  strict({
+    kind: Type.Literal('line'),
+    circuit_id: Type.Optional(LineText),
+    remote_id: Type.Optional(LineText),
+  }),
+]);
+export type CredentialBody = Static<typeof CredentialBody>;
+export const CredentialChange = strict({
+  user_name: Type.Optional(UserName),
+  password: Type.Optional(Password),
+});
+export type CredentialChange = Static<typeof CredentialChange>;
+
+const CredentialReply = Type.Object({
+  id: Id,
+  kind: choice(credentialKinds),
+  user_name: Type.String({ description: 'what the login is known by; of a line its ids, the circuit first' }),
+  realm: nullable(Type.String()),
+  scheme: choice(passwordSchemes),
+  serves: Type.Array(choice(passwordMethods), { description: 'the methods of login that this password can serve' }),
+  circuit_id: nullable(Type.String()),
+  remote_id: nullable(Type.String()),
+  created_at: Instant,
+});
+
 const AddressReply = Type.Object({ id: Id, kind: choice(addressKinds), prefix: Type.String(), assigned_at: Instant });
 
 export const SubscriptionReply = Type.Object({
@@ -77,6 +125,7 @@ export const SubscriptionReply = Type.Object({
   meter_since: nullable(Type.String({ format: 'date-time', description: 'before this the other meter counted' })),
   user_name: nullable(Type.String()),
   realm: nullable(Type.String()),
+  credentials: Type.Array(CredentialReply),
   addresses: Type.Array(AddressReply),
   created_at: Instant,
   updated_at: Instant,

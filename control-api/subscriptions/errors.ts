@@ -16,9 +16,11 @@ export const subscriptionErrors = {
   hold_not_standing: { status: 409, title: 'The subscription has no such hold' },
   user_name_taken: {
     status: 409,
-    title: 'Another subscription has this user name',
+    title: 'Another subscription has this user name, MAC address or line',
     constraint: 'credential_tenant_id_realm_user_name_key',
   },
+  credential_unknown: { status: 404, title: 'The subscription has no such credential' },
+  password_scheme_unavailable: { status: 409, title: 'This system cannot check passwords of this scheme' },
   address_unknown: { status: 404, title: 'The subscription has no such address' },
   address_in_use: {
     status: 409,

@@ -1,5 +1,7 @@
 // Reads subscriptions with everything that is shown of them.
 import { and, asc, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { methodsServed } from '#policy/credentials/password-scheme.ts';
+import { kindOf, lineOf } from '#policy/credentials/vouched.ts';
 import type { Conn } from '../database/connect.ts';
 import { inOrder, pageOf, type Search } from '../database/list.ts';
 import type { ListQuery, Pagination } from '../database/list-contract.ts';
@@ -67,8 +69,8 @@ async function show(conn: Conn, ids: readonly number[], now: Date): Promise<Subs
     .from(subscriptionHold)
     .where(and(inArray(subscriptionHold.subscriptionId, among), standingHold))
     .orderBy(asc(subscriptionHold.id));
-  const names = await conn
-    .select({ of: credential.subscriptionId, userName: credential.userName, realm: credential.realm })
+  const credentials = await conn
+    .select()
     .from(credential)
     .where(inArray(credential.subscriptionId, among))
     .orderBy(asc(credential.id));
@@ -80,7 +82,8 @@ async function show(conn: Conn, ids: readonly number[], now: Date): Promise<Subs
 
   return rows.map(({ subscription: row, tariff: plan, serviceName }) => {
     const standing = holds.filter((hold) => hold.subscriptionId === row.id);
-    const name = names.find((one) => one.of === row.id);
+    const own = credentials.filter((one) => one.subscriptionId === row.id);
+    const name = own.find((one) => kindOf(one.realm) === 'login');
     const ends = row.paidUntil && row.paidUntil.getTime() + plan.graceS * 1000;
     return {
       id: row.id,
@@ -102,6 +105,7 @@ async function show(conn: Conn, ids: readonly number[], now: Date): Promise<Subs
       meter_since: row.meterSince?.toISOString() ?? null,
       user_name: name?.userName ?? null,
       realm: name?.realm ?? null,
+      credentials: own.map(showCredential),
       addresses: addresses
         .filter((address) => address.subscriptionId === row.id)
         .map(({ id, kind, prefix, assignedAt }) => ({ id, kind, prefix, assigned_at: assignedAt.toISOString() })),
@@ -111,6 +115,22 @@ async function show(conn: Conn, ids: readonly number[], now: Date): Promise<Subs
       termination_reason: row.terminationReason,
     };
   });
+}
+
+function showCredential({ id, realm, userName, passwordScheme, createdAt }: typeof credential.$inferSelect) {
+  const kind = kindOf(realm);
+  const line = kind === 'line' ? lineOf({ realm, userName }) : { circuitId: null, remoteId: null };
+  return {
+    id,
+    kind,
+    user_name: kind === 'line' ? [line.circuitId, line.remoteId].filter((part) => part !== null).join(' ') : userName,
+    realm: kind === 'login' ? realm : null,
+    scheme: passwordScheme,
+    serves: [...methodsServed(passwordScheme)],
+    circuit_id: line.circuitId,
+    remote_id: line.remoteId,
+    created_at: createdAt.toISOString(),
+  };
 }
 
 function searchOf(text: string): Search {

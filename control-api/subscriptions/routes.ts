@@ -1,8 +1,6 @@
 // Subscriptions: /subscriptions and /customers/{id}/services.
-import type { FastifyRequest } from 'fastify';
 import { type Api, tenantOf, writing } from '../api.ts';
 import { customerOf } from '../customers/queries.ts';
-import type { Tx } from '../database/connect.ts';
 import { read } from '../database/read.ts';
 import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
@@ -23,6 +21,7 @@ import {
 } from './contract.ts';
 import { onBothPaths } from './paths.ts';
 import { getSubscription, listSubscriptions } from './queries.ts';
+import { createWriteAndShow } from './write-and-show.ts';
 
 const tags = ['subscriptions'];
 const listProblems = problems('invalid_cursor', 'page_too_deep', 'customer_unknown');
@@ -30,12 +29,7 @@ const changed = { 200: SubscriptionReply, ...problems('subscription_unknown', 's
 
 export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void {
   const now = () => new Date(clock.nowMs());
-  /** Runs a command that gives the id of the subscription, and shows what became of it. */
-  const writeAndShow = (request: FastifyRequest, command: (tx: Tx) => Promise<number>) =>
-    write(db, writing(request), async (tx) => {
-      const subscriptionId = await command(tx);
-      return getSubscription(tx, { subscriptionId, customerId: undefined }, now());
-    });
+  const writeAndShow = createWriteAndShow({ db, clock });
 
   app.get(
     '/subscriptions',
@@ -90,6 +84,7 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void
             'service_unknown',
             'service_inactive',
             'user_name_taken',
+            'password_scheme_unavailable',
             'address_in_use',
             'idempotency_key_reused',
           ),
@@ -133,6 +128,7 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void
           'meter_since_refused',
           'meter_switched_lately',
           'user_name_taken',
+          'password_scheme_unavailable',
         ),
       },
     },

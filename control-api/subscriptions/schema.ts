@@ -1,5 +1,6 @@
 // Tables of subscriptions: life cycle, holds, credentials and static addresses.
 import { cidr, pgTable, smallint, text } from 'drizzle-orm/pg-core';
+import { passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
 import { meters } from '#policy/ledger/types.ts';
 import { bytea, id, instant, reference } from '../database/schema.ts';
@@ -45,6 +46,7 @@ export const credential = pgTable('credential', {
   realm: text('realm').notNull().default(''),
   userName: text('user_name').notNull(),
   passwordCipher: bytea('password_cipher').notNull(),
+  passwordScheme: text('password_scheme', { enum: passwordSchemes }).notNull().default('clear'),
   createdAt: instant('created_at').notNull().defaultNow(),
 });
 

@@ -25,7 +25,7 @@ export type Tally = {
   size(): number;
 };
 
-export function createTally(mostEntries = 65_536): Tally {
+export function createTally(mostEntries = 262_144): Tally {
   const capacity = 2 ** Math.ceil(Math.log2(mostEntries * 2));
   const mask = capacity - 1;
   const tenants = new Float64Array(capacity);

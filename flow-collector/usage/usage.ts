@@ -1,4 +1,4 @@
-// The usage of one worker: what its flows add up to goes to its own log every second, and from there to the ledger.
+// The usage of one worker: what its flows add up to goes to its own log, every second while the ledger keeps up, and from there to the ledger.
 import path from 'node:path';
 import { type LedgerLog, type LedgerLogOptions, openLedgerLog, walFolder } from '#ops/lanes/ledger-log.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
@@ -14,6 +14,8 @@ export type UsageOptions = Omit<LedgerLogOptions<FlowUsageRecord>, 'work' | 'clo
   counters: Counters;
   nowMs(): number;
   cutMs?: number;
+  /** So many cuts are left out at most while the ledger is still busy with what was cut before. */
+  mostLeftOut?: number;
   tally?: Tally;
 };
 
@@ -53,10 +55,11 @@ const places = {
  * @throws {WalInUse} while another thread or process has it open.
  */
 export async function openUsage(options: UsageOptions): Promise<Usage> {
-  const { counters, nowMs, cutMs = 1000, tally = createTally() } = options;
+  const { counters, nowMs, cutMs = 1000, mostLeftOut = 9, tally = createTally() } = options;
   const log = await openLedgerLog({ ...options, work: usageWork(options.ledger) });
   let timer: NodeJS.Timeout | undefined;
   let cutting = Promise.resolve();
+  let leftOut = 0;
 
   function addToTally(partition: number, entry: UsageEntry): boolean {
     const { tenantId, subscriptionId, slotFromMs, upBytes, downBytes } = entry;
@@ -82,6 +85,7 @@ export async function openUsage(options: UsageOptions): Promise<Usage> {
   }
 
   function cut(): Promise<void> {
+    leftOut = 0;
     if (tally.size() === 0) return cutting;
     const receivedAtMs = nowMs();
     const kept: Promise<void>[] = [cutting];
@@ -92,6 +96,12 @@ export async function openUsage(options: UsageOptions): Promise<Usage> {
     }
     cutting = Promise.all(kept).then(() => undefined);
     return cutting;
+  }
+
+  /** One entry of a subscriber costs the ledger the same for one flow as for a thousand: a busy ledger gets fewer of them. */
+  function cutWhenDue(): void {
+    if (log.applier.idle() || leftOut >= mostLeftOut) void cut();
+    else leftOut++;
   }
 
   return {
@@ -107,7 +117,7 @@ export async function openUsage(options: UsageOptions): Promise<Usage> {
     cut,
     async start() {
       await log.start();
-      timer ??= setInterval(cut, cutMs);
+      timer ??= setInterval(cutWhenDue, cutMs);
     },
     async stop() {
       clearInterval(timer);

@@ -1,5 +1,6 @@
 // The settings of `npm start` itself; each process reads its own from the same environment.
 import Type, { type Static } from 'typebox';
+import { eapSettings } from '#ops/runtime/eap-settings.ts';
 import { addresses, port, text } from '#ops/runtime/settings.ts';
 import { storeSettings } from '../stores/settings.ts';
 
@@ -16,6 +17,7 @@ export const settings = Type.Object({
     default: 0,
     description: 'RADIUS worker threads; 0 = number of cores, at most 4',
   }),
+  ...eapSettings,
   NETFLOW_PORT: port({
     default: 2055,
     description: 'UDP port of flows: NetFlow 5 and 9 are told apart by their version',

@@ -2,6 +2,7 @@
 import { accountingArguments, type BootedCall } from './arguments.ts';
 import type { CallFunction } from './call.ts';
 import { keys } from './keys.ts';
+import { createTogether } from './together.ts';
 import type { AccountingCall, ApplyResult } from './types.ts';
 
 /** What the function did with a record. */
@@ -18,44 +19,19 @@ export type Applied = {
 };
 export type Answer = Exclude<ApplyResult, { kind: 'applied' }> | Applied;
 
-type Waiting = BootedCall & { readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void };
-
-/** More would hold up what else Redis has to do. */
-const mostAtOnce = 16;
-
 /** Calls of one lane are applied in the order in which they are made. */
 export function createApply(call: CallFunction) {
-  let waiting: Waiting[] = [];
-
-  function flush(): void {
-    const groups = Map.groupBy(waiting, ({ call: { lane, record } }) => {
-      return `${record.partition} ${lane.generation} ${lane.walId}`;
-    });
-    waiting = [];
-    for (const group of groups.values()) {
-      for (let from = 0; from < group.length; from += mostAtOnce) void send(group.slice(from, from + mostAtOnce));
-    }
-  }
-
-  async function send(group: readonly Waiting[]): Promise<void> {
-    try {
-      const partition = group[0]?.call.record.partition ?? 0;
-      const answers = await call('accounting_apply', [keys.lanes(partition)], accountingArguments(group));
-      for (const [index, { resolve, reject }] of group.entries()) {
-        const answer = answerOf((answers as RawAnswer[])[index]);
-        if (answer instanceof Error) reject(answer);
-        else resolve(answer);
-      }
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-    }
-  }
-
+  const together = createTogether<BootedCall, Answer>({
+    groupOf: ({ call: { lane, record } }) => `${record.partition} ${lane.generation} ${lane.walId}`,
+    most: 16,
+    async send(calls) {
+      const partition = calls[0]?.call.record.partition ?? 0;
+      const answers = await call('accounting_apply', [keys.lanes(partition)], accountingArguments(calls));
+      return calls.map((_, index) => answerOf((answers as RawAnswer[])[index]));
+    },
+  });
   return (accounting: AccountingCall, boots: readonly number[]): Promise<Answer> =>
-    new Promise((resolve, reject) => {
-      if (waiting.length === 0) queueMicrotask(flush);
-      waiting.push({ call: accounting, boots, resolve, reject });
-    });
+    together({ call: accounting, boots });
 }
 
 type RawAnswer = [

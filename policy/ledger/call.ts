@@ -8,7 +8,15 @@ export type CallFunction = (
   args: readonly (string | number | Buffer)[],
 ) => Promise<unknown>;
 
-export type FunctionCaller = { readonly call: CallFunction; load(): Promise<void> };
+export type FunctionCaller = {
+  readonly call: CallFunction;
+  /** The same with texts of the answer as octets. */
+  readonly callBuffer: CallFunction;
+  load(): Promise<void>;
+};
+
+/** ioredis has it, its types do not. */
+type Buffers = { fcallBuffer(name: string, keys: number, ...rest: (string | number | Buffer)[]): Promise<unknown> };
 
 /** `onProblem`: the library could not be loaded after a reconnection; the next call that misses it tries again. */
 export function createFunctionCaller(redis: Redis | Cluster, onProblem: (error: unknown) => void): FunctionCaller {
@@ -23,6 +31,16 @@ export function createFunctionCaller(redis: Redis | Cluster, onProblem: (error: 
     return loading;
   }
 
+  async function loaded(run: () => Promise<unknown>): Promise<unknown> {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.includes('Function not found')) throw error;
+      await load();
+      return run();
+    }
+  }
+
   return {
     async load() {
       await load();
@@ -32,14 +50,8 @@ export function createFunctionCaller(redis: Redis | Cluster, onProblem: (error: 
       redis.on('ready', () => void load().catch(onProblem));
       redis.on('+node', () => void load().catch(onProblem));
     },
-    async call(name, keys, args) {
-      try {
-        return await redis.fcall(name, keys.length, ...keys, ...args);
-      } catch (error) {
-        if (!(error instanceof Error) || !error.message.includes('Function not found')) throw error;
-        await load();
-        return redis.fcall(name, keys.length, ...keys, ...args);
-      }
-    },
+    call: (name, keys, args) => loaded(() => redis.fcall(name, keys.length, ...keys, ...args)),
+    callBuffer: (name, keys, args) =>
+      loaded(() => (redis as unknown as Buffers).fcallBuffer(name, keys.length, ...keys, ...args)),
   };
 }

@@ -2,8 +2,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import { createFunctionCaller } from './call.ts';
 import { keys, tag } from './keys.ts';
-
-import { type DecidedProfile, decodeProfile, encodeProfile, profileFields } from './profile.ts';
+import { createLook } from './look.ts';
+import { type DecidedProfile, encodeProfile, profileFields } from './profile.ts';
+import { createTogether } from './together.ts';
 import type { LiveSession, Subscriber } from './types.ts';
 
 export type { Subscriber } from './types.ts';
@@ -37,6 +38,8 @@ export type ClaimOptions = {
   readonly count: number;
   /** After this long, work that was claimed and not finished is handed out again. */
   readonly visibilityMs: number;
+  /** Looks for such work too; a fresh owner gets all of it in any case. */
+  readonly again: boolean;
   readonly nowMs: number;
 };
 
@@ -49,18 +52,35 @@ export type RecordResult = 'ok' | 'gone' | 'not_owner';
 export type EnforcementLedger = ReturnType<typeof createEnforcementLedger>;
 
 export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
-  const { call } = createFunctionCaller(redis, () => {});
+  const caller = createFunctionCaller(redis, () => {});
+  const { call } = caller;
   const leaseKey = (partition: number) => `lease:${tag(partition)}`;
   const textOf = (lease: Lease) => `${lease.node}:${lease.token}`;
+  const write = createTogether<Write, RecordResult>({
+    groupOf: ({ lease }) => `${lease.partition} ${textOf(lease)}`,
+    most: 32,
+    async send(writes) {
+      const [first] = writes;
+      if (!first) return [];
+      const { lease } = first;
+      const described = writes.flatMap(({ name, args }) => [name, args.length, ...args]);
+      const answers = await call(
+        'enforcement_write',
+        [leaseKey(lease.partition)],
+        [textOf(lease), tag(lease.partition), ...described],
+      );
+      return answers as RecordResult[];
+    },
+  });
 
   return {
     /** Takes or renews the ownership and hands out work; null while another node owns the partition. `held` = the standing token, '' at start. */
     async claim(partition: number, held: string, options: ClaimOptions): Promise<Claim | null> {
-      const { leaseMs, count, visibilityMs, nowMs } = options;
+      const { leaseMs, count, visibilityMs, again, nowMs } = options;
       const answer = await call(
         'enforcement_claim',
         [leaseKey(partition), `fence:${tag(partition)}`, keys.enforce(partition), keys.wheel(partition)],
-        [node, held, leaseMs, count, visibilityMs, nowMs],
+        [node, held, leaseMs, count, visibilityMs, nowMs, again ? 1 : 0],
       );
       const [token, fresh, entries, due] = answer as [string?, number?, [string, string[]][]?, string[]?];
       if (token === undefined) return null;
@@ -77,36 +97,25 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
       await call('enforcement_release', [leaseKey(lease.partition)], [textOf(lease)]);
     },
 
+    look: createLook(caller),
+
     /** The entries are worked off. */
     async done(lease: Lease, ids: readonly string[]): Promise<void> {
-      if (ids.length === 0) return;
-      await call(
-        'enforcement_done',
-        [leaseKey(lease.partition), keys.enforce(lease.partition)],
-        [textOf(lease), ...ids],
-      );
+      if (ids.length > 0) await write({ lease, name: 'done', args: ids });
     },
 
     /** When the subscription must be evaluated next (null: no such instant); an earlier one that stands is kept. `claimedMs` = the claim's `dueUntilMs`. */
     async schedule(lease: Lease, who: Subscriber, atMs: number | null, claimedMs?: number): Promise<void> {
       if (atMs === null && claimedMs === undefined) return;
-      await call(
-        'enforcement_schedule',
-        [leaseKey(lease.partition), keys.wheel(lease.partition)],
-        [textOf(lease), memberOf(who), atMs === null ? '' : Math.ceil(atMs), claimedMs ?? ''],
-      );
+      const args = [memberOf(who), atMs === null ? '' : Math.ceil(atMs), claimedMs ?? ''];
+      await write({ lease, name: 'schedule', args });
     },
 
     /** Writes enforcement fields of the session, only while it is open in this incarnation. */
-    async record(lease: Lease, sessionKey: string, incarnation: number, fields: SessionRecord): Promise<RecordResult> {
+    record(lease: Lease, sessionKey: string, incarnation: number, fields: SessionRecord): Promise<RecordResult> {
       const { updatedAtMs, ...texts } = fields;
       const pairs = Object.entries(updatedAtMs === undefined ? texts : { ...texts, eupd: String(updatedAtMs) });
-      const answer = await call(
-        'enforcement_session',
-        [leaseKey(lease.partition), sessionKey],
-        [textOf(lease), incarnation, ...pairs.flat()],
-      );
-      return answer as RecordResult;
+      return write({ lease, name: 'session', args: [sessionKey, incarnation, ...pairs.flat()] });
     },
 
     /** Closes a session that its access server no longer knows, as of its last event; false when anything happened to it since it was read. */
@@ -133,24 +142,21 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
       return [...members].map(subscriberOf);
     },
 
-    /** The profile last published for the subscription; null when none was. */
-    async lastProfile(partition: number, who: Subscriber): Promise<DecidedProfile | null> {
-      const text = await redis.hget(keys.lastProfiles(partition, who.tenantId), String(who.subscriptionId));
-      return text === null ? null : (decodeProfile(text) ?? null);
-    },
-
     /** Publishes a decided profile to every node, unless it is the last one anyway. */
     async publishProfile(lease: Lease, profile: DecidedProfile): Promise<void> {
-      const lastProfiles = keys.lastProfiles(lease.partition, profile.tenantId);
-      const text = encodeProfile(profile);
-      await call(
-        'enforcement_profile',
-        [leaseKey(lease.partition), lastProfiles, keys.profile(lease.partition)],
-        [textOf(lease), profile.subscriptionId, text, profilesKept, ...profileFields(profile)],
-      );
+      const { tenantId, subscriptionId } = profile;
+      const args = [tenantId, subscriptionId, encodeProfile(profile), profilesKept, ...profileFields(profile)];
+      await write({ lease, name: 'profile', args });
     },
   };
 }
+
+/** What a lease lets its owner write; one function of lua/enforcement.lua each. */
+type Write = {
+  readonly lease: Lease;
+  readonly name: 'done' | 'schedule' | 'session' | 'profile';
+  readonly args: readonly (string | number)[];
+};
 
 /** A stream of this length lets a node that was away for a while catch up without reading everything anew. */
 const profilesKept = 4096;

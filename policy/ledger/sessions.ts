@@ -17,7 +17,8 @@ export type SessionSearch = {
 /** Where the next page begins: in ascending order of (partition, last event, key). */
 type Cursor = { readonly partition: number; readonly score: string; readonly key: string };
 
-const fields = [
+/** What is read of a session, in this order. */
+export const sessionFields = [
   'tenant',
   'sub',
   'nas',
@@ -46,6 +47,9 @@ const fields = [
   'eupd',
 ] as const;
 
+type SessionField = (typeof sessionFields)[number];
+const placeOf = Object.fromEntries(sessionFields.map((name, place) => [name, place])) as Record<SessionField, number>;
+
 /** So many sessions are looked at for one page; a page may then be short, or empty, with a cursor. */
 const mostLookedAt = 20_000;
 
@@ -56,7 +60,7 @@ export async function readSessions(
 ): Promise<LiveSession[]> {
   if (sessionKeys.length === 0) return [];
   const pipeline: ChainableCommander = redis.pipeline();
-  for (const key of sessionKeys) pipeline.hmgetBuffer(key, ...fields);
+  for (const key of sessionKeys) pipeline.hmgetBuffer(key, ...sessionFields);
   const answers = (await pipeline.exec()) ?? [];
   return answers.flatMap(([error, values]) => {
     if (error) throw error;
@@ -136,11 +140,11 @@ function matches(session: LiveSession, wanted: string): boolean {
 
 const nothing = Buffer.alloc(0);
 
-/** Undefined when the session is gone or closed. */
-function sessionOf(partition: number, values: readonly (Buffer | null)[]): LiveSession | undefined {
-  const bytes = (name: (typeof fields)[number]) => values[fields.indexOf(name)] ?? nothing;
-  const text = (name: (typeof fields)[number]) => bytes(name).toString('utf8');
-  const number = (name: (typeof fields)[number]) => Number(text(name));
+/** Undefined when the session is gone or closed. `values`: those of {@link sessionFields}. */
+export function sessionOf(partition: number, values: readonly (Buffer | null)[]): LiveSession | undefined {
+  const bytes = (name: SessionField) => values[placeOf[name]] ?? nothing;
+  const text = (name: SessionField) => bytes(name).toString('utf8');
+  const number = (name: SessionField) => Number(text(name));
   const counters = readCounters(bytes('times'), bytes('totals'));
   if (text('state') !== 'open' || !counters) return undefined;
   return {

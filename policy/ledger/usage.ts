@@ -13,9 +13,17 @@ export async function readUsage(
   subscriptionId: number,
   windows: UsageWindows,
 ): Promise<Usage> {
-  const names = ['all', ...usageWindows.map((kind) => `${kind}:${windows[kind].at(-1)?.fromMs ?? 0}`)];
   const key = keys.usage(partitionOf(tenantId, subscriptionId), tenantId, subscriptionId);
-  const [all, day, week, month] = await redis.hmgetBuffer(key, ...names);
+  return usageOf(await redis.hmgetBuffer(key, ...counterNames(windows)));
+}
+
+/** Names of the counters of the last windows: all, day, week, month. */
+export function counterNames(windows: UsageWindows): string[] {
+  return ['all', ...usageWindows.map((kind) => `${kind}:${windows[kind].at(-1)?.fromMs ?? 0}`)];
+}
+
+/** The counters in the order of {@link counterNames}. */
+export function usageOf([all, day, week, month]: readonly (Buffer | null)[]): Usage {
   return { all: unpackCount(all), day: unpackCount(day), week: unpackCount(week), month: unpackCount(month) };
 }
 

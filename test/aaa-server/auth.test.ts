@@ -90,6 +90,7 @@ t.test('a password is decrypted once while it is in use, and the oldest is forgo
     userName,
     subscriptionId: 1,
     passwordCipher: keyring.encrypt('credential', `1::${userName}`, Buffer.from(password)),
+    scheme: 'clear' as const,
   });
   const [a, b, c] = [credentialOf('a', 'one'), credentialOf('b', 'two'), credentialOf('c', 'three')];
   t.equal(String(passwords.of(a)), 'one');

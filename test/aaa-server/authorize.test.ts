@@ -81,7 +81,14 @@ function snapshotOf(world: World): SnapshotReader {
     subscription: (tenantId, id) => (tenantId === 1 && id === 42 ? record : undefined),
     credential: (tenantId, realm, userName) =>
       tenantId === 1 && realm === '' && (userName === 'user0' || userName === 'orphan')
-        ? { tenantId, realm, userName, subscriptionId: userName === 'user0' ? 42 : 43, passwordCipher: Buffer.alloc(0) }
+        ? {
+            tenantId,
+            realm,
+            userName,
+            subscriptionId: userName === 'user0' ? 42 : 43,
+            passwordCipher: Buffer.alloc(0),
+            scheme: 'clear',
+          }
         : undefined,
     profile: () => world.profile,
     mirrorState: () => ({ inStepAtMs: now }),

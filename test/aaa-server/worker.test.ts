@@ -38,7 +38,14 @@ const secret = createSecret(Buffer.from('testing123'));
 const stranger = createSecret(Buffer.from('not the secret'));
 const nas: Peer = { address: '127.0.0.1', port: 40_000 };
 
-function createWorker(options: { rejectDelayMs?: number; duplicates?: DuplicatesOptions } = {}) {
+type WorkerOptions = {
+  rejectDelayMs?: number;
+  duplicates?: DuplicatesOptions;
+  /** What policy answers waits for `worker.store`. */
+  awaited?: boolean;
+};
+
+function createWorker(options: WorkerOptions = {}) {
   const isp = createIsp();
   const counters = createCounters();
   const clock = { nowMs: () => Date.now(), monotonicMs: () => worker.nowMs };
@@ -46,6 +53,14 @@ function createWorker(options: { rejectDelayMs?: number; duplicates?: Duplicates
   const timers: (() => void)[] = [];
   const warnings: string[] = [];
   const records: AccountingRecord[] = [];
+  const answerLogin = createAnswerLogin({
+    snapshot: isp.snapshot,
+    clock,
+    classKey,
+    feedSilence: { toleratedMs: 900_000, extraGraceMs: 0 },
+    random: () => 0.5,
+    uuid: () => randomUUID().replaceAll('-', ''),
+  });
   const handler = createRadiusHandler(
     {
       snapshot: isp.snapshot,
@@ -53,14 +68,11 @@ function createWorker(options: { rejectDelayMs?: number; duplicates?: Duplicates
       clock,
       counters,
       rejectDelayMs: options.rejectDelayMs ?? 0,
-      authorize: createAnswerLogin({
-        snapshot: isp.snapshot,
-        clock,
-        classKey,
-        feedSilence: { toleratedMs: 900_000, extraGraceMs: 0 },
-        random: () => 0.5,
-        uuid: () => randomUUID().replaceAll('-', ''),
-      }),
+      crypt: 'not in this test',
+      eap: { node: 'node', worker: 0, workers: 1, makers: [] },
+      handOver: () => undefined,
+      authorize: (access, credential) =>
+        options.awaited ? worker.store.then(() => answerLogin(access, credential)) : answerLogin(access, credential),
       receiveAccounting: createAccountingReceiver({ snapshot: isp.snapshot, classKey }),
       append: async (record) => {
         records.push(record);
@@ -86,6 +98,8 @@ function createWorker(options: { rejectDelayMs?: number; duplicates?: Duplicates
     nowMs: 1000,
     /** What an append waits for. */
     disk: Promise.resolve() as Promise<void>,
+    /** What an awaited login waits for. */
+    store: Promise.resolve() as Promise<void>,
     counted: <F extends CounterFamily>(family: F, value: CounterValue<F>) => sumOf([counters.array], family, value),
     /** The replies to one datagram that come at once. */
     receive(datagram: Buffer, port: RadiusPort = 'auth', peer: Peer = nas): Buffer[] {
@@ -201,6 +215,51 @@ t.test(
     t.ok(firstAttribute(reply, attribute.acctInterimInterval) > 0);
   },
 );
+
+t.test('a login that is awaited is answered out of a copy, whatever becomes of the memory of its packet', async (t) => {
+  const worker = createWorker({ awaited: true });
+  worker.isp.addSubscriber('alice', 'wonderland');
+  const { promise, resolve: release } = Promise.withResolvers<void>();
+  worker.store = promise;
+  const extra = (builder: PacketBuilder) => builder.add(attribute.proxyState, 'one');
+  const request = pap('alice', 'wonderland', { messageAuthenticator: 'last', extra });
+  const sent = Buffer.from(request);
+  t.equal(worker.receive(request).length, 0);
+  t.equal(worker.receive(Buffer.from(sent)).length, 0);
+  t.equal(worker.counted('duplicates', 'in_progress'), 1);
+  request.fill(0xff);
+  release();
+  await worker.handler.drain();
+  const reply = only(worker.sent.splice(0), sent);
+  t.equal(reply.code, code.accessAccept);
+  t.equal(textAt(reply, firstAttribute(reply, attribute.proxyState)), 'one');
+  t.equal(only(worker.receive(Buffer.from(sent)), sent).code, code.accessAccept);
+  t.equal(worker.counted('duplicates', 'resent'), 1);
+
+  worker.store = Promise.reject(new Error('the store is away'));
+  const lost = pap('alice', 'wonderland');
+  t.equal(worker.receive(lost).length, 0);
+  await worker.handler.drain();
+  t.equal(worker.sent.length, 0);
+  t.equal(worker.counted('drops', 'handler_error'), 1);
+  t.strictSame(worker.warnings, ['a login could not be decided']);
+  worker.store = Promise.resolve();
+  t.equal(worker.receive(lost).length, 0);
+  await worker.handler.drain();
+  t.equal(only(worker.sent.splice(0), lost).code, code.accessAccept, 'its repetition counts as new');
+});
+
+t.test('logins that wait are bounded', async (t) => {
+  const worker = createWorker({ awaited: true });
+  worker.isp.addSubscriber('alice', 'wonderland');
+  const { promise, resolve: release } = Promise.withResolvers<void>();
+  worker.store = promise;
+  for (let i = 0; i < 8200; i++) worker.receive(pap('alice', 'wonderland', { identifier: i % 256 }));
+  t.equal(worker.counted('drops', 'too_many_in_progress'), 8);
+  release();
+  await worker.handler.drain();
+  t.equal(worker.sent.length, 8192);
+});
 
 t.test('a login by CHAP is accepted, with the challenge in its attribute or in the authenticator', async (t) => {
   const worker = alice();

@@ -10,10 +10,12 @@ import { walRoot } from '#aaa-server/accounting/accounting.ts';
 import { registerNasMetrics } from '#aaa-server/nas-metrics.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
-import { attribute } from '#aaa-server/wire/attributes.ts';
+import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
+import { chapResponse } from '#aaa-server/wire/chap.ts';
+import { decodeEap, eapOf, eapType } from '#aaa-server/wire/eap.ts';
 import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
-import { code } from '#aaa-server/wire/packet.ts';
+import { code, decodePacket, type Packet } from '#aaa-server/wire/packet.ts';
 import { hidePassword } from '#aaa-server/wire/user-password.ts';
 import { createWorkers } from '#aaa-server/workers.ts';
 import { walFolder } from '#ops/lanes/ledger-log.ts';
@@ -54,6 +56,7 @@ async function startWorkers(
       udpDriver: 'auto',
       receiveBufferBytes: 0,
       rejectDelayMs: 0,
+      eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       masters,
       snapshotPath,
       redisUrl,
@@ -224,4 +227,37 @@ t.test('a worker that dies is told with its reason, once', async (t) => {
 t.test('a worker that cannot start fails the start with its reason', async (t) => {
   const script = new URL("data:text/javascript,throw new Error('cannot');");
   await t.rejects(startWorkers(t, { script }), { message: 'radius worker 0 died', cause: { message: 'cannot' } });
+});
+
+t.test('a conversation of EAP goes on with its worker, whichever receives the next packet', async (t) => {
+  const { authPort, metric, fatal } = await startWorkers(t);
+  const secret = createSecret(Buffer.from('testing123'));
+  const builder = createPacketBuilder();
+  /** From a source port of its own, which the kernel gives to one of the workers. */
+  const ask = async (eap: Buffer, state?: Buffer): Promise<Packet> => {
+    const socket = createSocket('udp4');
+    builder.begin(code.accessRequest, 1);
+    builder.messageAuthenticator();
+    builder.add(attribute.userName, 'alice');
+    builder.add(attribute.eapMessage, eap);
+    if (state) builder.add(attribute.state, state);
+    builder.finishAccessRequest(randomBytes(16), secret);
+    socket.send(Buffer.from(builder.data.subarray(0, builder.length())), authPort, '127.0.0.1');
+    const [reply] = (await once(socket, 'message', { signal: AbortSignal.timeout(10_000) })) as [Buffer];
+    socket.close();
+    const packet = decodePacket(reply);
+    if (!packet.ok) throw new Error(packet.reason);
+    return packet;
+  };
+  for (let i = 0; i < 20; i++) {
+    const challenge = await ask(Buffer.from('0201000a01616c696365', 'hex'));
+    const { identifier, data } = decodeEap(eapOf(challenge))!;
+    const value = chapResponse(identifier, Buffer.from('wonderland'), data.subarray(1, 17));
+    const answer = Buffer.concat([Buffer.of(2, identifier, 0, 22, eapType.md5, 16), value]);
+    const state = octetsAt(challenge, firstAttribute(challenge, attribute.state));
+    t.equal((await ask(answer, state)).code, code.accessAccept);
+  }
+  t.ok((await metric(/^lastmile_radius_eap_total\{event="handed_over"/)) > 0);
+  t.equal(await metric(/^lastmile_radius_eap_total\{event="started"/), 20);
+  t.strictSame(fatal, []);
 });

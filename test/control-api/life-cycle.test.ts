@@ -247,6 +247,58 @@ t.test('the life of a customer', async (t) => {
     t.equal(api.keyring.decrypt('credential', place, rows[0].password_cipher).toString(), 'pass123');
   });
 
+  await t.test('a stored hash is taken over, and told which methods it can serve', async (t) => {
+    const shown = await ok('PATCH', `/subscriptions/${id}`, {
+      password: { scheme: 'nt', value: '44ebba8d5312b8d611474411f56989ae' },
+    });
+    const [first] = shown.credentials;
+    t.match(first, { kind: 'login', user_name: 'rahima.b', scheme: 'nt' });
+    t.same(first.serves, ['pap', 'mschap', 'eap_gtc', 'eap_mschapv2']);
+    const refused = await call('PATCH', `/subscriptions/${id}`, { password: { scheme: 'ssha', value: 'abc' } });
+    t.match(refused, {
+      status: 400,
+      body: { problems: [{ path: '/password/value', message: /20 octets and a salt/ }] },
+    });
+    const unknown = { scheme: 'crypt', value: '$y$!!$saltsaltsalt$' };
+    t.match(await call('PATCH', `/subscriptions/${id}`, { password: unknown }), {
+      status: 409,
+      body: { code: 'password_scheme_unavailable' },
+    });
+    t.match(await ok('PATCH', `/subscriptions/${id}`, { password: 'pass123' }), {
+      credentials: [{ scheme: 'clear', serves: ['pap', 'chap', 'mschap', 'eap_md5', 'eap_gtc', 'eap_mschapv2'] }],
+    });
+  });
+
+  await t.test('a subscription may have further logins, MAC addresses and lines', async (t) => {
+    const add = (body: object) => call('POST', `/subscriptions/${id}/credentials`, body);
+    t.match(await add({ kind: 'mac', mac: '00-1B-44-11-3A-B7' }), { status: 201 });
+    t.match(await add({ kind: 'mac', mac: '001b.4411.3ab7' }), { status: 409, body: { code: 'user_name_taken' } });
+    t.match(await add({ kind: 'mac', mac: '00:1b:44' }), { status: 400 });
+    t.match(await add({ kind: 'line' }), { status: 400 });
+    t.match(await add({ kind: 'login', user_name: 'x', realm: ':mac', password: 'x' }), { status: 400 });
+    t.match(await add({ kind: 'line', circuit_id: 'olt1 eth 1/1:100', remote_id: '0x0006deadbeef' }), { status: 201 });
+    const made = await add({
+      kind: 'login',
+      user_name: 'tablet',
+      password: { scheme: 'ssha', value: '7e5bLXxzLq0Z3bsvYAUcCNFFvXtzYWx0' },
+    });
+    t.match(made.body.credentials, [
+      { kind: 'login', user_name: 'rahima.b' },
+      { kind: 'mac', user_name: '001b44113ab7', realm: null, scheme: 'none', serves: [] },
+      { kind: 'line', circuit_id: 'olt1 eth 1/1:100', remote_id: '0x0006deadbeef' },
+      { kind: 'login', user_name: 'tablet', serves: ['pap', 'eap_gtc'] },
+    ]);
+    t.match(made.body, { user_name: 'rahima.b' }, 'the first login is that of the subscription');
+    const [, mac, , tablet] = made.body.credentials;
+    const at = `/subscriptions/${id}/credentials`;
+    t.match(await call('PATCH', `${at}/${mac.id}`, { user_name: 'x' }), { body: { code: 'credential_unknown' } });
+    const changed = await ok('PATCH', `${at}/${tablet.id}`, { password: 'clear now' });
+    t.match(changed.credentials[3], { user_name: 'tablet', scheme: 'clear' });
+    t.equal((await call('DELETE', `${at}/${mac.id}`)).status, 204);
+    t.match(await call('DELETE', `${at}/${mac.id}`), { status: 404, body: { code: 'credential_unknown' } });
+    t.equal((await ok('GET', `/subscriptions/${id}`)).credentials.length, 3);
+  });
+
   await t.test('an edited tariff is a new version; a subscription stays until it is moved', async (t) => {
     const edited = await ok('PATCH', `/services/${basic.id}`, { bandwidth_down: 30 });
     t.match(edited, { version: 2, bandwidth_down: 30, bandwidth_up: 5.125, monthly_fee: '29.99' });

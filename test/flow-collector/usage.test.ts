@@ -157,6 +157,29 @@ t.test('what was added is on disk, then in the ledger; a ledger that is away onl
   t.equal(counted('usage', 'up'), 200_001, 'a stop cuts once more');
 });
 
+t.test('while the ledger is behind, usage adds up to fewer entries, and goes to disk all the same', async (t) => {
+  const patient = await usageIn(path.join(t.testdir(), 'wal'), { mostLeftOut: Number.POSITIVE_INFINITY });
+  await patient.usage.start();
+  patient.state.away = true;
+  patient.usage.add(1, 1, 0, nowMs, 100, 0);
+  await patient.usage.cut();
+  for (let i = 0; i < 50; i++) patient.usage.add(1, 1, 0, nowMs, 10, 0);
+  patient.state.away = false;
+  await until(() => patient.sumOf(1) === 600, 'everything is applied', 20_000);
+  t.equal(patient.state.records.length, 2, 'what came while it was away is one entry');
+  await patient.usage.stop();
+
+  const usual = await usageIn(path.join(t.testdir(), 'wal'), { mostLeftOut: 3 });
+  await usual.usage.start();
+  usual.state.away = true;
+  usual.usage.add(1, 1, 0, nowMs, 100, 0);
+  await usual.usage.cut();
+  usual.usage.add(1, 1, 0, nowMs, 10, 0);
+  await until(() => usual.counted('usage', 'up') === 110, 'it is on disk though the ledger is away', 20_000);
+  t.strictSame(usual.state.records, []);
+  await usual.usage.stop();
+});
+
 t.test(
   'a log that takes nothing: bytes are kept in memory as long as there is room, then counted as dropped',
   async (t) => {

@@ -9,6 +9,7 @@ const programOf: Readonly<Record<string, string>> = {
   'freeradius-utils': 'radclient',
   prometheus: 'promtool',
   'freeradius-postgresql': '/usr/lib/freeradius/rlm_sql_postgresql.so',
+  eapoltest: 'eapol_test',
   nfdump: 'nfcapd',
   pmacct: 'nfacctd',
 };

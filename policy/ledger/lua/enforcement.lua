@@ -1,6 +1,5 @@
 -- Enforcement: who owns a partition, its claimed work, what sessions were told, decided profiles, and the brake of a tenant.
--- Every partition function except the claim gets the lease text `<node>:<token>` and does nothing when it no longer stands:
--- two nodes never both act. Instants come from the caller in milliseconds. Keys of one call lie in one slot.
+-- Whatever writes to a partition gets the lease text `<node>:<token>` and does nothing when it no longer stands: two nodes never both act. Instants come from the caller in milliseconds. Keys of one call lie in one slot.
 local GROUP = 'enforcement'
 
 local function integer(number)
@@ -11,7 +10,7 @@ local function standing(lease, text)
   return redis.call('GET', lease) == text
 end
 
--- KEYS lease fence enforce wheel; ARGV node held-token ttl count (0: only renew) visibility now
+-- KEYS lease fence enforce wheel; ARGV node held-token ttl count (0: only renew) visibility now again (1: also what was handed out and not finished for that long)
 -- Takes or renews the lease and hands out work: {token, fresh, stream entries, due wheel members}; {} when another node owns it.
 -- {} too while the partition is rebuilt: of half a ledger everybody looks as if nothing had been used.
 -- The same node without a token is that node restarted: it takes over at once. A fresh owner inherits what was being worked on.
@@ -33,7 +32,10 @@ local function claim(keys, args)
   end
   redis.call('SET', keys[1], node .. ':' .. held, 'PX', ttl)
   if count == '0' then return { held, fresh and 1 or 0, {}, {} } end
-  local claimed = redis.call('XAUTOCLAIM', keys[3], GROUP, node, fresh and '0' or integer(visibility), '0-0', 'COUNT', count)[2]
+  local claimed = {}
+  if fresh or args[7] == '1' then
+    claimed = redis.call('XAUTOCLAIM', keys[3], GROUP, node, fresh and '0' or integer(visibility), '0-0', 'COUNT', count)[2]
+  end
   local new = redis.call('XREADGROUP', 'GROUP', GROUP, node, 'COUNT', count, 'STREAMS', keys[3], '>')
   if new then
     for _, entry in ipairs(new[1][2]) do claimed[#claimed + 1] = entry end
@@ -49,38 +51,70 @@ local function release(keys, args)
   return redis.call('DEL', keys[1])
 end
 
--- KEYS lease enforce; ARGV lease-text id...
-local function done(keys, args)
-  if not standing(keys[1], args[1]) then return 0 end
-  for i = 2, #args do
-    redis.call('XACK', keys[2], GROUP, args[i])
-    redis.call('XDEL', keys[2], args[i])
-  end
-  return 1
+local writes = {}
+
+-- id...: these entries are worked off
+function writes.done(names, args)
+  redis.call('XACK', names.enforce, GROUP, unpack(args))
+  redis.call('XDEL', names.enforce, unpack(args))
 end
 
--- KEYS lease wheel; ARGV lease-text member at|'' claimed|''
+-- member at|'' claimed|''
 -- A member still standing where its claim put it is moved to `at` (or removed); any other keeps the earlier instant.
-local function schedule(keys, args)
-  if not standing(keys[1], args[1]) then return 0 end
-  local member, at, claimed = args[2], args[3], tonumber(args[4])
-  local score = redis.call('ZSCORE', keys[2], member)
+function writes.schedule(names, args)
+  local member, at, claimed = args[1], args[2], tonumber(args[3])
+  local score = redis.call('ZSCORE', names.wheel, member)
   score = score and tonumber(score)
   if at == '' then
-    if score and score == claimed then redis.call('ZREM', keys[2], member) end
+    if score and score == claimed then redis.call('ZREM', names.wheel, member) end
   elseif not score or score == claimed or tonumber(at) < score then
-    redis.call('ZADD', keys[2], at, member)
+    redis.call('ZADD', names.wheel, at, member)
   end
-  return 1
 end
 
--- KEYS lease session; ARGV lease-text incarnation field value ...
-local function session(keys, args)
-  if not standing(keys[1], args[1]) then return 'not_owner' end
-  local stored = redis.call('HMGET', keys[2], 'state', 'inc')
+-- session incarnation field value ...
+function writes.session(_, args)
+  local stored = redis.call('HMGET', args[1], 'state', 'inc')
   if stored[1] ~= 'open' or stored[2] ~= args[2] then return 'gone' end
-  for i = 3, #args - 1, 2 do redis.call('HSET', keys[2], args[i], args[i + 1]) end
-  return 'ok'
+  redis.call('HSET', args[1], unpack(args, 3))
+end
+
+-- tenant subscription text stream-length field value ...
+function writes.profile(names, args)
+  local last = names.prof .. args[1]
+  if redis.call('HGET', last, args[2]) == args[3] then return end
+  redis.call('HSET', last, args[2], args[3])
+  redis.call('XADD', names.profile, 'MAXLEN', '~', args[4], '*', unpack(args, 5))
+end
+
+-- KEYS lease; ARGV lease-text tag, then of each write its name, how many arguments follow, and those → 'ok', 'gone' or 'not_owner' for each
+local function write(keys, args)
+  local names, is_owner, answers, at = ledger.names(args[2]), standing(keys[1], args[1]), {}, 3
+  while at < #args do
+    local name, last = args[at], at + 1 + tonumber(args[at + 1])
+    answers[#answers + 1] = is_owner and (writes[name](names, { unpack(args, at + 2, last) }) or 'ok') or 'not_owner'
+    at = last + 1
+  end
+  return answers
+end
+
+-- KEYS any of the partition; ARGV tag, number of fields, fields of a session; tenant, subscription and four counters of each subscriber
+-- → of each {counters, last profile, sessions}
+local function look(_, args)
+  local names, count = ledger.names(args[1]), tonumber(args[2])
+  local fields, found = { unpack(args, 3, 2 + count) }, {}
+  for at = 3 + count, #args, 6 do
+    local owner = args[at] .. ':' .. args[at + 1]
+    local sessions = redis.call('SMEMBERS', names.subses .. owner)
+    table.sort(sessions)
+    for i, key in ipairs(sessions) do sessions[i] = redis.call('HMGET', key, unpack(fields)) end
+    found[#found + 1] = {
+      redis.call('HMGET', names.use .. owner, unpack(args, at + 2, at + 5)),
+      redis.call('HGET', names.prof .. args[at], args[at + 1]),
+      sessions,
+    }
+  end
+  return found
 end
 
 -- KEYS lease session; ARGV lease-text tag incarnation last-event updated NAS-instance
@@ -93,15 +127,6 @@ local function close_forgotten(keys, args)
   local call = { keys = ledger.names(args[2]), inst = args[6] }
   ledger.close(call, s, 'silent', s.last)
   ledger.save(s, call, false)
-  return 1
-end
-
--- KEYS lease last-profiles profile-stream; ARGV lease-text subscription text stream-length field value ...
-local function profile(keys, args)
-  if not standing(keys[1], args[1]) then return 0 end
-  if redis.call('HGET', keys[2], args[2]) == args[3] then return 0 end
-  redis.call('HSET', keys[2], args[2], args[3])
-  redis.call('XADD', keys[3], 'MAXLEN', '~', args[4], '*', unpack(args, 5))
   return 1
 end
 
@@ -122,11 +147,9 @@ end
 redis.register_function({ function_name = 'enforcement_live', callback = live, flags = { 'no-writes' } })
 redis.register_function('enforcement_claim', claim)
 redis.register_function('enforcement_release', release)
-redis.register_function('enforcement_done', done)
-redis.register_function('enforcement_schedule', schedule)
-redis.register_function('enforcement_session', session)
+redis.register_function('enforcement_write', write)
+redis.register_function({ function_name = 'enforcement_look', callback = look, flags = { 'no-writes' } })
 redis.register_function('enforcement_close_forgotten', close_forgotten)
-redis.register_function('enforcement_profile', profile)
 
 -- The brake. KEYS always: brake pending recent released dropped finished, all of one tenant.
 -- brake: hash of the hold that stands (id since online limit `reason:<r>`) and `last` = newest id.

@@ -8,7 +8,8 @@ function ledger.names(tag)
     names = {
       live = 'live:' .. tag, enforce = 'enforce:' .. tag, quarantine = 'quarantine:' .. tag, boots = 'boot:' .. tag,
       acct = 'acct:' .. tag, address = 'address:' .. tag, online = 'online:' .. tag, use = 'use:' .. tag .. ':',
-      subses = 'subses:' .. tag .. ':', livenas = 'livenas:' .. tag .. ':',
+      subses = 'subses:' .. tag .. ':', livenas = 'livenas:' .. tag .. ':', wheel = 'wheel:' .. tag, profile = 'profile:' .. tag,
+      prof = 'prof:' .. tag .. ':',
     }
     known[tag] = names
   end

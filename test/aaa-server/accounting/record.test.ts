@@ -119,6 +119,7 @@ const credential: CredentialRecord = {
   userName: 'anna',
   subscriptionId: 5,
   passwordCipher: Buffer.of(),
+  scheme: 'clear',
 };
 const receive = createAccountingReceiver({
   classKey,

@@ -242,7 +242,7 @@ t.test('claimed work that was never finished comes again, and only the owner may
   await isp.redis.zadd(keys.wheel(partition), 500, '1:1');
   const a = createEnforcementLedger(isp.redis, 'a');
   const b = createEnforcementLedger(isp.redis, 'b');
-  const options = { leaseMs: 60_000, count: 10, visibilityMs: 100, nowMs: 1000 };
+  const options = { leaseMs: 60_000, count: 10, visibilityMs: 100, again: true, nowMs: 1000 };
 
   const first = (await a.claim(partition, '', options))!;
   t.match(first, { fresh: true, entries: [{ kind: 'opened', subscriptionId: 1 }], due: [{ subscriptionId: 1 }] });

@@ -169,6 +169,8 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     return entry(id, 'crossed');
   }
 
+  const decide = createDecide({ snapshot, feedSilenceMs: 900_000, feedSilenceGraceMs: 86_400_000 });
+
   function node(
     name: string,
     options: { config?: Partial<EnforcementConfig>; pace?: object; redis?: Redis; log?: string } = {},
@@ -181,16 +183,10 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
         redis: options.redis ?? redis,
         node: name,
         snapshot,
-        decide: createDecide({
-          snapshot,
-          usage: async (_tenant, id, nowMs) => {
-            const counted = usages.get(id);
-            return counted?.day === dayOf(nowMs) ? counted.usage : noUsage;
-          },
-          feedSilenceMs: 900_000,
-          feedSilenceGraceMs: 86_400_000,
-        }),
-        sessionsOf: ledger.sessionsOf,
+        decide(tenant, plan, record, _usage, nowMs) {
+          const counted = usages.get(record.id);
+          return decide(tenant, plan, record, counted?.day === dayOf(nowMs) ? counted.usage : noUsage, nowMs);
+        },
         hashOutcome: outcomeHash,
         keyring,
         registry,
@@ -223,7 +219,13 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     /** Takes the ownership of a partition, as a node does. */
     async owner(partition: number) {
       const ledger = createEnforcementLedger(redis, 'owner');
-      const claim = await ledger.claim(partition, '', { leaseMs: 60_000, count: 0, visibilityMs: 1, nowMs: 0 });
+      const claim = await ledger.claim(partition, '', {
+        leaseMs: 60_000,
+        count: 0,
+        visibilityMs: 1,
+        again: true,
+        nowMs: 0,
+      });
       if (!claim) throw new Error('another node owns the partition');
       return { ledger, lease: claim.lease };
     },

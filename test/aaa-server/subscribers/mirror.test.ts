@@ -20,6 +20,7 @@ import { createMirror } from '#aaa-server/subscribers/mirror.ts';
 import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { createLogger } from '#ops/runtime/log.ts';
+import { passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import {
   type DecidedProfile,
@@ -68,6 +69,9 @@ t.test('a record comes back from its bytes as it was', async () => {
       { maxLength: 4 },
     ),
   } as const);
+  // A ciphertext begins with the version of its layout.
+  const cipher = fc.uint8Array({ maxLength: 90 }).map((octets) => Buffer.of(1, ...octets));
+  const scheme = fc.constantFrom(...passwordSchemes);
   const names = fc.array(plain({ realm: text, userName: text }), { maxLength: 4 });
   const lent = (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(40, 0xee)]);
   fc.assert(
@@ -78,8 +82,8 @@ t.test('a record comes back from its bytes as it was', async () => {
     }),
   );
   fc.assert(
-    fc.property(count, text, text, count, fc.uint8Array({ maxLength: 90 }), (tenantId, realm, userName, id, cipher) => {
-      const record = { tenantId, realm, userName, subscriptionId: id, passwordCipher: Buffer.from(cipher) };
+    fc.property(count, text, text, count, cipher, scheme, (tenantId, realm, userName, id, passwordCipher, scheme) => {
+      const record = { tenantId, realm, userName, subscriptionId: id, passwordCipher, scheme };
       const bytes = encodeCredential(record);
       deepStrictEqual(decodeCredential(tenantId, realm, userName, lent(bytes), bytes.length), record);
     }),

@@ -10,6 +10,7 @@ import type {
 } from '#aaa-server/subscribers/records.ts';
 import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
+import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
 
 export const masters = ['a secret of the tests only'];
 export const keyring = createKeyring(masters);
@@ -21,7 +22,13 @@ export type Isp = {
   changeSubscription(id: number, change: Partial<SubscriptionRecord>): void;
   /** Everything as the rows of the feed, for a snapshot in LMDB. */
   rows(): SourceRow[];
-  addSubscriber(userName: string, password: string, change?: Partial<SubscriptionRecord>, realm?: string): number;
+  addSubscriber(
+    userName: string,
+    password: string,
+    change?: Partial<SubscriptionRecord>,
+    realm?: string,
+    scheme?: PasswordScheme,
+  ): number;
 };
 
 const tenantId = 1;
@@ -82,7 +89,7 @@ export function createIsp(): Isp {
       nases = next;
       generation++;
     },
-    addSubscriber(userName, password, change = {}, realm = '') {
+    addSubscriber(userName, password, change = {}, realm = '', scheme = 'clear') {
       const id = subscriptions.size + 1;
       subscriptions.set(id, {
         tenantId,
@@ -107,6 +114,7 @@ export function createIsp(): Isp {
         userName,
         subscriptionId: id,
         passwordCipher: keyring.encrypt('credential', place, Buffer.from(password)),
+        scheme,
       });
       return id;
     },

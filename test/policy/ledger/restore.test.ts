@@ -106,7 +106,8 @@ const rules: Record<string, (t: Test, isp: Isp, restore: Restore, store: Store) 
   'while a partition is paused nothing is counted in it, and the others go on': async (t, isp, restore, { redis }) => {
     await isp.apply(recordAt(noon, { kind: 'start' }));
     const enforcement = createEnforcementLedger(redis, 'node');
-    const claim = () => enforcement.claim(partition, '', { leaseMs: 1000, count: 9, visibilityMs: 1000, nowMs: noon });
+    const claim = () =>
+      enforcement.claim(partition, '', { leaseMs: 1000, count: 9, visibilityMs: 1000, again: true, nowMs: noon });
     t.equal(await restore.begin(partition), true);
     t.equal(await restore.begin(partition), true, 'the same one makes it longer');
     t.equal(await createRestore(redis).begin(partition), false, 'another rebuild has to wait');

@@ -1,7 +1,10 @@
 // Every rule of ops/docs/ledger.md, told as a short history, on a single server and on a cluster. The model must agree with each answer.
 import t, { type Test } from 'tap';
 import { isAway } from '#ops/lanes/away.ts';
+import { noUsage } from '#policy/fup/usage.ts';
+import { createEnforcementLedger } from '#policy/ledger/enforcement.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
+import { usageWindows } from '#policy/time.ts';
 import {
   type Change,
   callOf,
@@ -11,6 +14,7 @@ import {
   type Store,
   storeForTest,
   tenantId,
+  zone,
 } from './ledger-under-test.ts';
 
 const noon = Date.UTC(2026, 2, 4, 12);
@@ -52,6 +56,40 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
     t.strictSame((await isp.usage(noon)).day, { upBytes: 150, downBytes: 1700 });
     t.strictSame(await isp.sessions(), []);
     t.strictSame(await isp.events(), ['opened', 'closed']);
+  },
+
+  'enforcement sees counters, profile and open sessions of many subscriptions as each alone': async (t, isp) => {
+    const enforcement = createEnforcementLedger(isp.redis, 'node');
+    const windows = usageWindows(noon, zone, 1, 1);
+    const toLedger = async (seconds: number, change: Change) =>
+      isp.ledger.apply(callOf(recordAt(noon + seconds * s, change), await nextOf(isp)));
+    for (let i = 0; i < 3; i++) {
+      await toLedger(0, { kind: 'start', sessionId: `s${i}` });
+      await toLedger(60, { kind: 'interim', sessionId: `s${i}`, sessionTimeS: 60, ...isp.bytes(1, 10) });
+    }
+    await toLedger(90, { kind: 'stop', sessionId: 's1', sessionTimeS: 90, ...isp.bytes(1, 10) });
+    const profile = {
+      ...{ tenantId, subscriptionId: 7, fupSpeed: null, fupBlocked: true, fupUntilMs: null },
+      ...{ heldOutcome: null, decidedAtMs: noon },
+    };
+    const claim = await enforcement.claim(partition, '', {
+      ...{ leaseMs: 60_000, count: 0, visibilityMs: 1, again: true, nowMs: noon },
+    });
+    t.ok(claim);
+    if (claim) await enforcement.publishProfile(claim.lease, profile);
+
+    const who = (subscriptionId: number) => ({ tenantId, subscriptionId });
+    const others = Array.from({ length: 40 }, (_, i) => i + 100);
+    const [found, ...strangers] = await Promise.all([7, ...others].map((id) => enforcement.look(who(id), windows)));
+    t.strictSame(found?.usage, await isp.ledger.usage(tenantId, 7, windows));
+    t.strictSame(found?.usage.day, { upBytes: 3, downBytes: 30 });
+    t.strictSame(found?.sessions, await isp.ledger.sessionsOf(tenantId, 7));
+    t.strictSame(
+      found?.sessions.map(({ sessionId }) => sessionId),
+      ['s0', 's2'],
+    );
+    t.strictSame(found?.lastProfile, profile);
+    for (const stranger of strangers) t.strictSame(stranger, { usage: noUsage, lastProfile: null, sessions: [] });
   },
 
   'a position at or before the stored one is a duplicate, a hole is a gap': async (t, isp) => {

@@ -1,0 +1,211 @@
+// EAP over RADIUS (RFC 3579): leads the conversations of this worker, each found by its State attribute, bounded in number and time.
+import type { Clock } from '#ops/runtime/clock.ts';
+import type { NasAttribute } from '#policy/nas/profile.ts';
+import type { Counters } from '../../counters.ts';
+import type { NasRecord } from '../../subscribers/records.ts';
+import { attribute, firstAttribute, integerOf, octetsAt } from '../../wire/attributes.ts';
+import { decodeEap, eapCode, eapMessages, eapOf, encodeEapResult } from '../../wire/eap.ts';
+import { copyPacket, type Packet } from '../../wire/packet.ts';
+import type { Credentials } from '../credentials.ts';
+import { encryptionAllowed, keyAttributes } from '../mppe.ts';
+import { type Attempt, dropped, type Proof, refused } from '../proof.ts';
+import type { MethodMaker } from './method.ts';
+import { createEapSession, type EapSession, type EapTurn } from './session.ts';
+import type { EapStates, Place } from './states.ts';
+
+export type Eap = {
+  prove(attempt: Attempt): Proof | Promise<Proof>;
+  /** The other worker of this node that leads the conversation of a packet, undefined when it is to be answered here. */
+  leaderOf(packet: Packet, nas: NasRecord): number | undefined;
+  /** Ends every conversation. */
+  close(): void;
+};
+
+export type EapDeps = {
+  readonly credentials: Credentials;
+  readonly states: EapStates;
+  /** Index of this worker, and how many there are. */
+  readonly worker: number;
+  readonly workers: number;
+  /** In the order in which they are offered; none: EAP is refused. */
+  readonly makers: readonly MethodMaker[];
+  readonly clock: Clock;
+  readonly counters: Pick<Counters, 'count'>;
+  /** setTimeout, or a fake one. */
+  later(callback: () => void, ms: number): void;
+};
+
+type Conversation = {
+  readonly place: Place;
+  readonly session: EapSession;
+  readonly expiresAtMs: number;
+  busy: boolean;
+  /** The last Response and what it was answered: an access server that did not hear us sends it again in a new request. */
+  lastResponse: Buffer;
+  lastTurn: EapTurn | undefined;
+};
+
+/** A handshake by TLS takes some 100 KB, and three or four seconds over a slow link. */
+const mostConversations = 2048;
+const lifetimeMs = 60_000;
+const sweepMs = 1000;
+
+export function createEap(deps: EapDeps): Eap {
+  const { credentials, states, worker, workers, makers, clock, counters, later } = deps;
+  /** In the order in which they began, so in that in which they are over. */
+  const conversations = new Map<string, Conversation>();
+  let sweeping = false;
+
+  function sweep(): void {
+    sweeping = false;
+    const nowMs = clock.nowMs();
+    for (const conversation of conversations.values()) {
+      if (conversation.expiresAtMs > nowMs) break;
+      end(conversation);
+    }
+    sweepLater();
+  }
+
+  function sweepLater(): void {
+    if (sweeping || conversations.size === 0) return;
+    sweeping = true;
+    later(sweep, sweepMs);
+  }
+
+  function end({ place, session }: Conversation): void {
+    conversations.delete(place.conversation);
+    session.close();
+  }
+
+  function begin({ nas, packet }: Attempt): Conversation {
+    const mtu = integerOf(packet, framedMtu);
+    const conversation: Conversation = {
+      place: states.place(),
+      session: createEapSession({ tenantId: nas.tenantId, credentials, makers, mtu }),
+      expiresAtMs: clock.nowMs() + lifetimeMs,
+      busy: false,
+      lastResponse: Buffer.alloc(0),
+      lastTurn: undefined,
+    };
+    conversations.set(conversation.place.conversation, conversation);
+    counters.count('eap', 'started');
+    sweepLater();
+    return conversation;
+  }
+
+  function follow(conversation: Conversation, attempt: Attempt, response: Buffer, turn: EapTurn): Proof {
+    const { secret, nas, packet } = attempt;
+    const identifier = response[1] ?? 0;
+    if (turn.kind !== 'ignore' && turn.kind !== 'drop') {
+      conversation.lastResponse = response;
+      conversation.lastTurn = turn;
+    }
+    switch (turn.kind) {
+      case 'request':
+        return {
+          kind: 'challenge',
+          secret,
+          attributes: [
+            ...eapAttributes(turn.packet),
+            standard(attribute.state, states.encode(conversation.place, nas.id, conversation.expiresAtMs)),
+          ],
+        };
+      case 'success': {
+        end(conversation);
+        const { credential, keys } = turn;
+        return {
+          kind: 'proven',
+          credential,
+          secret,
+          attributes: [
+            ...eapAttributes(encodeEapResult(eapCode.success, identifier)),
+            ...(keys ? [...keyAttributes(keys, packet, secret), ...encryptionAllowed] : []),
+          ],
+          refusal: failureAttributes(identifier),
+        };
+      }
+      case 'failure':
+        end(conversation);
+        return refused(turn.reason, secret, failureAttributes(identifier));
+      case 'ignore':
+        return dropped('eap_unexpected');
+      case 'drop':
+        return turn;
+      default:
+        return turn satisfies never;
+    }
+  }
+
+  async function followLater(
+    conversation: Conversation,
+    attempt: Attempt,
+    response: Buffer,
+    turn: Promise<EapTurn>,
+  ): Promise<Proof> {
+    // The authenticator of the request hides the keys.
+    const kept = { ...attempt, packet: copyPacket(attempt.packet) };
+    conversation.busy = true;
+    try {
+      return follow(conversation, kept, response, await turn);
+    } catch (error) {
+      end(conversation);
+      throw error;
+    } finally {
+      conversation.busy = false;
+    }
+  }
+
+  return {
+    prove(attempt) {
+      const { packet, nas, secret } = attempt;
+      const response = eapOf(packet);
+      const refuse = (reason: 'eap_malformed' | 'eap_state_unknown' | 'unsupported_method') =>
+        refused(reason, secret, failureAttributes(response[1] ?? 0));
+      if (makers.length === 0) return refuse('unsupported_method');
+      const stateAt = firstAttribute(packet, attribute.state);
+      const place = stateAt < 0 ? undefined : states.decode(octetsAt(packet, stateAt), nas.id, clock.nowMs());
+      let conversation = place && conversations.get(place.conversation);
+      if (stateAt >= 0 && !conversation) return refuse('eap_state_unknown');
+      const decoded = decodeEap(response);
+      if (!decoded && response.length > 0) return refuse('eap_malformed');
+      if (!conversation) {
+        if (conversations.size >= mostConversations) return dropped('eap_conversations_full');
+        conversation = begin(attempt);
+      }
+      if (conversation.busy) return dropped('eap_unexpected');
+      if (conversation.lastTurn && conversation.lastResponse.equals(response)) {
+        counters.count('eap', 'repeated');
+        return follow(conversation, attempt, response, conversation.lastTurn);
+      }
+      // An EAP-Start (RFC 3579 §2.1): an empty EAP-Message asks for our first Request.
+      const turn = decoded ? conversation.session.receive(decoded) : conversation.session.start();
+      return turn instanceof Promise
+        ? followLater(conversation, attempt, response, turn)
+        : follow(conversation, attempt, response, turn);
+    },
+    leaderOf(packet, nas) {
+      if (workers === 1 || firstAttribute(packet, attribute.eapMessage) < 0) return undefined;
+      const stateAt = firstAttribute(packet, attribute.state);
+      if (stateAt < 0) return undefined;
+      const place = states.decode(octetsAt(packet, stateAt), nas.id, clock.nowMs());
+      return place && place.worker !== worker && place.worker < workers ? place.worker : undefined;
+    },
+    close() {
+      for (const conversation of conversations.values()) end(conversation);
+    },
+  };
+}
+
+const framedMtu = 12;
+
+function eapAttributes(eap: Buffer): NasAttribute[] {
+  return eapMessages(eap).map((value) => standard(attribute.eapMessage, value));
+}
+
+function failureAttributes(identifier: number): NasAttribute[] {
+  return eapAttributes(encodeEapResult(eapCode.failure, identifier));
+}
+
+function standard(type: number, value: NasAttribute['value']): NasAttribute {
+  return { vendor: 0, type, value };
+}

@@ -1,0 +1,25 @@
+// The methods of EAP by the names that the setting EAP_METHODS takes.
+import { methodsWithout, type TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
+import { gtcMethod } from './gtc.ts';
+import { md5Method } from './md5.ts';
+import type { MethodMaker } from './method.ts';
+import { mschapv2Method } from './mschapv2.ts';
+import { peapTunnel } from './peap.ts';
+import { tlsTunnel } from './tls.ts';
+import { ttlsTunnel } from './ttls.ts';
+import { tunnelMethod } from './tunnel.ts';
+
+const plain = { mschapv2: mschapv2Method, md5: md5Method, gtc: gtcMethod } as const;
+const tunnels = { peap: peapTunnel, ttls: ttlsTunnel, tls: tlsTunnel } as const;
+
+/** In the order of the names; what the identity does not suffice for is left out, so that a peer who wants it is refused. */
+export function methodMakers(names: readonly EapMethodName[], identity: TlsIdentity | null): MethodMaker[] {
+  const missing = methodsWithout(identity, names);
+  return names
+    .filter((name) => !missing.includes(name))
+    .flatMap((name) => {
+      if (name in plain) return [plain[name as keyof typeof plain]];
+      return identity ? [tunnelMethod(identity, tunnels[name as keyof typeof tunnels])] : [];
+    });
+}

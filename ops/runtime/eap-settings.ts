@@ -1,0 +1,57 @@
+// The settings of EAP, which aaa-server uses and doctor examines.
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import Type from 'typebox';
+import { type EapMethodName, eapMethodNames, eapMethodsWithTls } from '#policy/credentials/eap-methods.ts';
+import { messageOf } from './errors.ts';
+import { text } from './settings.ts';
+
+export const eapSettings = {
+  EAP_METHODS: Type.Array(Type.Unsafe<EapMethodName>(Type.Enum([...eapMethodNames])), {
+    default: [...eapMethodNames],
+    description: `methods of EAP in the order in which they are offered, comma-separated: ${eapMethodNames.join(', ')}`,
+  }),
+  EAP_TLS_CERT: text({
+    default: '',
+    description:
+      'certificate of this server and those above it, PEM, for PEAP, TTLS and EAP-TLS; empty = none of these',
+  }),
+  EAP_TLS_KEY: text({ default: '', secret: true, description: 'private key of EAP_TLS_CERT, PEM' }),
+  EAP_TLS_CA: text({
+    default: '',
+    description: 'who signs the certificates of subscribers, PEM; empty = no EAP-TLS',
+  }),
+};
+
+export type EapSettings = {
+  readonly EAP_METHODS: readonly EapMethodName[];
+  readonly EAP_TLS_CERT: string;
+  readonly EAP_TLS_KEY: string;
+  readonly EAP_TLS_CA: string;
+};
+
+/** PEM texts. `ca`: who signs the certificates of subscribers; empty: nobody. */
+export type TlsIdentity = { readonly cert: string; readonly key: string; readonly ca: string };
+
+/** The identity that the settings give, null when they give none; or what is wrong with them. */
+export function eapIdentity(
+  settings: EapSettings,
+): { readonly ok: true; readonly identity: TlsIdentity | null } | { readonly ok: false; readonly problem: string } {
+  const { EAP_TLS_CERT: cert, EAP_TLS_KEY: key, EAP_TLS_CA: ca } = settings;
+  if (cert === '' && key === '') return { ok: true, identity: null };
+  if (cert === '' || key === '') return { ok: false, problem: 'EAP_TLS_CERT and EAP_TLS_KEY belong together' };
+  try {
+    createSecureContext({ cert, key, ...(ca === '' ? {} : { ca }) });
+    if (ca !== '') new X509Certificate(ca);
+  } catch (error) {
+    return { ok: false, problem: `EAP_TLS_CERT, EAP_TLS_KEY or EAP_TLS_CA cannot be used: ${messageOf(error)}` };
+  }
+  return { ok: true, identity: { cert, key, ca } };
+}
+
+/** The methods that are wanted and cannot be offered with this identity. */
+export function methodsWithout(identity: TlsIdentity | null, methods: readonly EapMethodName[]): EapMethodName[] {
+  return methods.filter(
+    (method) => eapMethodsWithTls.includes(method) && (!identity || (method === 'tls' && identity.ca === '')),
+  );
+}

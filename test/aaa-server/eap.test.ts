@@ -1,0 +1,377 @@
+// EAP over RADIUS: conversations driven with buffers, then every method with wpa_supplicant's eapol_test as the subscriber's device.
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import t from 'tap';
+import { methodMakers } from '#aaa-server/auth/eap/methods.ts';
+import { createEapStates } from '#aaa-server/auth/eap/states.ts';
+import { createTlsFrames } from '#aaa-server/auth/eap/tls-frames.ts';
+import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
+import { decodeAvps, encodeAvp } from '#aaa-server/wire/avp.ts';
+import { chapResponse } from '#aaa-server/wire/chap.ts';
+import { decodeEap, eapMessages, eapOf, eapType } from '#aaa-server/wire/eap.ts';
+import type { PacketBuilder } from '#aaa-server/wire/encode.ts';
+import { ntHash } from '#aaa-server/wire/mschap.ts';
+import { code } from '#aaa-server/wire/packet.ts';
+import { checkEap } from '#ops/doctor/eap.ts';
+import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
+import { missing } from '#test/support/peers.ts';
+import { createLogins, type Reply } from './support/logins.ts';
+
+type Logins = ReturnType<typeof createLogins>;
+
+function response(identifier: number, type: number, data: Buffer): Buffer {
+  const head = Buffer.of(2, identifier, 0, 0, type);
+  head.writeUInt16BE(head.length + data.length, 2);
+  return Buffer.concat([head, data]);
+}
+
+/** Says an EAP packet, going on with the State of `after`. */
+function say(logins: Logins, eap: Buffer, after?: Reply): Promise<Reply | undefined> {
+  return logins.ask((builder: PacketBuilder) => {
+    builder.add(attribute.userName, 'alice');
+    for (const part of eapMessages(eap)) builder.add(attribute.eapMessage, part);
+    if (eap.length === 0) builder.add(attribute.eapMessage, '');
+    const stateAt = after ? firstAttribute(after.packet, attribute.state) : -1;
+    if (after && stateAt >= 0) builder.add(attribute.state, octetsAt(after.packet, stateAt));
+  });
+}
+
+const identity = (name = 'alice') => response(1, eapType.identity, Buffer.from(name));
+
+/** The Request in a challenge. */
+function requestIn(reply: Reply | undefined) {
+  const request = reply && reply.packet.code === code.accessChallenge ? decodeEap(eapOf(reply.packet)) : undefined;
+  if (!request) throw new Error(`no challenge, but ${reply?.packet.code}`);
+  return request;
+}
+
+function md5Answer(reply: Reply, password = 'wonderland'): Buffer {
+  const { identifier, data } = requestIn(reply);
+  const value = chapResponse(identifier, Buffer.from(password), data.subarray(1, 17));
+  return response(identifier, eapType.md5, Buffer.concat([Buffer.of(16), value, Buffer.from('alice')]));
+}
+
+function withAlice(options: Parameters<typeof createLogins>[0] = {}) {
+  const logins = createLogins({ makers: methodMakers(['md5', 'gtc', 'mschapv2'], null), ...options });
+  logins.isp.addSubscriber('alice', 'wonderland');
+  return logins;
+}
+
+t.test('a conversation by MD5 ends in a Success with the identifier it answers', async (t) => {
+  const logins = withAlice();
+  const challenge = (await say(logins, identity()))!;
+  t.equal(requestIn(challenge).type, eapType.md5);
+  const accept = (await say(logins, md5Answer(challenge), challenge))!;
+  t.equal(accept.packet.code, code.accessAccept);
+  t.same([...eapOf(accept.packet)], [3, requestIn(challenge).identifier, 0, 4]);
+  t.equal(logins.counted('replies', 'access_challenge'), 1);
+
+  const again = (await say(logins, identity()))!;
+  const reject = (await say(logins, md5Answer(again, 'looking-glass'), again))!;
+  t.equal(reject.packet.code, code.accessReject);
+  t.same([...eapOf(reject.packet)], [4, requestIn(again).identifier, 0, 4]);
+  t.equal(logins.counted('rejects', 'wrong_password'), 1);
+  const stranger = (await say(logins, identity('nobody')))!;
+  t.equal((await say(logins, md5Answer(stranger), stranger))!.packet.code, code.accessReject);
+  t.equal(logins.counted('rejects', 'unknown_user'), 1);
+  logins.isp.changeSubscription(1, { customerStatus: 'blocked' });
+  const proven = (await say(logins, identity()))!;
+  const refused = (await say(logins, md5Answer(proven), proven))!;
+  t.equal(eapOf(refused.packet)[0], 4, 'a proven login that policy refuses ends in a Failure');
+});
+
+t.test('an EAP-Start is asked for its identity', async (t) => {
+  const logins = withAlice();
+  const asked = (await say(logins, Buffer.alloc(0)))!;
+  const { type, identifier } = requestIn(asked);
+  t.equal(type, eapType.identity);
+  const challenge = (await say(logins, response(identifier, eapType.identity, Buffer.from('alice')), asked))!;
+  t.equal((await say(logins, md5Answer(challenge), challenge))!.packet.code, code.accessAccept);
+});
+
+t.test('a device that wants another method gets it, or a reject', async (t) => {
+  const logins = withAlice();
+  const challenge = (await say(logins, identity()))!;
+  const nak = (after: Reply, ...types: number[]) =>
+    say(logins, response(requestIn(after).identifier, eapType.nak, Buffer.from(types)), after);
+  const gtc = (await nak(challenge, eapType.tls, eapType.gtc))!;
+  const { type, identifier } = requestIn(gtc);
+  t.equal(type, eapType.gtc);
+  const accept = await say(logins, response(identifier, eapType.gtc, Buffer.from('wonderland')), gtc);
+  t.equal(accept!.packet.code, code.accessAccept);
+  const second = (await say(logins, identity()))!;
+  t.equal((await nak(second, eapType.tls, eapType.peap))!.packet.code, code.accessReject);
+  t.equal(logins.counted('rejects', 'eap_no_common_method'), 1);
+});
+
+t.test('only methods that the stored password can serve are offered', async (t) => {
+  const logins = withAlice({ makers: methodMakers(['md5', 'mschapv2', 'gtc'], null) });
+  logins.isp.addSubscriber('bob', ntHash(Buffer.from('x')).toString('hex'), {}, '', 'nt');
+  logins.isp.addSubscriber('carol', 'W6ph5Mm5Pz8GgiULbPgzG37mj9g=', {}, '', 'sha');
+  t.equal(requestIn(await say(logins, identity('bob'))).type, eapType.mschapv2);
+  t.equal(requestIn(await say(logins, identity('carol'))).type, eapType.gtc);
+  const plain = withAlice({ makers: methodMakers(['md5'], null) });
+  plain.isp.addSubscriber('carol', 'W6ph5Mm5Pz8GgiULbPgzG37mj9g=', {}, '', 'sha');
+  t.equal((await say(plain, identity('carol')))!.packet.code, code.accessReject);
+  t.equal(plain.counted('rejects', 'unsuitable_scheme'), 1);
+});
+
+t.test('a response that is sent again is answered again; one that was not asked for is dropped', async (t) => {
+  const logins = withAlice();
+  const challenge = (await say(logins, identity()))!;
+  const { identifier } = requestIn(challenge);
+  t.equal(await say(logins, response((identifier + 1) & 0xff, eapType.md5, Buffer.alloc(17)), challenge), undefined);
+  t.equal(logins.counted('drops', 'eap_unexpected'), 1);
+  const repeated = (await say(logins, identity(), challenge))!;
+  t.equal(requestIn(repeated).identifier, identifier, 'the same Request');
+  t.equal(logins.counted('eap', 'repeated'), 1);
+  t.equal((await say(logins, md5Answer(challenge), challenge))!.packet.code, code.accessAccept);
+});
+
+t.test('a State that is foreign, made up or over is a reject, counted', async (t) => {
+  const logins = withAlice();
+  const challenge = (await say(logins, identity()))!;
+  const state = Buffer.from(octetsAt(challenge.packet, firstAttribute(challenge.packet, attribute.state)));
+  const withState = (octets: Buffer) =>
+    logins.ask((builder) => {
+      builder.add(attribute.userName, 'alice');
+      builder.add(attribute.eapMessage, md5Answer(challenge));
+      builder.add(attribute.state, octets);
+    });
+  const altered = Buffer.from(state);
+  altered[6] = altered[6]! ^ 1;
+  for (const octets of [altered, Buffer.from('another server'), Buffer.alloc(35)]) {
+    t.equal((await withState(octets))!.packet.code, code.accessReject);
+  }
+  t.equal(logins.counted('rejects', 'eap_state_unknown'), 3);
+  t.equal((await withState(state))!.packet.code, code.accessAccept);
+  t.equal((await withState(state))!.packet.code, code.accessReject, 'the conversation is over');
+});
+
+t.test(
+  'a State names its worker for as long as the conversation may last, to the access server it was given',
+  async (t) => {
+    const key = randomBytes(32);
+    const states = createEapStates({ key, node: 'a', worker: 3 });
+    const place = states.place();
+    const state = states.encode(place, 7, 1_000_000);
+    t.ok(state.length <= 253);
+    t.same(states.decode(state, 7, 999_999), place);
+    t.equal(states.decode(state, 8, 999_999), undefined, 'another access server');
+    t.equal(states.decode(state, 7, 1_000_001), undefined, 'over');
+    t.equal(createEapStates({ key, node: 'b', worker: 3 }).decode(state, 7, 0), undefined, 'another node');
+    t.equal(createEapStates({ key: randomBytes(32), node: 'a', worker: 3 }).decode(state, 7, 0), undefined);
+    t.same(createEapStates({ key, node: 'a', worker: 0 }).decode(state, 7, 0), place, 'another worker of the node');
+  },
+);
+
+t.test('a packet that another worker received reaches the one that leads its conversation', async (t) => {
+  const [first, second] = [withAlice({ worker: 0, workers: 2 }), withAlice({ worker: 1, workers: 2 })];
+  const challenge = (await say(first, identity()))!;
+  t.equal(await say(second, md5Answer(challenge), challenge), undefined);
+  t.equal(second.counted('eap', 'handed_over'), 1);
+  const [handed] = second.handedOver;
+  t.match(handed, { worker: 0, datagram: { socketIndex: 0, peer: { address: '127.0.0.1' } } });
+  first.receive(Buffer.from(handed!.datagram.data));
+  t.equal(first.counted('replies', 'access_accept'), 1);
+  const alone = withAlice({ worker: 0, workers: 1 });
+  t.equal((await say(alone, md5Answer(challenge), challenge))!.packet.code, code.accessReject, 'after a restart');
+});
+
+t.test('conversations are bounded', async (t) => {
+  const logins = withAlice();
+  for (let i = 0; i < 2048; i++) await say(logins, identity());
+  t.equal(await say(logins, identity()), undefined);
+  t.equal(logins.counted('drops', 'eap_conversations_full'), 1);
+});
+
+t.test('fragments are put together again, whatever their size', async (t) => {
+  const message = randomBytes(5000);
+  const [sender, receiver] = [createTlsFrames(999), createTlsFrames(999)];
+  const kinds: string[] = [];
+  let whole: Buffer | undefined;
+  for (let packet: Buffer | undefined = sender.send(message); packet; packet = sender.next()) {
+    const received = receiver.receive(packet);
+    kinds.push(received.kind);
+    if (received.kind === 'message') whole = received.octets;
+  }
+  t.strictSame(kinds, ['part', 'part', 'part', 'part', 'part', 'message']);
+  t.ok(whole?.equals(message));
+  t.equal(receiver.receive(Buffer.of(0)).kind, 'acknowledged');
+  t.equal(receiver.receive(Buffer.alloc(0)).kind, 'malformed');
+  t.equal(receiver.receive(Buffer.of(0x80, 0, 0)).kind, 'malformed');
+  let last = 'part';
+  for (let i = 0; i < 70 && last === 'part'; i++) {
+    last = receiver.receive(Buffer.concat([Buffer.of(0x40), Buffer.alloc(1000)])).kind;
+  }
+  t.equal(last, 'malformed', 'no message is longer than 64 KiB');
+});
+
+t.test('attribute-value pairs keep vendor, code and octets', async (t) => {
+  const avps = [
+    { vendor: 0, code: 1, data: Buffer.from('alice') },
+    { vendor: 311, code: 25, data: randomBytes(50) },
+    { vendor: 0, code: 2, data: Buffer.alloc(16) },
+  ];
+  const octets = Buffer.concat(avps.map(encodeAvp));
+  t.same(decodeAvps(octets), avps);
+  t.equal(decodeAvps(octets.subarray(0, -9)), undefined);
+  t.equal(decodeAvps(Buffer.from('0000000140000003', 'hex')), undefined, 'shorter than its own head');
+});
+
+t.test('the doctor tells which methods cannot be offered', async (t) => {
+  const settings = { EAP_METHODS: [...eapMethodNames], EAP_TLS_CERT: '', EAP_TLS_KEY: '', EAP_TLS_CA: '' };
+  t.match(checkEap(settings, 0), { state: 'warn', text: /^peap, ttls, tls cannot be offered/ });
+  t.match(checkEap({ ...settings, EAP_METHODS: ['md5'] }, 0), { state: 'ok', text: 'md5' });
+  t.match(checkEap({ ...settings, EAP_TLS_CERT: 'x' }, 0), { state: 'bad', text: /belong together/ });
+  t.match(checkEap({ ...settings, EAP_TLS_CERT: 'x', EAP_TLS_KEY: 'y' }, 0), { state: 'bad', text: /cannot be used/ });
+});
+
+/** A certificate authority with a server and two subscribers, and a subscriber of another authority, made by openssl. */
+function makeCertificates(folder: string): TlsIdentity {
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+  const authority = (name: string) =>
+    openssl(
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', `/CN=${name}`],
+      ...['-keyout', `${name}.key`, '-out', `${name}.pem`],
+    );
+  const sign = (name: string, by: string, extensions: string) => {
+    openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', 'csr');
+    writeFileSync(path.join(folder, 'extensions'), extensions);
+    openssl(
+      ...['x509', '-req', '-in', 'csr', '-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial', '-days', '30'],
+      ...['-extfile', 'extensions', '-out', `${name}.pem`],
+    );
+  };
+  authority('ca');
+  authority('foreign');
+  sign('radius.example.net', 'ca', 'extendedKeyUsage=serverAuth\nsubjectAltName=DNS:radius.example.net');
+  sign('alice', 'ca', 'extendedKeyUsage=clientAuth');
+  sign('mallory', 'foreign', 'extendedKeyUsage=clientAuth');
+  const read = (name: string) => readFileSync(path.join(folder, name), 'utf8');
+  return {
+    cert: `${read('radius.example.net.pem')}${read('ca.pem')}`,
+    key: read('radius.example.net.key'),
+    ca: read('ca.pem'),
+  };
+}
+
+type Device = Readonly<Record<string, string>>;
+
+/** Runs eapol_test; true when it was let in, and its keys are those that the access server got. */
+function eapolTest(
+  folder: string,
+  port: number,
+  device: Device,
+  withKeys: boolean,
+): Promise<{ ok: boolean; output: string }> {
+  const file = path.join(folder, `${randomBytes(4).toString('hex')}.conf`);
+  const lines = Object.entries(device).map(([name, value]) => `  ${name}=${value}`);
+  writeFileSync(
+    file,
+    `network={\n  key_mgmt=${withKeys ? 'WPA-EAP' : 'IEEE8021X'}\n  eapol_flags=0\n${lines.join('\n')}\n}\n`,
+  );
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      'eapol_test',
+      [
+        '-c',
+        file,
+        '-a',
+        '127.0.0.1',
+        '-p',
+        String(port),
+        '-s',
+        'testing123',
+        '-r',
+        '0',
+        '-t',
+        '20',
+        ...(withKeys ? [] : ['-n']),
+      ],
+      { cwd: folder },
+    );
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ ok: status === 0 && /^SUCCESS$/m.test(output), output }));
+  });
+}
+
+t.test(
+  'eapol_test logs in by every method',
+  { skip: missing('eapol_test', 'openssl'), timeout: 240_000 },
+  async (t) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const tls = makeCertificates(folder);
+    const logins = withAlice({ makers: methodMakers(eapMethodNames, tls) });
+    logins.isp.addSubscriber('nt', ntHash(Buffer.from('wonderland')).toString('hex'), {}, '', 'nt');
+    logins.isp.addSubscriber('sha', 'y6oQ5cVYHUGzjhHqmgdJ1RDcQcQ=', {}, '', 'sha');
+    const port = await logins.serve(t);
+    const quoted = (text: string) => `"${text}"`;
+    const device = (eap: string, more: Device = {}): Device => ({
+      eap,
+      identity: quoted('alice'),
+      password: quoted('wonderland'),
+      ...(['PEAP', 'TTLS', 'TLS'].includes(eap) ? { ca_cert: quoted('ca.pem') } : {}),
+      ...more,
+    });
+    const tunnel = (eap: string, phase2: string, more: Device = {}) =>
+      device(eap, { anonymous_identity: quoted('anonymous'), phase2: quoted(phase2), ...more });
+    const version13 = { phase1: quoted('tls_disable_tlsv1_3=0') };
+    const certificate = (name: string) => ({ client_cert: quoted(`${name}.pem`), private_key: quoted(`${name}.key`) });
+    const cases: [string, Device, boolean][] = [
+      ['MD5', device('MD5'), false],
+      ['GTC', device('GTC'), false],
+      ['MSCHAPv2', device('MSCHAPV2'), true],
+      ['TLS 1.2', device('TLS', certificate('alice')), true],
+      ['TLS 1.3', device('TLS', { ...certificate('alice'), ...version13 }), true],
+      ['TLS, fragments both ways', device('TLS', { ...certificate('alice'), fragment_size: '300' }), true],
+      ['TLS, anonymous', device('TLS', { ...certificate('alice'), identity: quoted('@example.net') }), true],
+      ['TTLS-PAP', tunnel('TTLS', 'auth=PAP'), true],
+      ['TTLS-PAP, TLS 1.3', tunnel('TTLS', 'auth=PAP', version13), true],
+      ['TTLS-PAP of a hash', tunnel('TTLS', 'auth=PAP', { identity: quoted('nt') }), true],
+      ['TTLS-CHAP', tunnel('TTLS', 'auth=CHAP'), true],
+      ['TTLS-MSCHAP', tunnel('TTLS', 'auth=MSCHAP'), true],
+      ['TTLS-MSCHAPv2', tunnel('TTLS', 'auth=MSCHAPV2'), true],
+      ['TTLS-MSCHAPv2, TLS 1.3', tunnel('TTLS', 'auth=MSCHAPV2', version13), true],
+      ['TTLS-EAP-MSCHAPv2', tunnel('TTLS', 'autheap=MSCHAPV2'), true],
+      ['TTLS-EAP-MD5', tunnel('TTLS', 'autheap=MD5'), true],
+      ['TTLS-EAP-GTC', tunnel('TTLS', 'autheap=GTC'), true],
+      ['PEAP-MSCHAPv2', tunnel('PEAP', 'auth=MSCHAPV2'), true],
+      ['PEAP-MSCHAPv2 of an NT hash', tunnel('PEAP', 'auth=MSCHAPV2', { identity: quoted('nt') }), true],
+      ['PEAP-MSCHAPv2, TLS 1.3', tunnel('PEAP', 'auth=MSCHAPV2', version13), true],
+      ['PEAP-GTC', tunnel('PEAP', 'auth=GTC'), true],
+    ];
+    for (const [name, settings, withKeys] of cases) {
+      const { ok, output } = await eapolTest(folder, port, settings, withKeys);
+      t.ok(ok, name, ok ? {} : { output: output.slice(-6000) });
+    }
+    const refused: [string, Device, boolean][] = [
+      ['MD5', device('MD5', { password: quoted('x') }), false],
+      ['MSCHAPv2', device('MSCHAPV2', { password: quoted('x') }), true],
+      ['TTLS-PAP', tunnel('TTLS', 'auth=PAP', { password: quoted('x') }), true],
+      ['TTLS-MSCHAPv2', tunnel('TTLS', 'auth=MSCHAPV2', { password: quoted('x') }), true],
+      ['PEAP-MSCHAPv2', tunnel('PEAP', 'auth=MSCHAPV2', { password: quoted('x') }), true],
+      ['TLS of another authority', device('TLS', certificate('mallory')), true],
+      ['TLS with another name', device('TLS', { ...certificate('alice'), identity: quoted('nt') }), true],
+      [
+        'a server that the device does not trust',
+        tunnel('PEAP', 'auth=MSCHAPV2', { ca_cert: quoted('foreign.pem') }),
+        true,
+      ],
+    ];
+    for (const [name, settings, withKeys] of refused) {
+      const { ok } = await eapolTest(folder, port, settings, withKeys);
+      t.notOk(ok, `refused: ${name}`);
+    }
+    t.ok(logins.counted('rejects', 'certificate_refused') >= 2);
+    t.equal(logins.counted('drops', 'handler_error'), 0);
+    t.strictSame(logins.warnings, []);
+  },
+);
