@@ -6,6 +6,7 @@ import { decodeDigest, matchesDigest } from './digests.ts';
 import { findCredential } from './find-credential.ts';
 import type { Passwords } from './passwords.ts';
 import { type Dropped, dropped } from './proof.ts';
+import { createProven } from './proven.ts';
 import { sameOctets } from './same-octets.ts';
 import type { SlowHashes, SlowResult, SlowScheme } from './slow-hashes.ts';
 
@@ -43,6 +44,7 @@ type Decoy = { readonly scheme: SlowScheme; readonly stored: Buffer };
 export function createCredentials({ snapshot, passwords, slowHashes, warn }: CredentialsDeps): Credentials {
   /** The last slow secret of each tenant: nobody's password is compared with it. */
   const decoys = new Map<number, Decoy>();
+  const proven = createProven();
 
   function secretOf(credential: CredentialRecord): Buffer | undefined {
     try {
@@ -85,12 +87,20 @@ export function createCredentials({ snapshot, passwords, slowHashes, warn }: Cre
       }
       const { scheme } = credential;
       if (scheme === 'none') return 'wrong';
+      if (proven.has(credential, offered)) return 'right';
       const stored = secretOf(credential);
       if (!stored) return 'unreadable';
-      if (scheme === 'clear') return sameOctets(offered, stored) ? 'right' : 'wrong';
-      if (!isDigestScheme(scheme)) return checkSlowly(tenantId, { scheme, stored }, offered, true);
-      const matches = matchesDigest(scheme, stored, offered);
-      return matches === undefined ? 'unreadable' : matches ? 'right' : 'wrong';
+      if (scheme !== 'clear' && !isDigestScheme(scheme)) {
+        const kept = Buffer.from(offered);
+        return checkSlowly(tenantId, { scheme, stored }, kept, true).then((result) => {
+          if (result === 'right') proven.remember(credential, kept);
+          return result;
+        });
+      }
+      const matches = scheme === 'clear' ? sameOctets(offered, stored) : matchesDigest(scheme, stored, offered);
+      if (matches === undefined) return 'unreadable';
+      if (matches) proven.remember(credential, offered);
+      return matches ? 'right' : 'wrong';
     },
   };
 }
