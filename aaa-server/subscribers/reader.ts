@@ -2,13 +2,13 @@
 import { decodeCredential, decodeProfileRecord, decodeSubscription, decodeVersioned, versionOf } from './encoding.ts';
 import { currentSnapshot, type Environment, openForReading, openNodeForReading } from './environment.ts';
 import {
-  credentialKey,
   kinds,
   longestName,
   rangeOf,
   recordKeyLength,
   startOfTenant,
   tenantOfKey,
+  writeCredentialKey,
   writeRecordKey,
 } from './keys.ts';
 import { metaKeys, readNumber } from './meta.ts';
@@ -36,6 +36,9 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   let snapshot: Environment | undefined;
   let file = '';
   const key = Buffer.alloc(recordKeyLength);
+  // One for each length that occurs: there are few, and LMDB takes its length from the key.
+  const nameKeys: Buffer[] = [];
+  const nameKeyOf = (length: number) => (nameKeys[length] ??= Buffer.alloc(length));
   const marks = { complete: 0, feedAliveAtMs: 0, generation: 0, nasGeneration: 0, mirrorInStepAtMs: 0 };
   let marksStand = false;
   const tenants = new Map<number, Decoded<TenantRecord>>();
@@ -117,7 +120,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     },
     credential(tenantId, realm, userName) {
       if (!snapshot || userName.length > longestName || realm.length > longestName) return undefined;
-      const bytes = snapshot.getBinaryFast(credentialKey(tenantId, realm, userName));
+      const bytes = snapshot.getBinaryFast(writeCredentialKey(nameKeyOf, tenantId, realm, userName));
       return bytes && decodeCredential(tenantId, realm, userName, bytes, bytes.length);
     },
     profile(tenantId, subscriptionId) {
