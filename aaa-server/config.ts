@@ -42,6 +42,17 @@ export const settings = Type.Object({
   COA_SOURCE: text({ default: '', description: 'source address of CoA and Disconnect requests; empty = by route' }),
   ...enforcementSettings,
   ...outboxSettings,
+  RADIUS_LEARN_WINDOW_S: Type.Integer({
+    minimum: 0,
+    maximum: 2_592_000,
+    default: 86_400,
+    description:
+      'for how long after an access server was added or adopted a login without Message-Authenticator may teach that it sends none',
+  }),
+  RADIUS_DICTIONARY: text({
+    default: '',
+    description: 'path of a dictionary file of your own, in the format of FreeRADIUS; it adds to the built-in ones',
+  }),
   REJECT_DELAY_MS: Type.Integer({
     minimum: 0,
     maximum: 5000,

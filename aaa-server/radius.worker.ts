@@ -15,11 +15,14 @@ import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createCounters } from './counters.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
+import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { ledgerOver } from './radius/ledger-over.ts';
 import { createRandomOctets } from './radius/random-octets.ts';
 import { createRadiusServer } from './radius/server.ts';
+import { createThreadLoad } from './radius/thread-load.ts';
+import { createTrust } from './radius/trust.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
@@ -43,12 +46,20 @@ const accounting = await openAccounting({
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });
+const trust = createTrust({
+  windowMs: settings.learnWindowMs,
+  nowMs: clock.nowMs,
+  onLearned: (learned) => tell({ type: 'learned', learned }),
+});
+trust.hear(settings.learned);
 const handler = createRadiusHandler({
   snapshot,
   keyring,
   clock,
   counters,
   rejectDelayMs: settings.rejectDelayMs,
+  trust,
+  admission: createAdmission(createThreadLoad({ ...settings, port: () => server.bound().authPort })),
   crypt: await openCrypt(),
   eap: {
     ...settings.eap,
@@ -95,6 +106,8 @@ main.on('message', async (message: ToWorker) => {
       };
       return tell({ type: 'report', id: message.id, report });
     }
+    case 'learned':
+      return trust.hear(message.learned);
     case 'handed_over':
       return server.receive(message.datagram);
     case 'stop':

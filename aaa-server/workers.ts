@@ -7,21 +7,25 @@ import { registerReportMetrics } from '#ops/runtime/report-metrics.ts';
 import { registerDriverMetric } from '#ops/runtime/udp/driver-metric.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { createWorkerGroup } from '#ops/runtime/worker-group.ts';
+import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
 import { createRadiusCounterBuffer } from './counters.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
 import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
-import { mergeUnknownClients, type UnknownClient } from './radius/unknown-clients.ts';
+import { mergeUnknownClients, type UnknownReport } from './radius/unknown-clients.ts';
 
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'walFolder' | 'counters'>;
+  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'learned' | 'walFolder' | 'counters'>;
   walFolder(index: number): string;
   readonly registry: Registry;
   readonly log: Logger;
   /** Partitions in which a session opened or a threshold was crossed. */
   onEvents(partitions: ReadonlySet<number>): void;
+  /** What access servers have taught so far, and something new. */
+  learned(): readonly LearnedOfNas[];
+  onLearned(learned: LearnedOfNas): void;
   /** A worker ended by itself: the process must end too. */
   onFatal(error: Error): void;
   /** The program of a worker; another one in tests. */
@@ -32,9 +36,11 @@ export type Workers = Part & {
   /** After `start`. */
   ports(): { readonly authPort: number; readonly acctPort: number };
   /** Sources that are no NAS of ours, most packets first. */
-  unknownClients(): Promise<UnknownClient[]>;
+  unknownClients(): Promise<UnknownReport>;
   /** What each access server sends, by NAS id. */
   nasActivities(): Promise<ReadonlyMap<number, NasActivity>>;
+  /** What access servers have taught another worker or node. */
+  teach(learned: readonly LearnedOfNas[]): void;
 };
 
 export function createWorkers(options: WorkersOptions): Workers {
@@ -55,7 +61,16 @@ export function createWorkers(options: WorkersOptions): Workers {
       const buffer = createRadiusCounterBuffer();
       counters.push(buffer);
       // The first one says which ports the system chose, when it was asked to.
-      return { ...settings, ...bound, index, walFolder: options.walFolder(index), counters: buffer };
+      const learned = options.learned();
+      return {
+        ...settings,
+        ...bound,
+        index,
+        workers: count,
+        learned,
+        walFolder: options.walFolder(index),
+        counters: buffer,
+      };
     },
     onMessage(message, worker) {
       switch (message.type) {
@@ -68,6 +83,8 @@ export function createWorkers(options: WorkersOptions): Workers {
           return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });
         case 'events':
           return onEvents(message.partitions);
+        case 'learned':
+          return options.onLearned(message.learned);
         default:
           message satisfies never;
       }
@@ -85,6 +102,7 @@ export function createWorkers(options: WorkersOptions): Workers {
       registerReportMetrics(registry, await group.reports(), reportsOfScrape);
     },
     ports: () => bound,
+    teach: (learned) => group.tellAll({ type: 'learned', learned }),
     unknownClients: async () =>
       mergeUnknownClients((await group.reports()).map(({ unknownClients }) => unknownClients)),
     nasActivities: async () => mergeNasActivities((await reportsOfScrape()).map(({ nasActivities }) => nasActivities)),

@@ -13,6 +13,7 @@ import {
 } from './keys.ts';
 import { metaKeys, readNumber } from './meta.ts';
 import type { NasRecord, PlanRecord, SnapshotReader, TenantRecord } from './records.ts';
+import { completeNas, type StoredNas } from './stored-nas.ts';
 
 export type ReaderOptions = {
   /** Folder of the snapshot, e.g. `<data>/subscribers`. */
@@ -145,7 +146,7 @@ function listNases(snapshot: Environment): NasRecord[] {
   const found: NasRecord[] = [];
   for (const tenantId of tenantsOf(snapshot)) {
     for (const { value } of snapshot.getRange(rangeOf('nas', tenantId)))
-      found.push(decodeVersioned<NasRecord>(value, value.length));
+      found.push(completeNas(decodeVersioned<StoredNas>(value, value.length)));
   }
   return found;
 }

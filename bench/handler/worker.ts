@@ -8,6 +8,7 @@ import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
 import { createRandomOctets } from '#aaa-server/radius/random-octets.ts';
 import type { RadiusPort } from '#aaa-server/radius/request.ts';
 import { createRadiusServer, type RadiusServer } from '#aaa-server/radius/server.ts';
+import { createTrust } from '#aaa-server/radius/trust.ts';
 import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
@@ -39,9 +40,10 @@ export async function openBareWorker(folder: string, snapshotPath: string, keyri
     clock: systemClock,
     counters,
     rejectDelayMs: 0,
-    crypt: 'not in this bench',
+    trust: createTrust({ windowMs: 0, nowMs: systemClock.nowMs, onLearned: () => {} }),
+    crypt: 'not measured',
     eap: { node: 'bench', worker: 0, workers: 1, makers: [] },
-    handOver: () => undefined,
+    handOver: () => {},
     authorize: createAnswerLogin({
       snapshot,
       clock: systemClock,

@@ -111,7 +111,10 @@ const nas: NasRecord = {
   coaRatePerS: 100,
   mode: 'enforce',
   adoptedAtMs: null,
-  requireMessageAuthenticator: false,
+  messageAuthenticator: 'no',
+  limitProxyState: 'yes',
+  replyMessageAuthenticator: true,
+  learnSinceMs: 0,
 };
 const credential: CredentialRecord = {
   tenantId: 3,
@@ -121,10 +124,14 @@ const credential: CredentialRecord = {
   passwordCipher: Buffer.of(),
   scheme: 'clear',
 };
+const owners: Readonly<Record<string, number>> = { '/anna': 5, ':mac/001b44113ab7': 6, ':circuit/olt1 1/1/4': 7 };
 const receive = createAccountingReceiver({
   classKey,
   snapshot: {
-    credential: (tenant, realm, name) => (tenant === 3 && realm === '' && name === 'anna' ? credential : undefined),
+    credential: (tenant, realm, name) => {
+      const subscriptionId = owners[`${realm}/${name}`];
+      return tenant === 3 && subscriptionId ? { ...credential, subscriptionId } : undefined;
+    },
   },
 });
 
@@ -152,6 +159,16 @@ const interim = [
   [attributes.acctStatusType, 3],
   [attributes.acctSessionId, 'a1'],
 ] as const;
+
+t.test('without a Class the user name, the MAC address or the line says whose it is', async (t) => {
+  const ownerOf = (...list: (readonly [number, Value])[]) => accepted([...interim, ...list]).subscriptionId;
+  t.equal(ownerOf([attributes.userName, 'anna']), 5);
+  t.equal(ownerOf([attributes.userName, '00:1B:44:11:3A:B7']), 6);
+  const circuit = Buffer.concat([Buffer.from('00000de9010c', 'hex'), Buffer.from('olt1 1/1/4')]);
+  t.equal(ownerOf([attributes.userName, 'dhcp'], [attributes.vendorSpecific, circuit]), 7);
+  t.equal(ownerOf([attributes.vendorSpecific, circuit]), 7, 'also without a user name');
+  t.equal(ownerOf([attributes.userName, 'nobody']), 0);
+});
 
 t.test('an interim becomes a record with everything it says', async (t) => {
   const record = accepted([
