@@ -36,7 +36,7 @@ const keyring = createKeyring(settings.masters);
 const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
-const snapshot = openSnapshotReader({ path: settings.snapshotPath, oncePerTurn: true });
+const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs: 5 });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,

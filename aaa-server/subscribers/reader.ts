@@ -22,8 +22,8 @@ export type ReaderOptions = {
   swapCheckMs?: number;
   /** false: opens nothing until `follow()` is called. */
   follow?: boolean;
-  /** Reads what belongs to everybody once in a turn of the event loop: for threads that answer many logins in one. */
-  oncePerTurn?: boolean;
+  /** For so long what belongs to everybody (marks, tenants, plans) is not read again: for threads that answer many logins. Default 0. */
+  marksStandMs?: number;
 };
 
 export type OpenReader = SnapshotReader & { follow(): void; close(): Promise<void> };
@@ -41,6 +41,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   const nameKeys: Buffer[] = [];
   const nameKeyOf = (length: number) => (nameKeys[length] ??= Buffer.alloc(length));
   const marks = { complete: 0, feedAliveAtMs: 0, generation: 0, nasGeneration: 0, mirrorInStepAtMs: 0 };
+  const { marksStandMs = 0 } = options;
   let marksStand = false;
   const tenants = new Map<number, Decoded<TenantRecord>>();
   const plans = new Map<number, Decoded<PlanRecord>>();
@@ -73,11 +74,11 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     marks.generation = readNumber(snapshot, metaKeys.generation);
     marks.nasGeneration = readNumber(snapshot, metaKeys.nasGeneration);
     marks.mirrorInStepAtMs = readNumber(node, metaKeys.mirrorInStep);
-    if (options.oncePerTurn === true) {
+    if (marksStandMs > 0) {
       marksStand = true;
-      setImmediate(() => {
+      setTimeout(() => {
         marksStand = false;
-      });
+      }, marksStandMs).unref();
     }
     return marks;
   }

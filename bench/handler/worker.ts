@@ -30,7 +30,7 @@ export type BareWorker = {
 };
 
 export async function openBareWorker(folder: string, snapshotPath: string, keyring: Keyring): Promise<BareWorker> {
-  const snapshot = openSnapshotReader({ path: snapshotPath, oncePerTurn: true });
+  const snapshot = openSnapshotReader({ path: snapshotPath, marksStandMs: 5 });
   const wal = await openWal({ folder: path.join(folder, 'wal') });
   const counters = createCounters();
   const classKey = keyring.derive('class');
