@@ -17,13 +17,13 @@ export type Proven = {
 const words = digestLength / 4;
 /** Behind the tenant and four lengths. */
 const textsAt = 16;
-/** A fingerprint may lie in any of so many places beside each other: one cache line. */
-const ways = 4;
+/** A fingerprint may lie in any of so many places beside each other: two cache lines. */
+const ways = 8;
 
 /**
  * A fingerprint is HMAC-MD5 under a key that only this process knows: what is found with it cannot be steered from outside, and memory
  * tells no password. A changed ciphertext or a moved one is another fingerprint, so nothing has to be invalidated.
- * @param capacity a power of two, of 16 bytes each; from half of it on fingerprints begin to displace others
+ * @param capacity a power of two, of 16 bytes each; filled to more than half, fingerprints begin to displace others
  */
 export function createProven(capacity = 262_144, key: Buffer = randomBytes(digestLength)): Proven {
   if (capacity < ways || (capacity & (capacity - 1)) !== 0) throw new Error('the capacity must be a power of two');

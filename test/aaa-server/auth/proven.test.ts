@@ -84,7 +84,7 @@ t.test('no two different offers are taken for each other', async (t) => {
   );
   fc.assert(
     fc.property(any, any, (one, other) => {
-      const proven = createProven(4, key);
+      const proven = createProven(8, key);
       proven.remember(...one);
       return proven.has(...one) && proven.has(...other) === isDeepStrictEqual(one, other);
     }),
