@@ -4,6 +4,7 @@ import type { NasRecord, SnapshotReader } from '#aaa-server/subscribers/records.
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
+import { formatOutcome } from '#policy/access/outcome.ts';
 import { noteAction } from '#policy/ledger/actions.ts';
 import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
 import { createEnforcementLedger, type Subscriber } from '#policy/ledger/enforcement.ts';
@@ -78,8 +79,16 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
   const sender = createSender({
     coa,
     ledger,
-    build: (session, outcome, by) =>
-      coaRequestFor(session, nas(session.tenantId, session.nasId), outcome, by, deps.keyring),
+    build(change) {
+      const { tenantId, nasId } = change.session;
+      const request = coaRequestFor(change, nas(tenantId, nasId), deps.keyring);
+      if ('match' in request && request.match === 'nearest') {
+        const { subscriptionId } = change.session;
+        const outcome = formatOutcome(change.desired);
+        alarms.raise('speed_policy_missing', `nas ${nasId}`, { tenantId, subscriptionId, nasId, outcome });
+      }
+      return request;
+    },
     enforced: ({ tenantId, nasId }) =>
       weaker(snapshot.tenant(tenantId)?.mode ?? 'observe', nas(tenantId, nasId)?.mode ?? 'observe') === 'enforce',
     disconnects: createDisconnects(timer),
