@@ -1,6 +1,6 @@
 // Address pools and devices in the API: ranges that never overlap, use, leases, and what refuses to go.
 import t from 'tap';
-import { apiForTest, type Call, makeTenant } from './api.ts';
+import { apiForTest, type Call, makeTenant, makeUser } from './api.ts';
 
 t.setTimeout(120_000);
 
@@ -184,8 +184,6 @@ t.test('tariffs and subscriptions name pools and limits; a named pool stays', as
 
 t.test('a tenant says what becomes of refused logins', async (t) => {
   const { api, tenantId } = await setup(t);
-  await api.owner.query('SELECT 1');
-  const { makeUser } = await import('./api.ts');
   await makeUser(api, 'root@example.com', 'super_admin', null);
   const root = await api.signIn('root@example.com');
   const refused_logins = { expired: { framed_pool: 'garden', session_timeout_s: 120 } };

@@ -170,6 +170,18 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
     t.strictSame(await isp.pools.due(pool, later + minute, minute, 10), [wanted]);
   },
 
+  'a login that is refused for its sessions takes no address': async (t, isp) => {
+    const pool = poolOf();
+    const limit = { sessions: 1, aliveMs: minute };
+    const place = (nasPort: string) => ({ nasInstance: '1', callingStationId: '', nasPort, nasPortId: '' });
+    t.equal(unitOf(await isp.ask(pool, alice, { limit, place: place('1') })), '1:0');
+    const refused = await isp.ask(pool, { ...alice, holder: 'elsewhere' }, { limit, place: place('2') });
+    t.strictSame(refused, { kind: 'refused', by: 'session_limit' });
+    t.match(await readPoolUse(isp.redis, pool.id), { used: 1 });
+    isp.clock.nowMs += holdMs;
+    t.equal(unitOf(await isp.ask(pool, alice, { limit, place: place('2') })), '1:0', 'no Start came');
+  },
+
   'an operator frees an address, and sees who has which': async (t, isp) => {
     const pool = poolOf();
     await isp.ask(pool, alice);
