@@ -61,6 +61,13 @@ export const settings = Type.Object({
     default: 1000,
     description: 'how long an Access-Reject waits, to slow down guessing',
   }),
+  LOGIN_LEDGER_MS: Type.Integer({
+    minimum: 5,
+    maximum: 2000,
+    default: 100,
+    description:
+      'a login that needs an address or a count of sessions waits so long for Redis, then it goes on without',
+  }),
   ...eapSettings,
   FEED_SILENCE_S: Type.Integer({
     minimum: 60,

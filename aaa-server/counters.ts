@@ -2,15 +2,17 @@
 import { type CounterFamilies, counterLayout, createCounterBuffer, sumAt } from '#ops/runtime/shared-counters.ts';
 import { udpEvents } from '#ops/runtime/udp.ts';
 import { rejectReasons } from '#policy/access/outcome.ts';
+import { gateRefusals } from './network/gate.ts';
 import { malformedReasons } from './wire/packet.ts';
 
-/** Why an Access-Request is rejected before the access table is asked. */
+/** Why an Access-Request is rejected, beside the reasons of the access table. */
 export const loginFailures = [
   'no_user_name',
   'no_password',
   'unsupported_method',
   'unknown_user',
   'wrong_password',
+  ...gateRefusals,
   'speed_policy_missing',
   'unsuitable_scheme',
   'eap_malformed',

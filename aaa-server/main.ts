@@ -32,6 +32,8 @@ import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
+import { createPoolKeeper } from './network/keeper.ts';
+import { createPoolMetrics } from './network/metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
 import { createLearned } from './radius/learned.ts';
 import { createNasUses } from './radius/nas-uses.ts';
@@ -115,7 +117,7 @@ function build(config: Settings) {
   );
   subscribers.onChange((changes) => {
     for (const { kind, tenantId, key } of changes) {
-      enforcement.current()?.changed({ kind, tenantId, id: key });
+      if (kind !== 'pool') enforcement.current()?.changed({ kind, tenantId, id: key });
       if (kind === 'subscription') meters.current()?.changed(tenantId, key);
     }
   });
@@ -149,6 +151,18 @@ function build(config: Settings) {
     log: log.child({ component: 'outbox' }),
   });
 
+  const poolMetrics = createPoolMetrics(registry);
+  const pools = onRedis(
+    'pools',
+    redis,
+    (client) =>
+      createPoolKeeper({
+        ...{ redis: client, node: folder.uuid, snapshot: subscribers.reader, clock: systemClock, metrics: poolMetrics },
+        log: log.child({ component: 'pools' }),
+      }),
+    onFatal,
+  );
+
   const radiusLog = log.child({ component: 'radius' });
   const learned = createLearned({
     folder,
@@ -171,6 +185,7 @@ function build(config: Settings) {
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
       redisUrl: config.REDIS_URL,
+      loginLedgerMs: config.LOGIN_LEDGER_MS,
       feedSilence,
       logLevel: config.LOG_LEVEL,
       radsec: radsec.settings,
@@ -217,7 +232,7 @@ function build(config: Settings) {
   return {
     log,
     parts: [
-      ...[admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, workers],
+      ...[admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, pools, workers],
       ...[...radsec.parts, nasUses, enforcement],
     ],
   };

@@ -39,6 +39,8 @@ export type WorkerSettings = {
   /** Folder of this worker's own write-ahead log. */
   readonly walFolder: string;
   readonly redisUrl: string;
+  /** LOGIN_LEDGER_MS. */
+  readonly loginLedgerMs: number;
   readonly feedSilence: { readonly toleratedMs: number; readonly extraGraceMs: number };
   readonly logLevel: string;
   /** Null: RadSec is off. */

@@ -1,4 +1,5 @@
 // One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
+import { randomUUID } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
@@ -13,7 +14,10 @@ import { openAccounting } from './accounting/accounting.ts';
 import { createCallMaker } from './accounting/call.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
+import { createRefusedAnswer } from './auth/refused-answer.ts';
 import { createCounters } from './counters.ts';
+import { createLoginNetwork } from './network/network.ts';
+import { reserveOwner } from './network/reserve.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
@@ -49,6 +53,12 @@ const accounting = await openAccounting({
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });
+const uuid = createRandomOctets(16);
+const network = createLoginNetwork({
+  ...{ snapshot, redis, clock, registry, log },
+  owner: reserveOwner(settings.walFolder, randomUUID()),
+  budgetMs: settings.loginLedgerMs,
+});
 const trust = createTrust({
   windowMs: settings.learnWindowMs,
   nowMs: clock.nowMs,
@@ -75,8 +85,9 @@ const handler = createRadiusHandler({
     clock,
     classKey,
     feedSilence: settings.feedSilence,
+    network,
     random: Math.random,
-    uuid: createRandomOctets(16),
+    uuid,
     onNearestSpeed(nas, outcome) {
       counters.count('signs', 'speed_policy_nearest');
       if (oncePerMinute(`${nas.id} ${outcome}`)) {
@@ -84,6 +95,7 @@ const handler = createRadiusHandler({
       }
     },
   }),
+  refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,
   later: (callback, ms) => void setTimeout(callback, ms),
@@ -112,7 +124,7 @@ const radsec = settings.radsec
   : null;
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-const running = await startAll([reader, redis, accounting, ...(radsec ? [radsec] : []), server], log);
+const running = await startAll([reader, redis, network, accounting, ...(radsec ? [radsec] : []), server], log);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {

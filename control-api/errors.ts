@@ -1,10 +1,12 @@
 // The registry of error codes: every code a reply of the API can carry. ops/docs/errors.md is generated from it.
 import { authErrors } from './auth/errors.ts';
 import { customerErrors } from './customers/errors.ts';
+import { deviceErrors } from './devices/errors.ts';
 import { enforcementErrors } from './enforcement/errors.ts';
 import { exporterErrors } from './exporters/errors.ts';
 import { feedGuardErrors } from './feed-guard/errors.ts';
 import { nasErrors } from './nas/errors.ts';
+import { poolErrors } from './pools/errors.ts';
 import type { ErrorEntry } from './problem.ts';
 import { replyAttributeErrors } from './reply-attributes/errors.ts';
 import { serviceErrors } from './services/errors.ts';
@@ -45,6 +47,8 @@ export const errors = {
   ...enforcementErrors,
   ...feedGuardErrors,
   ...exporterErrors,
+  ...poolErrors,
+  ...deviceErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errors;

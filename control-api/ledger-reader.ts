@@ -1,4 +1,4 @@
-// What the API needs of the ledger in Redis: usage, sessions and the brake. Tests may give it in memory.
+// What the API needs of the ledger in Redis: usage, sessions, addresses and the brake. Tests may give it in memory.
 import { type ExporterTraffic, readExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import { type NasEdge, readNasEdge } from '#ops/stores/nas-edge.ts';
 import type { RedisClient } from '#ops/stores/redis.ts';
@@ -6,6 +6,9 @@ import { type EnforcementAction, listActions } from '#policy/ledger/actions.ts';
 import { type Brake, type BrakeAnswer, cancelBrake, confirmBrake, listBrakes } from '#policy/ledger/brake.ts';
 import { historyCompleteUntil } from '#policy/ledger/history-lag.ts';
 import { createLedger, type Ledger } from '#policy/ledger/ledger.ts';
+import { forgetMacs, type LearnedMac, readMacs } from '#policy/ledger/macs.ts';
+import { createPoolLedger, type LeasePage, listLeases, type PoolUse, readPoolUse } from '#policy/ledger/pools.ts';
+import type { Subscriber } from '#policy/ledger/types.ts';
 import { Problem } from './problem.ts';
 
 export type LedgerReader = Pick<Ledger, 'usage' | 'sessionsOf' | 'listSessions' | 'countSessions'> & {
@@ -19,6 +22,17 @@ export type BrakeDesk = {
   list(tenantId: number): Promise<readonly Brake[]>;
   confirm(tenantId: number, id: number, count: number): Promise<BrakeAnswer>;
   cancel(tenantId: number, id: number): Promise<BrakeAnswer>;
+};
+
+/** Addresses of pools and devices of subscriptions, as they are now. */
+export type NetworkDesk = {
+  poolUse(poolId: number): Promise<PoolUse>;
+  leases(poolId: number, cursor: string, count: number): Promise<LeasePage>;
+  /** False when nobody has the unit. */
+  free(poolId: number, unit: string, nowMs: number): Promise<boolean>;
+  macs(who: Subscriber): Promise<readonly LearnedMac[]>;
+  /** One device, or all without `address`. @returns how many */
+  forgetMacs(who: Subscriber, address?: string): Promise<number>;
 };
 
 /** `current` gives no client until Redis has answered once: then every call is refused as `ledger_unavailable`. */
@@ -43,6 +57,16 @@ export function createBrakeDesk(current: () => RedisClient | undefined): BrakeDe
     list: async (tenantId) => listBrakes(clientOf(current), tenantId),
     confirm: async (tenantId, id, count) => confirmBrake(clientOf(current), tenantId, id, count),
     cancel: async (tenantId, id) => cancelBrake(clientOf(current), tenantId, id),
+  };
+}
+
+export function createNetworkDesk(current: () => RedisClient | undefined): NetworkDesk {
+  return {
+    poolUse: async (poolId) => readPoolUse(clientOf(current), poolId),
+    leases: async (...query) => listLeases(clientOf(current), ...query),
+    free: async (poolId, unit, nowMs) => createPoolLedger(clientOf(current)).free(poolId, unit, nowMs),
+    macs: async (who) => readMacs(clientOf(current), who),
+    forgetMacs: async (who, address) => forgetMacs(clientOf(current), who, address),
   };
 }
 

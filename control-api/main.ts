@@ -23,7 +23,13 @@ import { createDiscovery } from './exporters/discovery.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
-import { createBrakeDesk, createExporterTraffic, createLedgerReader, createNasEdge } from './ledger-reader.ts';
+import {
+  createBrakeDesk,
+  createExporterTraffic,
+  createLedgerReader,
+  createNasEdge,
+  createNetworkDesk,
+} from './ledger-reader.ts';
 import { createUnknownSources } from './nas/unknown.ts';
 import { createAttributeDictionary } from './reply-attributes/dictionary.ts';
 
@@ -53,6 +59,7 @@ async function build(config: Settings) {
       ledger: createLedgerReader(redis.current),
       history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
+      network: createNetworkDesk(redis.current),
       feedGuard: createFeedGuard(aaa),
       dictionary: createAttributeDictionary(aaa),
       exporterTraffic,

@@ -8,6 +8,7 @@ const reading = [
   'services:read',
   'subscriptions:read',
   'nas:read',
+  'pools:read',
   'sessions:read',
   'usage:read',
   'enforcement:read',
@@ -18,6 +19,7 @@ const operating = ['customers:write', 'subscriptions:write'] as const;
 const administering = [
   'services:write',
   'nas:write',
+  'pools:write',
   'enforcement:write',
   'exporters:write',
   'feed_guard:read',

@@ -1,4 +1,5 @@
 // Reads everything about one subscription and says what each of its sessions needs; changes nothing.
+import { termsOf } from '#aaa-server/network/terms.ts';
 import type { EnforcementMode, NasRecord, ProfileRecord, SnapshotReader } from '#aaa-server/subscribers/records.ts';
 import { forNas } from '#policy/access/for-nas.ts';
 import { formatOutcome, type Outcome, parseOutcome } from '#policy/access/outcome.ts';
@@ -42,6 +43,8 @@ export type Assessment = {
   readonly stricter: StricterChange | null;
   /** What the subscriber has now: what a login goes on answering while the brake holds. Null: only a Disconnect waits for the brake. */
   readonly applied: Outcome | null;
+  /** 0: any number of sessions. */
+  readonly sessionLimit: number;
 };
 
 export type AssessOptions = {
@@ -118,6 +121,7 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
     sessions,
     stricter: unforeseen ?? interruption,
     applied: stricter && unforeseen ? from(stricter) : null,
+    sessionLimit: termsOf(plan, record).sessionLimit,
   };
 }
 

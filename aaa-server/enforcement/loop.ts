@@ -273,12 +273,14 @@ function itemsOf({ owned, claim }: ClaimedWork): Item[] {
 function itemOf(entry: EnforceEntry, owned: Owned): Item {
   const { tenantId, subscriptionId, kind, atMs, id } = entry;
   const crossed = kind === 'crossed' ? { crossedAtMs: atMs } : {};
+  const sign = kind === 'opened' ? { opened: true } : kind === 'probe' ? { probe: true } : {};
   return {
     who: { tenantId, subscriptionId },
     owned,
     cause: kind === 'closed' ? 'boundary' : kind,
     ids: [id],
     ...crossed,
+    ...sign,
   };
 }
 
@@ -287,6 +289,8 @@ function merged(before: Item | undefined, entry: EnforceEntry): Partial<Item> {
   if (!before) return {};
   return {
     ids: [...before.ids, entry.id],
+    ...(before.opened ? { opened: true } : {}),
+    ...(before.probe ? { probe: true } : {}),
     ...(before.claimedMs === undefined ? {} : { claimedMs: before.claimedMs }),
     ...(before.crossedAtMs === undefined ? {} : { crossedAtMs: before.crossedAtMs, cause: 'crossed' as const }),
   };

@@ -48,6 +48,7 @@ export function createEnforcementMetrics(registry: Registry) {
       'sessions_closed_silent_total',
       'Silent sessions closed because their access server no longer had them',
     ),
+    surplus: counter('sessions_surplus_total', 'Sessions beyond the limit of their subscription that were told to end'),
     held: counter('brake_held_changes_total', 'Changes the brake held back', ['tenant']),
     braking: gauge('brake_holding', '1 while the brake of the tenant holds', ['tenant']),
   };

@@ -3,8 +3,11 @@
 import { mapLimited } from '#ops/runtime/map-limited.ts';
 import { formatOutcome } from '#policy/access/outcome.ts';
 import { isStricter } from '#policy/enforcement/brake-rule.ts';
+import { disconnected } from '#policy/enforcement/next-step.ts';
+import { surplusOf } from '#policy/enforcement/surplus.ts';
 import type { BrakeGate, Verdict } from '#policy/ledger/brake-gate.ts';
 import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
 import type { Alarms } from './alarms.ts';
 import { type Assessment, type AssessOptions, assess, changeTo, heldOf, type SessionNeed } from './assess.ts';
 import type { Failures } from './failures.ts';
@@ -16,7 +19,7 @@ import { countSessions, type SessionCounts } from './session-counts.ts';
 import { spreadMs } from './spread.ts';
 import type { Timer } from './timer.ts';
 
-export type Cause = 'opened' | 'crossed' | 'boundary' | 'wheel' | 'changed' | 'sweep' | 'released';
+export type Cause = 'opened' | 'crossed' | 'boundary' | 'wheel' | 'changed' | 'sweep' | 'released' | 'probe';
 
 export type Work = {
   readonly who: Subscriber;
@@ -26,6 +29,10 @@ export type Work = {
   readonly crossedAtMs?: number;
   /** Set when the wheel handed it out: where it stands there until it is scheduled anew. */
   readonly claimedMs?: number;
+  /** A session opened: one too many ends the oldest. */
+  readonly opened?: boolean;
+  /** A login was refused because of the open sessions: are they alive? */
+  readonly probe?: boolean;
 };
 
 export type Evaluated = {
@@ -173,6 +180,39 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       }
       const change = stopped ? null : changeOf(work, need, seenMs, delayMs);
       if (change) sender.push(change);
+      else if (work.probe && !stopped) askAlive(work, need);
+    }
+    if (work.opened && !stopped) endSurplus(work, assessment);
+  }
+
+  /** Tells the session what it has anyway: an access server that no longer knows it says so. */
+  function probeOf(work: Work, { key, session, outcome }: SessionNeed, by: Change['by']): Change {
+    const quiet = { from: null, crossedAtMs: null, delayMs: 0, urgent: true, endsIfGone: true };
+    return { sessionKey: key, session, owned: work.owned, desired: outcome, by, ...quiet };
+  }
+
+  function askAlive(work: Work, need: SessionNeed): void {
+    const told = need.outcome.kind === 'accept' || need.outcome.kind === 'throttle';
+    // Where a change takes more than what the session should have, it is not asked.
+    const nas = options.nas(need.session.tenantId, need.session.nasId);
+    const asks = nas !== undefined && configuredNas(nas).profile.live === 'always';
+    if (asks && told && need.mode === 'enforce' && sender.newest(need.key) === null)
+      sender.push(probeOf(work, need, 'coa'));
+  }
+
+  /** The newest login wins: sessions beyond the limit end, the oldest first. */
+  function endSurplus(work: Work, { sessions, sessionLimit }: Assessment): void {
+    const surplus = new Set(
+      surplusOf(
+        sessions.map(({ session }) => session),
+        sessionLimit,
+      ),
+    );
+    for (const need of sessions) {
+      const { session, mode } = need;
+      if (!surplus.has(session) || mode !== 'enforce' || session.enforcement.sent === disconnected) continue;
+      metrics.surplus.inc();
+      sender.push(probeOf(work, need, 'disconnect'));
     }
   }
 

@@ -26,6 +26,8 @@ export type Change = {
   readonly delayMs: number;
   /** It takes something away: until it is made the subscriber has too much. */
   readonly urgent: boolean;
+  /** Closed at once when its access server says that it has no such session, unless it was heard of meanwhile. */
+  readonly endsIfGone?: boolean;
 };
 
 /** null: there is no way to tell this access server (no such record, no address); the reason is counted. */
@@ -83,8 +85,8 @@ export function createSender(options: SenderOptions): Sender {
 
   const record = (change: Change, fields: SessionRecord): Promise<RecordResult> =>
     ledger.record(change.owned.lease, change.sessionKey, change.session.incarnation, {
-      ...fields,
       updatedAtMs: timer.nowMs(),
+      ...fields,
     });
 
   function backOff(change: Change): void {
@@ -162,10 +164,17 @@ export function createSender(options: SenderOptions): Sender {
 
   async function refused(change: Change, answer: CoaAnswer & { kind: 'nak' }): Promise<void> {
     const cause = answer.errorCause === null ? 'nak' : String(answer.errorCause);
-    await record(change, { cause });
+    const updatedAtMs = timer.nowMs();
+    await record(change, { cause, updatedAtMs });
     const reaction = reactionTo(cause);
     switch (reaction) {
       case 'stale':
+        if (change.endsIfGone) {
+          const { session, owned } = change;
+          const told = { ...session, enforcement: { ...session.enforcement, updatedAtMs } };
+          if (await ledger.closeForgotten(owned.lease, told)) metrics.closed.inc();
+          return;
+        }
         // Asked once more because the session reports: what names it here and there does not agree.
         if (change.session.enforcement.errorCause === cause) alarm(change, `nak_${causeLabel(answer.errorCause)}`);
         return;

@@ -6,9 +6,14 @@ import { configuredNas } from '#policy/nas/configured.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { withAdded } from '#policy/nas/reply-attributes.ts';
 import { makeClass } from '../accounting/class.ts';
+import { addressAttributes } from '../auth/address-attributes.ts';
 import { authorize } from '../auth/authorize.ts';
+import type { NasClient } from '../auth/nas-table.ts';
+import type { GateAnswer } from '../network/gate.ts';
+import type { LoginNetwork } from '../network/network.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import { attribute } from '../wire/attributes.ts';
+import type { Packet } from '../wire/packet.ts';
 import type { LoginAnswer } from './request.ts';
 
 export type AnswerLoginDeps = {
@@ -17,6 +22,8 @@ export type AnswerLoginDeps = {
   /** `keyring.derive('class')` */
   readonly classKey: Buffer;
   readonly feedSilence: Pick<FeedSilence, 'toleratedMs' | 'extraGraceMs'>;
+  /** Pools, limits of sessions and devices; absent: there are none. */
+  readonly network?: LoginNetwork;
   /** In [0, 1). */
   random(): number;
   /** 32 hex digits or 16 octets, new with every call. */
@@ -27,13 +34,17 @@ export type AnswerLoginDeps = {
 
 export function createAnswerLogin(
   deps: AnswerLoginDeps,
-): (nas: NasRecord, credential: CredentialRecord) => LoginAnswer {
-  const { snapshot, clock, classKey, feedSilence, random, uuid } = deps;
-  return (nas, credential) => {
+): (
+  nas: Pick<NasClient, 'record' | 'several'>,
+  credential: CredentialRecord,
+  packet: Packet,
+) => LoginAnswer | Promise<LoginAnswer> {
+  const { snapshot, clock, classKey, feedSilence, network, random, uuid } = deps;
+  return (nas, credential, packet) => {
     const { tenantId } = credential;
     const nowMs = clock.nowMs();
     const result = authorize(snapshot, credential, nowMs, {
-      nas: configuredNas(nas),
+      nas: configuredNas(nas.record),
       feedSilence,
       mirrorSilentSinceMs: snapshot.mirrorState().inStepAtMs,
       random,
@@ -44,7 +55,7 @@ export function createAnswerLogin(
     if (outcome.kind === 'reject') return { kind: 'reject', reason: outcome.reason };
     // Without attributes for it the session would have no limit at all.
     if (!reply.speed) return { kind: 'reject', reason: 'speed_policy_missing' };
-    if (reply.speed.match === 'nearest') deps.onNearestSpeed?.(nas, reply.outcomeText);
+    if (reply.speed.match === 'nearest') deps.onNearestSpeed?.(nas.record, reply.outcomeText);
     const loginClass = makeClass(classKey, {
       tenantId,
       partition: partitionOf(tenantId, subscription.id),
@@ -54,21 +65,27 @@ export function createAnswerLogin(
     });
     const timeout: NasAttribute[] =
       reply.sessionTimeoutS === null ? [] : [standard(attribute.sessionTimeout, reply.sessionTimeoutS)];
-    return {
+    const decided = [
+      ...reply.speed.attributes,
+      ...reply.addresses,
+      ...timeout,
+      standard(attribute.acctInterimInterval, reply.interimIntervalS),
+      standard(attribute.class, loginClass),
+    ];
+    const accept = (addresses: readonly NasAttribute[]): LoginAnswer => ({
       kind: 'accept',
       attributes: withAdded(
-        [
-          ...reply.speed.attributes,
-          ...reply.addresses,
-          ...timeout,
-          standard(attribute.acctInterimInterval, reply.interimIntervalS),
-          standard(attribute.class, loginClass),
-        ],
-        nas.attributes,
+        addresses.length === 0 ? decided : [...decided, ...addresses],
+        nas.record.attributes,
         plan.attributes,
         subscription.attributes,
       ),
-    };
+    });
+    const asked = network?.ask(nas, result, packet) ?? null;
+    if (asked === null) return accept([]);
+    const answer = (found: GateAnswer): LoginAnswer =>
+      found.kind === 'refused' ? { kind: 'reject', reason: found.reason } : accept(addressAttributes(found.addresses));
+    return asked instanceof Promise ? asked.then(answer) : answer(asked);
   };
 }
 

@@ -62,7 +62,8 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   });
   const states = createEapStates({ key: keyring.derive('eap-state'), ...deps.eap });
   const eap = createEap({ ...deps.eap, credentials, states, clock, counters, later });
-  const loginDeps = { snapshot, credentials, eap, authorize: deps.authorize };
+  const { authorize, refusedAnswer } = deps;
+  const loginDeps = { snapshot, credentials, eap, authorize, ...(refusedAnswer ? { refusedAnswer } : {}) };
   const duplicates = createDuplicates(duplicatesOptions);
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const unknown = createUnknownClients();

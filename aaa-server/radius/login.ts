@@ -31,7 +31,7 @@ export type LoginDecision =
   | Challenge
   | Dropped;
 
-type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize'> & {
+type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'refusedAnswer'> & {
   readonly credentials: Credentials;
   readonly eap: Eap;
 };
@@ -41,6 +41,33 @@ type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize'> & {
  * @param provenSecret the secret that the Message-Authenticator proved, null without one
  */
 export function decideLogin(
+  deps: LoginDeps,
+  packet: Packet,
+  client: NasClient,
+  provenSecret: Secret | null,
+): LoginDecision | Promise<LoginDecision> {
+  const decision = decide(deps, packet, client, provenSecret);
+  if (!(decision instanceof Promise)) {
+    return decision.kind === 'reject' && needsNoKeys(packet) ? orStay(deps, client, decision) : decision;
+  }
+  return needsNoKeys(packet) ? decision.then((late) => orStay(deps, client, late)) : decision;
+}
+
+/** An Accept without a proof is of use only where the access server proves nothing by it: PAP and CHAP. */
+function needsNoKeys(packet: Packet): boolean {
+  const plain =
+    firstAttribute(packet, attribute.userPassword) >= 0 || firstAttribute(packet, attribute.chapPassword) >= 0;
+  return plain && firstAttribute(packet, attribute.eapMessage) < 0;
+}
+
+/** A short stay in the walled garden instead of the reject, where the tenant gives one. */
+function orStay({ refusedAnswer }: LoginDeps, { record }: NasClient, decision: LoginDecision): LoginDecision {
+  if (decision.kind !== 'reject' || decision.likelyWrongSecret) return decision;
+  const attributes = refusedAnswer?.(record, decision.reason);
+  return attributes ? { kind: 'accept', attributes, secret: decision.secret } : decision;
+}
+
+function decide(
   deps: LoginDeps,
   packet: Packet,
   client: NasClient,
@@ -91,7 +118,7 @@ function conclude(
   proof: Proof,
 ): LoginDecision | Promise<LoginDecision> {
   if (proof.kind !== 'proven') return proof;
-  const answer = deps.authorize(client.record, proof.credential, packet);
+  const answer = deps.authorize(client, proof.credential, packet);
   return answer instanceof Promise ? answer.then((late) => decisionOf(proof, late)) : decisionOf(proof, answer);
 }
 

@@ -8,7 +8,9 @@ import type { AccountingRecord } from '#policy/ledger/types.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { MethodMaker } from '../auth/eap/method.ts';
 import type { NasClient } from '../auth/nas-table.ts';
+import type { RefusedAnswer } from '../auth/refused-answer.ts';
 import type { Counters } from '../counters.ts';
+import type { GateRefusal } from '../network/gate.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import type { Packet } from '../wire/packet.ts';
 import type { Admission } from './admission.ts';
@@ -21,7 +23,7 @@ export type RadiusPort = 'auth' | 'acct';
 /** What a proven login is answered: the attributes of the Accept (Class among them), why not, or nothing for want of records. */
 export type LoginAnswer =
   | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[] }
-  | { readonly kind: 'reject'; readonly reason: RestrictReason | 'unknown_user' | 'speed_policy_missing' }
+  | { readonly kind: 'reject'; readonly reason: RestrictReason | GateRefusal | 'unknown_user' | 'speed_policy_missing' }
   | { readonly kind: 'unavailable' };
 
 export type AccountingRequest = {
@@ -69,8 +71,14 @@ export type RadiusDeps = {
   handOver(worker: number, datagram: HandedOver): void;
   /** Passwords hashed by crypt(3); a text: why this system cannot check them. */
   readonly crypt: Crypt | string;
-  /** Reads the packet before it awaits anything: its memory is not its own. */
-  authorize(nas: NasRecord, credential: CredentialRecord, packet: Packet): LoginAnswer | Promise<LoginAnswer>;
+  /** `nas`: as in the NAS table. Reads the packet before it awaits anything: its memory is not its own. */
+  authorize(
+    nas: Pick<NasClient, 'record' | 'several'>,
+    credential: CredentialRecord,
+    packet: Packet,
+  ): LoginAnswer | Promise<LoginAnswer>;
+  /** What a login that is rejected gets instead, if anything. */
+  readonly refusedAnswer?: RefusedAnswer;
   receiveAccounting(request: AccountingRequest): ReceivedAccounting;
   /** Settles when the record is on disk. */
   append(record: AccountingRecord): Promise<void>;

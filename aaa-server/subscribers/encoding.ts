@@ -1,5 +1,7 @@
 // The bytes of a record in LMDB. Fixed fields first, texts behind; numbers are doubles because ids and instants pass 2^32; NaN is null.
+
 import { type PasswordScheme, passwordSchemes } from '#policy/credentials/password-scheme.ts';
+import { macModes } from '#policy/ledger/login.ts';
 import type { Meter } from '#policy/ledger/types.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type {
@@ -44,9 +46,12 @@ const subscriptionHead = 40;
 /** Bits of the byte at 37: what is there only when it says so. Snapshots of before a bit was known have it clear. */
 const hasMeterSince = 1;
 const hasAttributes = 2;
+const hasNetwork = 4;
 const marksOf = (bytes: Buffer) => bytes[37] ?? 0;
-/** Where holds begin: behind the instant of a switch of the meter, if there was one. */
-const headOf = (bytes: Buffer) => subscriptionHead + (marksOf(bytes) & hasMeterSince ? 8 : 0);
+const networkLength = 27;
+/** Where own terms of the network begin: behind the instant of a switch of the meter, if there was one. Holds are behind them. */
+const networkAt = (bytes: Buffer) => subscriptionHead + (marksOf(bytes) & hasMeterSince ? 8 : 0);
+const headOf = (bytes: Buffer) => networkAt(bytes) + (marksOf(bytes) & hasNetwork ? networkLength : 0);
 
 export function encodeSubscription(record: SubscriptionRecord, credentials: readonly CredentialName[]): Buffer {
   const out = writer(subscriptionHead + 8 + 17 * record.holds.length);
@@ -60,9 +65,18 @@ export function encodeSubscription(record: SubscriptionRecord, credentials: read
   out.byte(record.anchorDay);
   out.byte(indexIn(meters, record.meter));
   out.byte(record.holds.length);
-  out.byte((record.meterSinceMs === null ? 0 : hasMeterSince) | (attributes.length === 0 ? 0 : hasAttributes));
+  const marks = [record.meterSinceMs !== null && hasMeterSince, attributes.length > 0 && hasAttributes];
+  out.byte([...marks, record.network && hasNetwork].reduce<number>((sum, mark) => sum | (mark || 0), 0));
   out.short(record.addresses.length);
   if (record.meterSinceMs !== null) out.double(record.meterSinceMs);
+  if (record.network) {
+    const { ipv4PoolId, ipv6PoolId, delegatedPoolId, sessionLimit, macLimit, macMode } = record.network;
+    for (const id of [ipv4PoolId, ipv6PoolId, delegatedPoolId]) out.double(id ?? Number.NaN);
+    // One more, so that 0 is null.
+    out.byte(sessionLimit === null ? 0 : sessionLimit + 1);
+    out.byte(macLimit === null ? 0 : macLimit + 1);
+    out.byte(macMode === null ? 0 : indexIn(macModes, macMode) + 1);
+  }
   for (const hold of record.holds) {
     out.byte(indexIn(reasons, hold.reason));
     out.double(hold.sinceMs);
@@ -105,8 +119,21 @@ export function decodeSubscription(tenantId: number, id: number, bytes: Buffer):
     meter: meters[bytes[35] ?? 0] ?? 'radius',
     meterSinceMs: marksOf(bytes) & hasMeterSince ? bytes.readDoubleLE(subscriptionHead) : null,
     addresses: addressCount === 0 ? none : decodeAddresses(bytes, holdCount, addressCount),
+    ...(marksOf(bytes) & hasNetwork ? { network: decodeNetwork(bytes, networkAt(bytes)) } : {}),
   };
   return marksOf(bytes) & hasAttributes ? { ...record, attributes: decodeAttributes(bytes) } : record;
+}
+
+function decodeNetwork(bytes: Buffer, at: number): NonNullable<SubscriptionRecord['network']> {
+  const lessOne = (value = 0) => (value === 0 ? null : value - 1);
+  return {
+    ipv4PoolId: orNull(bytes.readDoubleLE(at)),
+    ipv6PoolId: orNull(bytes.readDoubleLE(at + 8)),
+    delegatedPoolId: orNull(bytes.readDoubleLE(at + 16)),
+    sessionLimit: lessOne(bytes[at + 24]),
+    macLimit: lessOne(bytes[at + 25]),
+    macMode: macModes[(bytes[at + 26] ?? 0) - 1] ?? null,
+  };
 }
 
 /** The names of the credentials that were stored with the subscription. */

@@ -9,6 +9,8 @@ export const kinds = {
   profile: 6,
   held: 7,
   removed: 8,
+  pool: 9,
+  macs: 10,
 } as const;
 export type Kind = keyof typeof kinds;
 

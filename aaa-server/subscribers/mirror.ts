@@ -4,6 +4,7 @@ import type { Clock } from '#ops/runtime/clock.ts';
 import { messageOf } from '#ops/runtime/errors.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import { keys } from '#policy/ledger/keys.ts';
+import { decodeMacs, encodeMacs, type LearnedMacs, macsOfFields } from '#policy/ledger/macs.ts';
 import { type DecidedProfile, decodeProfile, profileOfFields } from '#policy/ledger/profile.ts';
 import { partitionCount } from '#policy/ledger/types.ts';
 import { encodeProfileRecord } from './encoding.ts';
@@ -15,8 +16,8 @@ export type MirrorOptions = {
   redis: Redis | Cluster;
   /** The node file of the store. */
   node: Environment;
-  /** Tenants whose last profiles are read again after a gap. */
-  tenants(): Iterable<number>;
+  /** Tenants whose last profiles are read again after a gap; null until they are known: nothing is read before. */
+  tenants(): Iterable<number> | null;
   clock: Clock;
   log: Logger;
   readEveryMs?: number;
@@ -35,6 +36,7 @@ export type Mirror = {
 /** What one read of a partition brings: profiles, and the id of the entry up to which they are complete. */
 type Read = {
   readonly profiles: readonly DecidedProfile[];
+  readonly devices: readonly LearnedMacs[];
   readonly position: string;
   readonly atEnd: boolean;
   /** Not the stream: the last profiles themselves. */
@@ -63,6 +65,10 @@ export function createMirror(options: MirrorOptions): Mirror {
 
   async function run(): Promise<void> {
     for (let fullAtMs = Number.NEGATIVE_INFINITY; !stopping; ) {
+      if (options.tenants() === null) {
+        await pause(readEveryMs);
+        continue;
+      }
       const isFull = clock.monotonicMs() - fullAtMs >= readEveryMs;
       const due = isFull ? allPartitions : [...new Set([...poked, ...behind])];
       poked.clear();
@@ -108,6 +114,9 @@ export function createMirror(options: MirrorOptions): Mirror {
           const key = recordKey('profile', profile.tenantId, profile.subscriptionId);
           void node.put(key, encodeProfileRecord(profile));
         }
+        for (const { tenantId, subscriptionId, macs } of read.devices) {
+          void node.put(recordKey('macs', tenantId, subscriptionId), Buffer.from(encodeMacs(macs), 'latin1'));
+        }
         void node.put(mirrorPositionKey(partition), Buffer.from(read.position));
       }
       if (proof) void node.put(metaKeys.mirrorInStep, numberBytes(clock.nowMs()));
@@ -130,12 +139,15 @@ export function createMirror(options: MirrorOptions): Mirror {
     const entries = await redis.xrange(stream, position, '+', 'COUNT', entriesPerRead + 1);
     const [first] = entries;
     if (position === beginning) {
-      if (!first) return { profiles: [], position, atEnd: true };
+      if (!first) return { profiles: [], devices: [], position, atEnd: true };
       if (await wasTrimmed(stream)) return readAgain(partition);
     } else if (first?.[0] !== position) return readAgain(partition);
     const fresh = position === beginning ? entries : entries.slice(1);
     return {
-      profiles: fresh.flatMap(([id, fields]) => profileOfFields(fields) ?? unreadable(stream, id)),
+      profiles: fresh.flatMap(([id, fields]) =>
+        macsOfFields(fields) ? [] : (profileOfFields(fields) ?? unreadable(stream, id)),
+      ),
+      devices: fresh.flatMap(([, fields]) => macsOfFields(fields) ?? []),
       position: fresh.at(-1)?.[0] ?? position,
       atEnd: entries.length <= entriesPerRead,
     };
@@ -144,18 +156,26 @@ export function createMirror(options: MirrorOptions): Mirror {
   async function readAgain(partition: number): Promise<Read> {
     const [last] = await redis.xrevrange(keys.profile(partition), '+', '-', 'COUNT', 1);
     const profiles: DecidedProfile[] = [];
-    for (const tenantId of options.tenants()) {
+    const devices: LearnedMacs[] = [];
+    for (const tenantId of options.tenants() ?? []) {
       const key = keys.lastProfiles(partition, tenantId);
-      let cursor = '0';
-      do {
-        const [next, pairs] = await redis.hscan(key, cursor, 'COUNT', 1000);
-        for (let at = 1; at < pairs.length; at += 2) {
-          profiles.push(...[decodeProfile(pairs[at] ?? '') ?? unreadable(key, pairs[at - 1] ?? '')].flat());
-        }
-        cursor = next;
-      } while (cursor !== '0');
+      for await (const [subscription, text] of fieldsOf(key)) {
+        profiles.push(...[decodeProfile(text) ?? unreadable(key, subscription)].flat());
+      }
+      for await (const [subscription, text] of fieldsOf(keys.macs(partition, tenantId))) {
+        devices.push({ tenantId, subscriptionId: Number(subscription), macs: decodeMacs(text) });
+      }
     }
-    return { profiles, position: last?.[0] ?? beginning, atEnd: true, again: true };
+    return { profiles, devices, position: last?.[0] ?? beginning, atEnd: true, again: true };
+  }
+
+  async function* fieldsOf(key: string): AsyncGenerator<readonly [field: string, value: string]> {
+    let cursor = '0';
+    do {
+      const [next, pairs] = await redis.hscan(key, cursor, 'COUNT', 1000);
+      for (let at = 1; at < pairs.length; at += 2) yield [pairs[at - 1] ?? '', pairs[at] ?? ''];
+      cursor = next;
+    } while (cursor !== '0');
   }
 
   /** One line for a pass; none for a node that starts with nothing. */

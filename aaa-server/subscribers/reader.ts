@@ -1,4 +1,6 @@
 // The read side of the subscriber snapshot, in a worker thread or the main thread: one LMDB get per lookup.
+import { decodeMacs } from '#policy/ledger/macs.ts';
+import type { Pool } from '#policy/network/pool.ts';
 import { decodeCredential, decodeProfileRecord, decodeSubscription, decodeVersioned, versionOf } from './encoding.ts';
 import { currentSnapshot, type Environment, openForReading, openNodeForReading } from './environment.ts';
 import {
@@ -12,7 +14,7 @@ import {
   writeRecordKey,
 } from './keys.ts';
 import { metaKeys, readNumber } from './meta.ts';
-import type { NasRecord, PlanRecord, SnapshotReader, TenantRecord } from './records.ts';
+import type { PlanRecord, SnapshotReader, TenantRecord } from './records.ts';
 import { completeNas, type StoredNas } from './stored-nas.ts';
 
 export type ReaderOptions = {
@@ -129,7 +131,12 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
       const bytes = node?.getBinaryFast(writeRecordKey(key, kinds.profile, tenantId, subscriptionId));
       return bytes && decodeProfileRecord(tenantId, subscriptionId, bytes);
     },
-    nasList: () => (snapshot ? listNases(snapshot) : []),
+    macs(tenantId, subscriptionId) {
+      const bytes = node?.getBinaryFast(writeRecordKey(key, kinds.macs, tenantId, subscriptionId));
+      return bytes ? decodeMacs(bytes.toString('latin1', 0, bytes.length)) : [];
+    },
+    nasList: () => (snapshot ? listVersioned<StoredNas>(snapshot, 'nas').map(completeNas) : []),
+    poolList: () => (snapshot ? listVersioned<Pool>(snapshot, 'pool') : []),
     async close() {
       clearInterval(timer);
       const open = [snapshot, node];
@@ -143,11 +150,11 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   };
 }
 
-function listNases(snapshot: Environment): NasRecord[] {
-  const found: NasRecord[] = [];
+function listVersioned<T>(snapshot: Environment, kind: 'nas' | 'pool'): T[] {
+  const found: T[] = [];
   for (const tenantId of tenantsOf(snapshot)) {
-    for (const { value } of snapshot.getRange(rangeOf('nas', tenantId)))
-      found.push(completeNas(decodeVersioned<StoredNas>(value, value.length)));
+    for (const { value } of snapshot.getRange(rangeOf(kind, tenantId)))
+      found.push(decodeVersioned<T>(value, value.length));
   }
   return found;
 }

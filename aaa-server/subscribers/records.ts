@@ -1,9 +1,14 @@
 // The compiled records of the subscriber snapshot: what a worker needs to answer a login without asking anybody.
+
+import type { RefusedLogins } from '#policy/access/refused-login.ts';
 import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
 import type { FupRule } from '#policy/fup/rules.ts';
+import type { MacMode } from '#policy/ledger/login.ts';
+import type { LearnedMac } from '#policy/ledger/macs.ts';
 import type { Meter } from '#policy/ledger/types.ts';
 import type { NasSettings } from '#policy/nas/configured.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
+import type { Pool } from '#policy/network/pool.ts';
 import type { Speed } from '#policy/speed.ts';
 
 export const enforcementModes = ['enforce', 'observe', 'off'] as const;
@@ -16,6 +21,26 @@ export type TenantRecord = {
   /** ISO weekday, 1 = Monday. */
   readonly weekStart: number;
   readonly mode: EnforcementMode;
+  /** What a login beyond the limit of sessions does; absent: newest. */
+  readonly sessionMode?: SessionMode;
+  /** What becomes of logins that end in a reject; absent: rejects. */
+  readonly refusedLogins?: RefusedLogins;
+};
+
+export const sessionModes = ['newest', 'refuse'] as const;
+/** newest: the oldest session ends. refuse: the login is refused while the others are alive. */
+export type SessionMode = (typeof sessionModes)[number];
+
+/** Addresses, sessions and devices that a plan gives. */
+export type NetworkTerms = {
+  readonly ipv4PoolId: number | null;
+  readonly ipv6PoolId: number | null;
+  readonly delegatedPoolId: number | null;
+  /** 0: as many sessions as they like. */
+  readonly sessionLimit: number;
+  /** 0: any device. */
+  readonly macLimit: number;
+  readonly macMode: MacMode;
 };
 
 export type PlanRecord = {
@@ -26,6 +51,8 @@ export type PlanRecord = {
   readonly suspendAction: 'walled_garden' | 'throttle' | 'reject';
   readonly graceMs: number;
   readonly interimIntervalS: number;
+  /** Absent: no pools, no limits. */
+  readonly network?: NetworkTerms;
   /** Added to Access-Accepts; absent in snapshots from before there were any. */
   readonly attributes?: readonly NasAttribute[];
 };
@@ -55,6 +82,8 @@ export type SubscriptionRecord = {
   /** Since when it counts, and the other one did before; null: it always has. */
   readonly meterSinceMs: number | null;
   readonly addresses: readonly AddressRecord[];
+  /** Where it differs from its plan; null in it: as the plan says. */
+  readonly network?: { readonly [K in keyof NetworkTerms]: NetworkTerms[K] | null };
   /** Added to Access-Accepts; absent when there are none. */
   readonly attributes?: readonly NasAttribute[];
 };
@@ -137,8 +166,11 @@ export type SnapshotReader = {
   subscription(tenantId: number, subscriptionId: number): SubscriptionRecord | undefined;
   credential(tenantId: number, realm: string, userName: string): CredentialRecord | undefined;
   profile(tenantId: number, subscriptionId: number): ProfileRecord | undefined;
+  /** The devices learned for the subscription, as far as the mirror knows. */
+  macs(tenantId: number, subscriptionId: number): readonly LearnedMac[];
   mirrorState(): MirrorState;
-  /** Increases with every change of a NAS or tenant record: rebuild the NAS table when it differs. */
+  /** Increases with every change of a NAS, tenant or pool: rebuild what is made of them when it differs. */
   nasGeneration(): number;
   nasList(): NasRecord[];
+  poolList(): Pool[];
 };

@@ -1,8 +1,11 @@
-// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0009_nas_profiles.sql).
+// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql and later ones).
+import { parseRefusedLogins } from '#policy/access/refused-login.ts';
 import { isPasswordScheme } from '#policy/credentials/password-scheme.ts';
 import { parseFupRules } from '#policy/fup/parse.ts';
+import type { MacMode } from '#policy/ledger/login.ts';
 import type { Ipv6Rule, NasAttribute, SpeedWay } from '#policy/nas/profile.ts';
 import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
+import type { Pool, PoolRange } from '#policy/network/pool.ts';
 import { isTimeZone } from '#policy/zone.ts';
 import { longestName } from './keys.ts';
 import type {
@@ -10,12 +13,13 @@ import type {
   CredentialRecord,
   HoldReason,
   NasRecord,
+  NetworkTerms,
   PlanRecord,
   SubscriptionRecord,
   TenantRecord,
 } from './records.ts';
 
-export const feedKinds = ['tenant', 'plan', 'nas', 'subscription'] as const;
+export const feedKinds = ['tenant', 'plan', 'nas', 'subscription', 'pool'] as const;
 export type FeedKind = (typeof feedKinds)[number];
 
 /** One record with what belongs to it; `unreadable` says why a row could not be taken over. */
@@ -23,6 +27,7 @@ export type SourceRow =
   | { readonly kind: 'tenant'; readonly record: TenantRecord }
   | { readonly kind: 'plan'; readonly record: PlanRecord }
   | { readonly kind: 'nas'; readonly record: NasRecord }
+  | { readonly kind: 'pool'; readonly record: Pool }
   | {
       readonly kind: 'subscription';
       readonly record: SubscriptionRecord;
@@ -45,6 +50,8 @@ type TenantColumns = {
   time_zone: string;
   week_start: number;
   enforcement_mode: TenantRecord['mode'];
+  session_mode: NonNullable<TenantRecord['sessionMode']>;
+  refused_logins: unknown;
 };
 
 type PlanColumns = {
@@ -57,6 +64,31 @@ type PlanColumns = {
   grace_s: number;
   interim_interval_s: number;
   attributes: StoredAttribute[];
+} & NetworkColumns;
+
+/** Of a tariff nothing of it but pools is null. */
+type NetworkColumns = {
+  ipv4_pool_id: string | null;
+  ipv6_pool_id: string | null;
+  delegated_pool_id: string | null;
+  session_limit: number | null;
+  mac_limit: number | null;
+  mac_mode: MacMode | null;
+};
+
+type PoolColumns = {
+  tenant_id: string;
+  id: string;
+  name: string;
+  family: Pool['family'];
+  unit_length: number;
+  priority: number;
+  fallback_id: string | null;
+  nas_id: string | null;
+  on_exhausted: Pool['onExhausted'];
+  cool_down_s: number;
+  reserve: number;
+  ranges: PoolRange[];
 };
 
 type NasColumns = {
@@ -103,10 +135,29 @@ type SubscriptionColumns = {
   credentials: { realm: string; user_name: string; password_cipher: string; scheme: string }[];
   addresses: AddressRecord[];
   attributes: StoredAttribute[] | null;
-};
+} & NetworkColumns;
+
+const networkColumns = 'ipv4_pool_id, ipv6_pool_id, delegated_pool_id, session_limit, mac_limit, mac_mode';
+
+const numberOrNull = (text: string | null) => (text === null ? null : Number(text));
+
+function poolIds(row: NetworkColumns): Pick<NetworkTerms, 'ipv4PoolId' | 'ipv6PoolId' | 'delegatedPoolId'> {
+  return {
+    ipv4PoolId: numberOrNull(row.ipv4_pool_id),
+    ipv6PoolId: numberOrNull(row.ipv6_pool_id),
+    delegatedPoolId: numberOrNull(row.delegated_pool_id),
+  };
+}
+
+/** Nothing of a subscription that is in all as its plan says. */
+function ownNetwork(row: NetworkColumns): Pick<SubscriptionRecord, 'network'> {
+  const { session_limit: sessionLimit, mac_limit: macLimit, mac_mode: macMode } = row;
+  const network = { ...poolIds(row), sessionLimit, macLimit, macMode };
+  return Object.values(network).every((value) => value === null) ? {} : { network };
+}
 
 const tenantView: View<TenantColumns> = {
-  select: 'SELECT id, slug, time_zone, week_start, enforcement_mode FROM feed_tenant',
+  select: 'SELECT id, slug, time_zone, week_start, enforcement_mode, session_mode, refused_logins FROM feed_tenant',
   toRow(row) {
     const id = Number(row.id);
     const { slug, time_zone: timeZone, week_start: weekStart } = row;
@@ -114,12 +165,19 @@ const tenantView: View<TenantColumns> = {
       const problem = `${JSON.stringify(timeZone)} is no time zone`;
       return { kind: 'unreadable', of: 'tenant', record: { tenantId: id, id }, problem };
     }
-    return { kind: 'tenant', record: { id, slug, timeZone, weekStart, mode: row.enforcement_mode } };
+    const refused = parseRefusedLogins(row.refused_logins);
+    if (!refused.ok)
+      return { kind: 'unreadable', of: 'tenant', record: { tenantId: id, id }, problem: refused.problem };
+    const { enforcement_mode: mode, session_mode: sessionMode } = row;
+    return {
+      kind: 'tenant',
+      record: { id, slug, timeZone, weekStart, mode, sessionMode, refusedLogins: refused.value },
+    };
   },
 };
 
 const planView: View<PlanColumns> = {
-  select: `SELECT tenant_id, id, up_bps, down_bps, fup_rules, suspend_action, grace_s, interim_interval_s, attributes
+  select: `SELECT tenant_id, id, up_bps, down_bps, fup_rules, suspend_action, grace_s, interim_interval_s, ${networkColumns}, attributes
     FROM feed_plan JOIN feed_plan_attributes USING (tenant_id, id)`,
   toRow(row) {
     const tenantId = Number(row.tenant_id);
@@ -139,6 +197,12 @@ const planView: View<PlanColumns> = {
         suspendAction: row.suspend_action,
         graceMs: row.grace_s * 1000,
         interimIntervalS: row.interim_interval_s,
+        network: {
+          ...poolIds(row),
+          sessionLimit: row.session_limit ?? 0,
+          macLimit: row.mac_limit ?? 0,
+          macMode: row.mac_mode ?? 'lock',
+        },
         attributes: row.attributes.map(nasAttribute),
       },
     };
@@ -191,7 +255,8 @@ const nasView: View<NasColumns> = {
 const subscriptionView: View<SubscriptionColumns> = {
   select: `SELECT tenant_id, id, customer_id, plan_id, customer_status, status, ${ms('paid_until')} AS paid_until_ms,
     ${ms('paid_until_set_at')} AS paid_until_set_at_ms, anchor_day, meter, ${ms('meter_since')} AS meter_since_ms, holds,
-    credentials, addresses, attributes FROM feed_subscription LEFT JOIN feed_subscription_attributes USING (tenant_id, id)`,
+    credentials, addresses, ${networkColumns}, attributes
+    FROM feed_subscription LEFT JOIN feed_subscription_attributes USING (tenant_id, id)`,
   toRow(row) {
     const tenantId = Number(row.tenant_id);
     const id = Number(row.id);
@@ -215,6 +280,7 @@ const subscriptionView: View<SubscriptionColumns> = {
         meter: row.meter,
         meterSinceMs: row.meter_since_ms,
         addresses: row.addresses,
+        ...ownNetwork(row),
         ...(row.attributes ? { attributes: row.attributes.map(nasAttribute) } : {}),
       },
       credentials: row.credentials
@@ -232,12 +298,35 @@ const subscriptionView: View<SubscriptionColumns> = {
   },
 };
 
+const poolView: View<PoolColumns> = {
+  select: `SELECT tenant_id, id, name, family, unit_length, priority, fallback_id, nas_id, on_exhausted, cool_down_s, reserve, ranges
+    FROM feed_pool`,
+  toRow: (row) => ({
+    kind: 'pool',
+    record: {
+      tenantId: Number(row.tenant_id),
+      id: Number(row.id),
+      name: row.name,
+      family: row.family,
+      priority: row.priority,
+      fallbackId: numberOrNull(row.fallback_id),
+      nasId: numberOrNull(row.nas_id),
+      onExhausted: row.on_exhausted,
+      unitLength: row.unit_length,
+      coolDownMs: row.cool_down_s * 1000,
+      reserve: row.reserve,
+      ranges: row.ranges,
+    },
+  }),
+};
+
 /** What to select for a kind, and how its rows become records. */
 export const views: Readonly<Record<FeedKind, View<never>>> = {
   tenant: tenantView,
   plan: planView,
   nas: nasView,
   subscription: subscriptionView,
+  pool: poolView,
 };
 
 /** The octets were made when it was saved: a dictionary that changes since changes nothing that is stored. */

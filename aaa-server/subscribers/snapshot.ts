@@ -17,7 +17,7 @@ import type { CredentialRecord } from './records.ts';
 import { type FeedKind, feedKinds, type SourceRow } from './rows.ts';
 import type { FeedKey, Position } from './source.ts';
 
-export const countedKinds = ['tenant', 'plan', 'nas', 'subscription', 'credential'] as const;
+export const countedKinds = ['tenant', 'plan', 'nas', 'subscription', 'credential', 'pool'] as const;
 export type CountedKind = (typeof countedKinds)[number];
 export type Tally = Record<CountedKind, number>;
 
@@ -145,7 +145,7 @@ export function openSnapshot(folder: string, file: string, generationFloor = 0):
       if (!bytes) continue;
       if (gone) {
         dead.push({ kind, tenantId, key });
-        if (kind === 'nas' || kind === 'tenant') nasChanged = true;
+        if (kind === 'nas' || kind === 'tenant' || kind === 'pool') nasChanged = true;
       } else {
         const kept = storedNames(removal).filter((name) => !names.some(sameName(name)));
         rewritten.push({ key, value: encodeSubscription(decodeSubscription(tenantId, id, bytes), kept) });
@@ -231,7 +231,7 @@ export function sameName(a: CredentialName): (b: CredentialName) => boolean {
 }
 
 function emptyTally(): Tally {
-  return { tenant: 0, plan: 0, nas: 0, subscription: 0, credential: 0 };
+  return { tenant: 0, plan: 0, nas: 0, subscription: 0, credential: 0, pool: 0 };
 }
 
 function countRecords(environment: Environment): Map<number, Tally> {

@@ -108,7 +108,10 @@ export function createSubscribers(config: SubscribersConfig, deps: SubscribersDe
 
   function mirrorOnceConnected(to: Running): void {
     const { store } = to;
-    const tenants = () => store.current()?.tallies().keys() ?? [];
+    const tenants = () => {
+      const snapshot = store.current();
+      return snapshot?.complete() ? snapshot.tallies().keys() : null;
+    };
     redis.onConnected((client) => {
       if (running !== to) return;
       to.mirror = createMirror({ redis: client, node: store.node, tenants, clock, log });

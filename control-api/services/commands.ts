@@ -29,6 +29,7 @@ export async function createInternetService(tx: Tx, body: Compiled<InternetBody>
       upBps: requireBps(body.bandwidth_up, '/bandwidth_up'),
       downBps: requireBps(body.bandwidth_down, '/bandwidth_down'),
       monthlyFeeMinor: requireMoney(body.monthly_fee, currency),
+      sessionLimit: 1,
       ...optionsOf(body, tenant),
       currency,
     })
@@ -88,12 +89,25 @@ async function nextVersion(tx: Tx, before: Tariff, change: Compiled<InternetChan
   return made;
 }
 
+/** The terms of the network that a tariff gives. */
+function networkOf(body: Compiled<InternetChange>) {
+  return {
+    ...(body.ipv4_pool_id === undefined ? {} : { ipv4PoolId: body.ipv4_pool_id }),
+    ...(body.ipv6_pool_id === undefined ? {} : { ipv6PoolId: body.ipv6_pool_id }),
+    ...(body.delegated_pool_id === undefined ? {} : { delegatedPoolId: body.delegated_pool_id }),
+    ...(body.session_limit === undefined ? {} : { sessionLimit: body.session_limit }),
+    ...(body.mac_limit === undefined ? {} : { macLimit: body.mac_limit }),
+    ...(body.mac_mode === undefined ? {} : { macMode: body.mac_mode }),
+  };
+}
+
 function optionsOf(body: Compiled<InternetChange>, tenant: Tenant) {
   return {
     ...(body.fup_rules === undefined ? {} : { fupRules: rulesOf(body.fup_rules, tenant.gigabyteBytes) }),
     ...(body.suspend_action === undefined ? {} : { suspendAction: body.suspend_action }),
     ...(body.grace_s === undefined ? {} : { graceS: body.grace_s }),
     ...(body.interim_interval_s === undefined ? {} : { interimIntervalS: body.interim_interval_s }),
+    ...networkOf(body),
     ...(body.attributes === undefined ? {} : { attributes: body.attributes }),
   };
 }

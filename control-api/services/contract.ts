@@ -2,9 +2,10 @@
 import { sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
 import { usageDirections, usageWindows } from '#policy/fup/rules.ts';
+import { macModes } from '#policy/ledger/login.ts';
 import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
-import { Currency, choice, Id, Instant, Money, Name, strict, Text } from '../fields.ts';
+import { Currency, choice, Id, Instant, Money, Name, nullable, strict, Text } from '../fields.ts';
 import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { service, serviceCategories, serviceStatuses, suspendActions, tariff } from './schema.ts';
 
@@ -37,6 +38,17 @@ export const FupRuleField = strict({
 });
 export type FupRuleField = Static<typeof FupRuleField>;
 
+export const SessionLimit = Type.Integer({
+  minimum: 0,
+  maximum: 50,
+  description: 'sessions at the same time; 0: any number. Of a new service 1',
+});
+export const MacLimit = Type.Integer({
+  minimum: 0,
+  maximum: 16,
+  description: 'the first so many devices are learned and no other is let in; 0: any device',
+});
+
 const tariffOptions = {
   currency: Type.Optional(Currency),
   fup_rules: Type.Optional(Type.Array(FupRuleField, { maxItems: 20 })),
@@ -45,6 +57,12 @@ const tariffOptions = {
     Type.Integer({ minimum: 0, maximum: 31_536_000, description: 'seconds of service after paid_until' }),
   ),
   interim_interval_s: Type.Optional(Type.Integer({ minimum: 60, maximum: 86_400 })),
+  ipv4_pool_id: Type.Optional(nullable(Id)),
+  ipv6_pool_id: Type.Optional(nullable(Id)),
+  delegated_pool_id: Type.Optional(nullable(Id)),
+  session_limit: Type.Optional(SessionLimit),
+  mac_limit: Type.Optional(MacLimit),
+  mac_mode: Type.Optional(choice(macModes)),
   attributes: Type.Optional(AttributesField),
 };
 
@@ -80,6 +98,12 @@ export const TariffReply = Type.Object({
   suspend_action: choice(suspendActions),
   grace_s: Type.Integer(),
   interim_interval_s: Type.Integer(),
+  ipv4_pool_id: nullable(Id),
+  ipv6_pool_id: nullable(Id),
+  delegated_pool_id: nullable(Id),
+  session_limit: Type.Integer(),
+  mac_limit: Type.Integer(),
+  mac_mode: choice(macModes),
   attributes: Type.Array(AttributeField),
 });
 export type TariffReply = Static<typeof TariffReply>;

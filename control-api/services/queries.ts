@@ -85,6 +85,12 @@ export function showTariff(row: Tariff, gigabyteBytes: number): TariffReply {
     suspend_action: row.suspendAction,
     grace_s: row.graceS,
     interim_interval_s: row.interimIntervalS,
+    ipv4_pool_id: row.ipv4PoolId,
+    ipv6_pool_id: row.ipv6PoolId,
+    delegated_pool_id: row.delegatedPoolId,
+    session_limit: row.sessionLimit,
+    mac_limit: row.macLimit,
+    mac_mode: row.macMode,
     attributes: showAttributes(row.attributes),
   };
 }

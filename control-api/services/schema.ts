@@ -1,6 +1,7 @@
 // Tables of the catalog: services and the versions of their tariffs.
-import { bigint, char, integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
+import { bigint, char, integer, jsonb, pgTable, smallint, text } from 'drizzle-orm/pg-core';
 import type { FupRule } from '#policy/fup/rules.ts';
+import { macModes } from '#policy/ledger/login.ts';
 import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import { id, instant, reference } from '../database/schema.ts';
 
@@ -30,6 +31,12 @@ export const tariff = pgTable('tariff', {
   suspendAction: text('suspend_action', { enum: suspendActions }).notNull().default('walled_garden'),
   graceS: integer('grace_s').notNull().default(0),
   interimIntervalS: integer('interim_interval_s').notNull().default(300),
+  ipv4PoolId: reference('ipv4_pool_id'),
+  ipv6PoolId: reference('ipv6_pool_id'),
+  delegatedPoolId: reference('delegated_pool_id'),
+  sessionLimit: smallint('session_limit').notNull().default(0),
+  macLimit: smallint('mac_limit').notNull().default(0),
+  macMode: text('mac_mode', { enum: macModes }).notNull().default('lock'),
   monthlyFeeMinor: bigint('monthly_fee_minor', { mode: 'bigint' }).notNull().default(0n),
   currency: char('currency', { length: 3 }).notNull().default('USD'),
   attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),

@@ -88,6 +88,7 @@ export async function changeSubscription(
             paidUntilSetAt: sql`now()`,
           }),
       ...meterOf(found, change),
+      ...networkOf(change.network ?? {}),
       ...(change.attributes === undefined ? {} : { attributes: change.attributes }),
       updatedAt: sql`now()`,
     })
@@ -96,6 +97,17 @@ export async function changeSubscription(
     await changeCredential(tx, keyring, id, loginChange(change));
   tx.audit('subscription', id, withoutPassword(change));
   return id;
+}
+
+function networkOf(own: NonNullable<SubscriptionChange['network']>) {
+  return {
+    ...(own.ipv4_pool_id === undefined ? {} : { ipv4PoolId: own.ipv4_pool_id }),
+    ...(own.ipv6_pool_id === undefined ? {} : { ipv6PoolId: own.ipv6_pool_id }),
+    ...(own.delegated_pool_id === undefined ? {} : { delegatedPoolId: own.delegated_pool_id }),
+    ...(own.session_limit === undefined ? {} : { sessionLimit: own.session_limit }),
+    ...(own.mac_limit === undefined ? {} : { macLimit: own.mac_limit }),
+    ...(own.mac_mode === undefined ? {} : { macMode: own.mac_mode }),
+  };
 }
 
 /** Adds a further login, a MAC address or a line. */

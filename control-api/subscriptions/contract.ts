@@ -4,11 +4,12 @@ import Type, { type Static } from 'typebox';
 import { passwordMethods, passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import { credentialKinds } from '#policy/credentials/vouched.ts';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
+import { macModes } from '#policy/ledger/login.ts';
 import { meters } from '#policy/ledger/types.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, nullable, Prefix, strict } from '../fields.ts';
 import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
-import { TariffReply } from '../services/contract.ts';
+import { MacLimit, SessionLimit, TariffReply } from '../services/contract.ts';
 import { addressKinds, holdReasons, subscription, subscriptionHold, terminationReasons } from './schema.ts';
 
 /** What is shown: `suspended` is an active subscription with a standing hold. */
@@ -53,6 +54,17 @@ export const SubscribeBody = strict({
 });
 export type SubscribeBody = Static<typeof SubscribeBody>;
 
+/** null: as the tariff says. */
+const networkTerms = {
+  ipv4_pool_id: nullable(Id),
+  ipv6_pool_id: nullable(Id),
+  delegated_pool_id: nullable(Id),
+  session_limit: nullable(SessionLimit),
+  mac_limit: nullable(MacLimit),
+  mac_mode: nullable(choice(macModes)),
+};
+export const NetworkTerms = strict(networkTerms, { description: 'of its own; null: as the tariff says' });
+
 export const SubscriptionChange = strict({
   status: Type.Optional(choice(['pending', 'active', 'paused', 'disabled'])),
   paid_until: Type.Optional(nullable(InstantText)),
@@ -66,6 +78,7 @@ export const SubscriptionChange = strict({
   ),
   user_name: Type.Optional(UserName),
   password: Type.Optional(Password),
+  network: Type.Optional(Type.Partial(NetworkTerms)),
   attributes: Type.Optional(AttributesField),
 });
 export type SubscriptionChange = Static<typeof SubscriptionChange>;
@@ -130,6 +143,7 @@ export const SubscriptionReply = Type.Object({
   realm: nullable(Type.String()),
   credentials: Type.Array(CredentialReply),
   addresses: Type.Array(AddressReply),
+  network: NetworkTerms,
   attributes: Type.Array(AttributeField),
   created_at: Instant,
   updated_at: Instant,

@@ -110,6 +110,14 @@ async function show(conn: Conn, ids: readonly number[], now: Date): Promise<Subs
       addresses: addresses
         .filter((address) => address.subscriptionId === row.id)
         .map(({ id, kind, prefix, assignedAt }) => ({ id, kind, prefix, assigned_at: assignedAt.toISOString() })),
+      network: {
+        ipv4_pool_id: row.ipv4PoolId,
+        ipv6_pool_id: row.ipv6PoolId,
+        delegated_pool_id: row.delegatedPoolId,
+        session_limit: row.sessionLimit,
+        mac_limit: row.macLimit,
+        mac_mode: row.macMode,
+      },
       attributes: showAttributes(row.attributes),
       created_at: row.createdAt.toISOString(),
       updated_at: row.updatedAt.toISOString(),

@@ -2,6 +2,7 @@
 import { cidr, jsonb, pgTable, smallint, text } from 'drizzle-orm/pg-core';
 import { passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
+import { macModes } from '#policy/ledger/login.ts';
 import { meters } from '#policy/ledger/types.ts';
 import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import { bytea, id, instant, reference } from '../database/schema.ts';
@@ -22,6 +23,12 @@ export const subscription = pgTable('subscription', {
   anchorDay: smallint('anchor_day').notNull().default(1),
   meter: text('meter', { enum: meters }).notNull().default('radius'),
   meterSince: instant('meter_since'),
+  ipv4PoolId: reference('ipv4_pool_id'),
+  ipv6PoolId: reference('ipv6_pool_id'),
+  delegatedPoolId: reference('delegated_pool_id'),
+  sessionLimit: smallint('session_limit'),
+  macLimit: smallint('mac_limit'),
+  macMode: text('mac_mode', { enum: macModes }),
   attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),

@@ -1,5 +1,6 @@
 // Makes and changes tenants.
 import { eq } from 'drizzle-orm';
+import { parseRefusedLogins } from '#policy/access/refused-login.ts';
 import { isTimeZone } from '#policy/zone.ts';
 import { appUser } from '../auth/schema.ts';
 import type { PlatformScope, Tx } from '../database/connect.ts';
@@ -42,11 +43,15 @@ function columnsOf(body: TenantChange) {
   // Offsets such as +06:00 are taken by Intl too, but know no rules.
   if (body.time_zone !== undefined && !(/^[A-Za-z]/.test(body.time_zone) && isTimeZone(body.time_zone)))
     throw invalid('/time_zone', 'is no IANA time zone');
+  const refused = parseRefusedLogins(body.refused_logins ?? {});
+  if (!refused.ok) throw invalid('/refused_logins', refused.problem);
   return {
     ...(body.time_zone === undefined ? {} : { timeZone: body.time_zone }),
     ...(body.currency === undefined ? {} : { currency: body.currency }),
     ...(body.gigabyte_bytes === undefined ? {} : { gigabyteBytes: body.gigabyte_bytes }),
     ...(body.week_start === undefined ? {} : { weekStart: body.week_start }),
     ...(body.enforcement_mode === undefined ? {} : { enforcementMode: body.enforcement_mode }),
+    ...(body.session_mode === undefined ? {} : { sessionMode: body.session_mode }),
+    ...(body.refused_logins === undefined ? {} : { refusedLogins: body.refused_logins }),
   };
 }

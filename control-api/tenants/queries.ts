@@ -35,6 +35,8 @@ export function showTenant(row: Tenant): TenantReply {
     gigabyte_bytes: row.gigabyteBytes,
     week_start: row.weekStart,
     enforcement_mode: row.enforcementMode,
+    session_mode: row.sessionMode,
+    refused_logins: row.refusedLogins,
     created_at: row.createdAt.toISOString(),
   };
 }

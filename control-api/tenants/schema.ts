@@ -1,7 +1,9 @@
 // Tables of tenants and of the structure inside them.
-import { bigint, char, pgTable, smallint, text } from 'drizzle-orm/pg-core';
+import { bigint, char, jsonb, pgTable, smallint, text } from 'drizzle-orm/pg-core';
+import type { RefusedLoginsText } from '#policy/access/refused-login.ts';
 import { id, instant, reference } from '../database/schema.ts';
 
+export const sessionModes = ['newest', 'refuse'] as const;
 export const enforcementModes = ['enforce', 'observe', 'off'] as const;
 
 export const tenant = pgTable('tenant', {
@@ -13,6 +15,8 @@ export const tenant = pgTable('tenant', {
   gigabyteBytes: bigint('gigabyte_bytes', { mode: 'number' }).notNull().default(1_000_000_000),
   weekStart: smallint('week_start').notNull().default(1),
   enforcementMode: text('enforcement_mode', { enum: enforcementModes }).notNull().default('enforce'),
+  sessionMode: text('session_mode', { enum: sessionModes }).notNull().default('newest'),
+  refusedLogins: jsonb('refused_logins').$type<RefusedLoginsText>().notNull().default({}),
   createdAt: instant('created_at').notNull().defaultNow(),
 });
 

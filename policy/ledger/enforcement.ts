@@ -12,7 +12,7 @@ export type { Subscriber } from './types.ts';
 /** Standing ownership of a partition; every write names it and is refused once another owner has taken over. */
 export type Lease = { readonly partition: number; readonly node: string; readonly token: string };
 
-export const enforceKinds = ['opened', 'crossed', 'closed', 'boundary'] as const;
+export const enforceKinds = ['opened', 'crossed', 'closed', 'boundary', 'probe'] as const;
 export type EnforceKind = (typeof enforceKinds)[number];
 
 export type EnforceEntry = {

@@ -70,6 +70,10 @@ export const keys = {
   profile: (partition: number) => `profile:${tag(partition)}`,
   /** hash: subscription → text of its last decided profile (profile.ts) */
   lastProfiles: (partition: number, tenantId: number) => `prof:${tag(partition)}:${tenantId}`,
+  /** hash: subscription → `<mac>=<last seen>,…` of the devices learned (lua/login.lua) */
+  macs: (partition: number, tenantId: number) => `macs:${tag(partition)}:${tenantId}`,
+  /** hash of a pool's counts; its other keys begin with this one (lua/leases.lua) */
+  pool: (poolId: number) => `{pool:${poolId}}`,
   /** hash: partition and subscription of a running session, for records without Class */
   directory: (nasInstance: string, sessionId: string) => `{sid:${sessionHash(nasInstance, sessionId)}}`,
   /** zset: newest boot instants of a NAS instance */

@@ -40,6 +40,7 @@ export const sessionFields = [
   'calling',
   'called',
   'loh',
+  'uuid',
   'desired',
   'sent',
   'acked',
@@ -168,6 +169,7 @@ export function sessionOf(partition: number, values: readonly (Buffer | null)[])
     callingStationId: text('calling'),
     calledStationId: text('called'),
     loginOutcomeHash: text('loh'),
+    classUuid: text('uuid'),
     enforcement: {
       desired: text('desired'),
       sent: text('sent'),

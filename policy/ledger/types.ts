@@ -146,5 +146,7 @@ export type LiveSession = {
   readonly callingStationId: string;
   readonly calledStationId: string;
   readonly loginOutcomeHash: string;
+  /** Of its login; '' when no Class of ours came with it. Sessions of one login share it. */
+  readonly classUuid: string;
   readonly enforcement: SessionEnforcement;
 };

@@ -2,8 +2,15 @@
 import t from 'tap';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import type { NasRecord, SubscriptionRecord } from '#aaa-server/subscribers/records.ts';
+import type { Packet } from '#aaa-server/wire/packet.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { createIsp, keyring, nasOf } from './support/isp.ts';
+
+/** Without pools and limits nothing of the request is looked at. */
+const noPacket: Packet = {
+  ...{ ok: true, code: 1, identifier: 0, data: Buffer.alloc(0), start: 0, end: 0 },
+  ...{ messageAuthenticatorAt: -1, hasEap: false },
+};
 
 /** A tariff of 5 Mbps up and 20 down. */
 function answer(nas: Partial<NasRecord>, subscription: Partial<SubscriptionRecord> = {}) {
@@ -21,7 +28,9 @@ function answer(nas: Partial<NasRecord>, subscription: Partial<SubscriptionRecor
   });
   const credential = isp.snapshot.credential(1, '', 'anna');
   if (!credential || credential.subscriptionId !== subscriptionId) throw new Error('no credential');
-  return { answer: login(nasOf(nas), credential), nearest };
+  const answered = login({ record: nasOf(nas), several: false }, credential, noPacket);
+  if (answered instanceof Promise) throw new Error('nobody had to be asked');
+  return { answer: answered, nearest };
 }
 
 const text = (vendor: number, type: number, value: string): NasAttribute => ({

@@ -94,6 +94,8 @@ function snapshotOf(world: World): SnapshotReader {
     mirrorState: () => ({ inStepAtMs: now }),
     nasGeneration: () => 1,
     nasList: () => [],
+    macs: () => [],
+    poolList: () => [],
   };
 }
 

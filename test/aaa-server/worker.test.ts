@@ -71,8 +71,10 @@ function createWorker(options: WorkerOptions = {}) {
       crypt: 'not in this test',
       eap: { node: 'node', worker: 0, workers: 1, makers: [] },
       handOver: () => undefined,
-      authorize: (access, credential) =>
-        options.awaited ? worker.store.then(() => answerLogin(access, credential)) : answerLogin(access, credential),
+      authorize: (access, credential, packet) =>
+        options.awaited
+          ? worker.store.then(() => answerLogin(access, credential, packet))
+          : answerLogin(access, credential, packet),
       receiveAccounting: createAccountingReceiver({ snapshot: isp.snapshot, classKey }),
       append: async (record) => {
         records.push(record);

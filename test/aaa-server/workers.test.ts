@@ -63,6 +63,7 @@ async function startWorkers(
       masters,
       snapshotPath,
       redisUrl,
+      loginLedgerMs: 100,
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       logLevel: 'silent',
       radsec: null,

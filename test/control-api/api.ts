@@ -20,6 +20,8 @@ import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { LearnedOfNas, NasUse } from '#ops/stores/nas-edge.ts';
 import type { EnforcementAction } from '#policy/ledger/actions.ts';
 import type { Brake, BrakeAnswer } from '#policy/ledger/brake.ts';
+import type { LearnedMac } from '#policy/ledger/macs.ts';
+import type { Lease, PoolUse } from '#policy/ledger/pools.ts';
 import type { LiveSession, Usage } from '#policy/ledger/types.ts';
 import { databaseForTest, type Teardown } from '#test/support/stores.ts';
 
@@ -37,6 +39,7 @@ export type TestApi = {
   readonly keyring: Deps['keyring'];
   readonly ledger: MemoryLedger;
   readonly history: MemoryHistory;
+  readonly network: MemoryNetwork;
   readonly brakes: Brake[];
   readonly held: Map<number, number>;
   readonly traffic: Map<string, ExporterTraffic>;
@@ -58,6 +61,12 @@ export type MemoryLedger = {
   away: boolean;
   /** Up to here the history is complete. */
   completeMs: number;
+};
+/** Leases by pool, devices by subscription. */
+export type MemoryNetwork = {
+  uses: Map<number, PoolUse>;
+  leases: Map<number, Lease[]>;
+  macs: Map<number, LearnedMac[]>;
 };
 /** Sums by subscription; `asked`: every question. */
 export type MemoryHistory = { sums: WindowSum[]; asked: WindowSumsQuery[]; away: boolean };
@@ -87,6 +96,7 @@ export async function apiForTest(
   const completeMs = Number.POSITIVE_INFINITY;
   const ledger: MemoryLedger = { sessions: [], usage: new Map(), actions: [], away: false, completeMs };
   const history: MemoryHistory = { sums: [], asked: [], away: false };
+  const network: MemoryNetwork = { uses: new Map(), leases: new Map(), macs: new Map() };
   const brakes: Brake[] = [];
   const held = new Map<number, number>();
   const traffic = new Map<string, ExporterTraffic>();
@@ -138,6 +148,25 @@ export async function apiForTest(
         list: async (tenantId) => brakes.filter((brake) => brake.tenantId === tenantId),
         confirm: async (tenantId, id, count) => settle(brakes, tenantId, id, count),
         cancel: async (tenantId, id) => settle(brakes, tenantId, id),
+      },
+      network: {
+        poolUse: async (poolId) => {
+          refuseWhenAway(ledger);
+          return network.uses.get(poolId) ?? { used: 0, exhausted: 0, conflicts: 0, recoveries: 0, byRange: new Map() };
+        },
+        leases: async (poolId) => ({ leases: network.leases.get(poolId) ?? [], nextCursor: null }),
+        free: async (poolId, unit) => {
+          const leases = network.leases.get(poolId) ?? [];
+          const at = leases.findIndex((lease) => lease.unit === unit);
+          return at >= 0 && leases.splice(at, 1).length > 0;
+        },
+        macs: async ({ subscriptionId }) => network.macs.get(subscriptionId) ?? [],
+        forgetMacs: async ({ subscriptionId }, address) => {
+          const had = network.macs.get(subscriptionId) ?? [];
+          const kept = had.filter((mac) => address !== undefined && mac.address !== address);
+          network.macs.set(subscriptionId, kept);
+          return had.length - kept.length;
+        },
       },
       feedGuard: {
         held: async () =>
@@ -200,6 +229,7 @@ export async function apiForTest(
     keyring,
     ledger,
     history,
+    network,
     brakes,
     held,
     traffic,

@@ -11,6 +11,7 @@ import { codeOfConstraint, errors } from '#control-api/errors.ts';
 import * as exportersSchema from '#control-api/exporters/schema.ts';
 import * as nasSchema from '#control-api/nas/schema.ts';
 import { routeRules } from '#control-api/plugins/route-rules.ts';
+import * as poolsSchema from '#control-api/pools/schema.ts';
 import * as servicesSchema from '#control-api/services/schema.ts';
 import * as speedPoliciesSchema from '#control-api/speed-policies/schema.ts';
 import * as subscriptionsSchema from '#control-api/subscriptions/schema.ts';
@@ -61,6 +62,7 @@ t.test('the API as a whole', async (t) => {
       databaseSchema,
       exportersSchema,
       nasSchema,
+      poolsSchema,
       servicesSchema,
       speedPoliciesSchema,
       subscriptionsSchema,

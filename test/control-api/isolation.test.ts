@@ -7,7 +7,8 @@ import { apiForTest, makeTenant, makeUser, type TestApi } from './api.ts';
 import { operationsOf, sampleOf } from './sample.ts';
 
 type Ids = Record<
-  'customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address' | 'credential' | 'hold',
+  | ('customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address')
+  | ('credential' | 'hold' | 'pool' | 'range'),
   number
 >;
 
@@ -34,6 +35,9 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     name: `policy of ${slug}`,
   });
   const exporter = await make('/exporters', { name: `exporter of ${slug}`, address: `${network}.1` });
+  const pool = await make('/pools', {
+    ...{ name: `pool of ${slug}`, family: 'ipv4', ranges: [{ prefix: `${network}.128/25` }] },
+  });
   const subscription = await make(`/customers/${customer.id}/services`, {
     service_id: service.id,
     user_name: `subscriber of ${slug}`,
@@ -53,6 +57,8 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     address: subscription.addresses[0].id,
     credential,
     hold: 1,
+    pool: pool.id,
+    range: pool.ranges[0].id,
   };
 }
 
@@ -65,12 +71,15 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     nas: ids.nas,
     'speed-policies': ids.policy,
     exporters: ids.exporter,
+    pools: ids.pool,
     tenants: tenantId,
     enforcement: 7,
   };
   return path
     .replace('{subscription_id}', String(ids.subscription))
     .replace('{address_id}', String(ids.address))
+    .replace('{range_id}', String(ids.range))
+    .replace('{mac}', '001122334455')
     .replace('{credential_id}', String(ids.credential))
     .replace('{id}', String(own[collection]));
 }

@@ -9,7 +9,7 @@ import { attribute } from '#aaa-server/wire/attributes.ts';
 import { authenticatorOffset } from '#aaa-server/wire/authenticators.ts';
 import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
-import { code } from '#aaa-server/wire/packet.ts';
+import { code, decodePacket } from '#aaa-server/wire/packet.ts';
 import type { Outcome } from '#policy/access/outcome.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
 import type { SpeedPolicy } from '#policy/nas/configured.ts';
@@ -28,7 +28,7 @@ const session: LiveSession = {
   ...{ sessionId: '241AFF0000003250B5F750', userName: 'anna', sourceAddress: '192.0.2.1', nasIpAddress: '192.0.2.1' },
   ...{ startedAtMs: 0, lastEventAtMs: 0, sessionTimeS: null, upBytes: 0, downBytes: 0 },
   ...{ nasPort: '7', nasPortId: 'ge-0/0/1:100', framedIp: '100.64.0.7', framedIpv6Prefix: '', delegatedIpv6Prefix: '' },
-  ...{ callingStationId: '02-00-5E-10-00-01', calledStationId: 'pppoe', loginOutcomeHash: '' },
+  ...{ callingStationId: '02-00-5E-10-00-01', calledStationId: 'pppoe', loginOutcomeHash: '', classUuid: '' },
   enforcement: { desired: '', sent: '', acked: '', errorCause: '', updatedAtMs: 0 },
 };
 const names = (fast: string, low: string, fastUp: string | null = null, lowUp: string | null = null): SpeedPolicy[] => [
@@ -111,7 +111,7 @@ const expected: Readonly<
 function login(nas: NasRecord): Sent[] {
   const isp = createIsp();
   const subscriptionId = isp.addSubscriber('anna', 'secret');
-  const answer = createAnswerLogin({
+  const answerLogin = createAnswerLogin({
     snapshot: isp.snapshot,
     clock: { nowMs: () => Date.now() },
     classKey: keyring.derive('class'),
@@ -121,21 +121,26 @@ function login(nas: NasRecord): Sent[] {
     onNearestSpeed: (_nas, outcome) => {
       throw new Error(`no policy of ${outcome}`);
     },
-  })(nas, {
-    tenantId: 1,
-    realm: '',
-    userName: 'anna',
-    subscriptionId,
-    scheme: 'clear',
-    passwordCipher: Buffer.alloc(0),
   });
-  if (answer.kind !== 'accept') throw new Error(JSON.stringify(answer));
   const request = createPacketBuilder();
   request.begin(code.accessRequest, 7);
   request.add(attribute.userName, 'anna');
   request.messageAuthenticator();
   if (!request.finishAccessRequest(randomBytes(16), secret)) throw new Error('too long');
   const asked = Buffer.from(request.data.subarray(0, request.length()));
+  const packet = decodePacket(asked);
+  if (!packet.ok) throw new Error(packet.reason);
+  const scheme = 'clear' as const;
+  const credential = {
+    tenantId: 1,
+    realm: '',
+    userName: 'anna',
+    subscriptionId,
+    scheme,
+    passwordCipher: Buffer.alloc(0),
+  };
+  const answer = answerLogin({ record: nas, several: false }, credential, packet);
+  if (answer instanceof Promise || answer.kind !== 'accept') throw new Error(JSON.stringify(answer));
   const reply = createPacketBuilder();
   reply.begin(code.accessAccept, 7);
   reply.messageAuthenticator();

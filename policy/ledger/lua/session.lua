@@ -151,6 +151,7 @@ function ledger.open(call, s)
   ledger.index(call, s)
   redis.call('PERSIST', s.key)
   ledger.event(call, 'opened', s, call.event)
+  if s.sub ~= 0 then ledger.login_opened(call, s, call.keys.tag) end
 end
 
 -- Scores are an event that the session had, not always its last: it is brought up when it opens, once a day, and when somebody looks.

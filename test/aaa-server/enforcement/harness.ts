@@ -100,7 +100,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
   const usages = new Map<number, { usage: Usage; day: number }>();
   const dayOf = (atMs: number) => Math.floor(atMs / 86_400_000);
 
-  const snapshot: Omit<SnapshotReader, 'mirrorState'> = {
+  const snapshot: Omit<SnapshotReader, 'mirrorState' | 'macs' | 'poolList'> = {
     complete: () => state.complete,
     feedAliveAtMs: () => timer.nowMs(),
     tenant: (id) => ({ id, slug: 'demo', timeZone: 'UTC', weekStart: 1, mode: state.mode }),
@@ -167,6 +167,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
       receivedAtMs: timer.nowMs(),
       eventAtMs: atMs,
       loginOutcomeHash: outcomeHash(fullSpeed),
+      classUuid: '',
     });
     await ledger.apply({
       ...{

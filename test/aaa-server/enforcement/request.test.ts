@@ -9,7 +9,15 @@ import { keyring, nasOf } from '#test/aaa-server/support/isp.ts';
 const session: LiveSession = {
   ...{ tenantId: 1, subscriptionId: 1, partition: 0, nasId: 1, nasInstance: '1', incarnation: 1, sessionId: 's1' },
   ...{ userName: 'anna', sourceAddress: '192.0.2.1', nasIpAddress: '192.0.2.1', nasPort: '7', nasPortId: 'ge-1' },
-  ...{ startedAtMs: 0, lastEventAtMs: 0, sessionTimeS: null, upBytes: 0, downBytes: 0, loginOutcomeHash: '' },
+  ...{
+    startedAtMs: 0,
+    lastEventAtMs: 0,
+    sessionTimeS: null,
+    upBytes: 0,
+    downBytes: 0,
+    loginOutcomeHash: '',
+    classUuid: '',
+  },
   ...{ framedIp: '100.64.0.7', framedIpv6Prefix: '', delegatedIpv6Prefix: '2001:db8:7::/48' },
   ...{ callingStationId: '02-00-5E-10-00-01', calledStationId: '' },
   enforcement: { desired: '', sent: '', acked: '', errorCause: '', updatedAtMs: 0 },

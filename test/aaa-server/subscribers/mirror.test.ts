@@ -69,6 +69,17 @@ t.test('a record comes back from its bytes as it was', async () => {
       { maxLength: 4 },
     ),
   } as const);
+  const network = plain({
+    ipv4PoolId: fc.option(count),
+    ipv6PoolId: fc.option(count),
+    delegatedPoolId: fc.option(count),
+    sessionLimit: fc.option(fc.nat(50)),
+    macLimit: fc.option(fc.nat(16)),
+    macMode: fc.option(fc.constantFrom('lock' as const, 'replace' as const)),
+  });
+  const differing = fc
+    .tuple(subscription, fc.option(network))
+    .map(([record, own]) => (own ? { ...record, network: own } : record));
   const attribute = plain({
     vendor: fc.constantFrom(0, 9, 14988),
     type: fc.integer({ min: 1, max: 255 }),
@@ -81,7 +92,7 @@ t.test('a record comes back from its bytes as it was', async () => {
   const names = fc.array(plain({ realm: text, userName: text }), { maxLength: 4 });
   const lent = (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(40, 0xee)]);
   fc.assert(
-    fc.property(subscription, fc.option(attributes), names, (plainRecord, added, credentials) => {
+    fc.property(differing, fc.option(attributes), names, (plainRecord, added, credentials) => {
       const record = added ? { ...plainRecord, attributes: added } : plainRecord;
       const bytes = lent(encodeSubscription(record, credentials));
       deepStrictEqual(decodeSubscription(record.tenantId, record.id, bytes), record);

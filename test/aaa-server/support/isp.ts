@@ -132,6 +132,8 @@ export function createIsp(): Isp {
       profile: () => undefined,
       nasGeneration: () => generation,
       nasList: () => [...nases],
+      poolList: () => [],
+      macs: () => [],
     },
   };
   return isp;

@@ -28,6 +28,8 @@ const onTower = { tenant: '1', nas: '7', name: 'tower' };
 const ready = (check: string, on = aaa) => `lastmile_ready{${on},check="${check}"}`;
 const of = (name: string, labels = '', on = aaa) => `${name}{${on}${labels && `,${labels}`}}`;
 
+const pool = (name: string) => of(`lastmile_pool_${name}`, 'pool="homes",tenant="1"');
+
 export const alertCases: Readonly<Record<string, AlertCase>> = {
   LastmileProcessDown: {
     fires: {
@@ -863,6 +865,34 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         atMinute: 25,
       },
     },
+  },
+  LastmilePoolFilling: {
+    fires: {
+      series: { [pool('units')]: '1000x30', [pool('used_units')]: '0x5 800x30' },
+      atMinute: 18,
+      labels: { tenant: '1', pool: 'homes' },
+      summary: '80% of the addresses of pool homes (tenant 1) are in use',
+    },
+    quiet: {
+      'a pool that has room': { series: { [pool('units')]: '1000x30', [pool('used_units')]: '799x30' } },
+      'a pool that is drained': { series: { [pool('units')]: '0x30', [pool('used_units')]: '0x30' } },
+    },
+  },
+  LastmilePoolExhausted: {
+    fires: {
+      series: { [of('lastmile_pool_exhausted_total', 'pool="homes"')]: '0x10 0+2x30' },
+      labels: { pool: 'homes' },
+      summary: 'Pool homes had no address for 10 logins in 5 minutes',
+    },
+    quiet: { 'an hour ago': { series: { [of('lastmile_pool_exhausted_total', 'pool="homes"')]: '0 9x60' } } },
+  },
+  LastmilePoolConflict: {
+    fires: {
+      series: { [pool('conflicts')]: '0x15 2x30' },
+      labels: { tenant: '1', pool: 'homes' },
+      summary: 'A session came up with an address of pool homes (tenant 1) that another one had',
+    },
+    quiet: { 'conflicts of long ago': { series: { [pool('conflicts')]: '7x60' } } },
   },
   LastmileUnknownExporters: {
     fires: {

@@ -1,0 +1,144 @@
+// Asks the ledger what a login needs, within its budget; where Redis is away the login goes on without: limits fail open, addresses come from the reserve.
+import { createBreaker } from '#ops/lanes/breaker.ts';
+import type { Clock } from '#ops/runtime/clock.ts';
+import type { LoginGrant, LoginLedger } from '#policy/ledger/login.ts';
+import type { Pool } from '#policy/network/pool.ts';
+import { addressOfUnit } from '#policy/network/units.ts';
+import type { AddressRecord } from '../subscribers/records.ts';
+import type { GateMetrics } from './metrics.ts';
+import type { LoginNeed, PoolNeed } from './need.ts';
+import type { Reserves } from './reserve.ts';
+
+export const gateRefusals = ['session_limit', 'mac_not_allowed', 'pool_exhausted'] as const;
+export type GateRefusal = (typeof gateRefusals)[number];
+
+export type GateAnswer =
+  | { readonly kind: 'go'; readonly addresses: readonly AddressRecord[] }
+  | { readonly kind: 'refused'; readonly reason: GateRefusal };
+
+export type LoginGate = { ask(need: LoginNeed): Promise<GateAnswer> };
+
+export type LoginGateOptions = {
+  /** Throws while there is no connection yet. */
+  ledger(): LoginLedger;
+  readonly reserves: Reserves;
+  readonly clock: Clock;
+  readonly metrics: GateMetrics;
+  /** A login waits so long for Redis, and no longer. */
+  readonly budgetMs: number;
+  readonly random?: () => number;
+};
+
+export function createLoginGate(options: LoginGateOptions): LoginGate {
+  const { clock, reserves, metrics, budgetMs } = options;
+  const breaker = createBreaker(options.random);
+  let closedUntilMs = Number.NEGATIVE_INFINITY;
+
+  async function within<T>(deadlineMs: number, call: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error('the ledger took too long')),
+        Math.max(0, deadlineMs - clock.monotonicMs()),
+      );
+    });
+    try {
+      return await Promise.race([call, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Null: Redis is away, or too slow. */
+  async function attempt(need: LoginNeed, pools: readonly Pool[], deadlineMs: number): Promise<LoginGrant | null> {
+    const startedMs = clock.monotonicMs();
+    if (startedMs < closedUntilMs) return null;
+    const { holder, pools: _, macsFull: __, ...asked } = need;
+    try {
+      const ledger = options.ledger();
+      const ask = { ...asked, nowMs: clock.nowMs(), pools: pools.map((pool) => ({ pool, holder })) };
+      const grant = await within(deadlineMs, ledger.ask(ask));
+      metrics.seconds.observe((clock.monotonicMs() - startedMs) / 1000);
+      breaker.succeeded();
+      return grant;
+    } catch {
+      // Counted; the breaker's owner sees it by /readyz and the alarm for Redis.
+      metrics.asked.inc({ result: 'away' });
+      closedUntilMs = clock.monotonicMs() + breaker.failed();
+      return null;
+    }
+  }
+
+  /** Down the chains of fallbacks, as long as something is missing. */
+  async function draw(need: LoginNeed, grant: LoginGrant & { kind: 'granted' }, deadlineMs: number) {
+    const { limit: _, mac: __, ...more } = need;
+    const found: (AddressRecord | null)[] = need.pools.map(({ pools }, index) =>
+      addressIn(pools[0], grant.units[index] ?? null),
+    );
+    for (let step = 1; ; step++) {
+      const missing = need.pools.flatMap((wanted, index) => {
+        const pool = found[index] ? undefined : wanted.pools[step];
+        return pool ? [{ index, pool }] : [];
+      });
+      if (missing.length === 0) return found;
+      const pools = missing.map(({ pool }) => pool);
+      const next = await attempt(more, pools, deadlineMs);
+      for (const [at, { index, pool }] of missing.entries()) {
+        if (next?.kind === 'granted') found[index] = addressIn(pool, next.units[at] ?? null);
+        else found[index] = fromReserve(need, pool);
+      }
+    }
+  }
+
+  function fromReserve({ subscriptionId, holder }: LoginNeed, pool: Pool): AddressRecord | null {
+    const address = addressIn(pool, reserves.take(pool, subscriptionId, holder) ?? null);
+    metrics.reserve.inc({ result: address ? 'given' : 'empty' });
+    return address;
+  }
+
+  function answer(need: LoginNeed, found: readonly (AddressRecord | null)[]): GateAnswer {
+    const refused = need.pools.some(({ pools }, index) => !found[index] && pools[0]?.onExhausted === 'reject');
+    for (const [index, { pools }] of need.pools.entries()) {
+      if (!found[index]) metrics.exhausted.inc({ pool: pools[0]?.name ?? '' });
+    }
+    if (refused) return { kind: 'refused', reason: 'pool_exhausted' };
+    return { kind: 'go', addresses: found.filter((address) => address !== null) };
+  }
+
+  /** Sessions are not counted then, and a device is only refused when the mirror knows that there is no place for it. */
+  function withoutRedis(need: LoginNeed): GateAnswer {
+    if (need.mac?.mode === 'lock' && need.macsFull) return { kind: 'refused', reason: 'mac_not_allowed' };
+    const found = need.pools.map(({ pools }) => firstOf(pools, (pool) => fromReserve(need, pool)));
+    return answer(need, found);
+  }
+
+  return {
+    async ask(need) {
+      const deadlineMs = clock.monotonicMs() + budgetMs;
+      for (const { pools } of need.pools) for (const pool of pools) reserves.wanted(pool);
+      const first = need.pools.flatMap(({ pools }: PoolNeed) => pools.slice(0, 1));
+      const grant = await attempt(need, first, deadlineMs);
+      if (!grant) return withoutRedis(need);
+      if (grant.kind === 'refused') {
+        metrics.asked.inc({ result: grant.by });
+        return { kind: 'refused', reason: grant.by === 'mac' ? 'mac_not_allowed' : 'session_limit' };
+      }
+      metrics.asked.inc({ result: 'granted' });
+      return answer(need, await draw(need, grant, deadlineMs));
+    },
+  };
+}
+
+function addressIn(pool: Pool | undefined, unit: string | null): AddressRecord | null {
+  const text = pool && unit !== null ? addressOfUnit(pool, unit) : undefined;
+  if (!pool || text === undefined) return null;
+  return { kind: pool.family, prefix: pool.family === 'ipv4' ? `${text}/32` : text };
+}
+
+function firstOf<T, R>(list: readonly T[], find: (item: T) => R | null): R | null {
+  for (const item of list) {
+    const found = find(item);
+    if (found !== null) return found;
+  }
+  return null;
+}

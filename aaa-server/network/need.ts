@@ -1,0 +1,86 @@
+// What a login must ask the ledger for before it is answered; null for the many that need nothing of it.
+import { hash } from 'node:crypto';
+import type { LoginAsk, LoginPlace } from '#policy/ledger/login.ts';
+import { plainMac } from '#policy/network/mac.ts';
+import { type Pool, type PoolFamily, poolsFor } from '#policy/network/pool.ts';
+import type { Authorization } from '../auth/authorize.ts';
+import type { NasRecord, SnapshotReader } from '../subscribers/records.ts';
+import { termsOf } from './terms.ts';
+
+/** The pools to draw from, one after the other until one has something. */
+export type PoolNeed = { readonly family: PoolFamily; readonly pools: readonly Pool[] };
+
+export type LoginNeed = Omit<LoginAsk, 'nowMs' | 'pools'> & {
+  readonly holder: string;
+  readonly pools: readonly PoolNeed[];
+  /** The mirror knows as many devices as there may be, and this is none of them. */
+  readonly macsFull: boolean;
+};
+
+export type NeedResult =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'refused'; readonly reason: 'mac_not_allowed' }
+  | { readonly kind: 'ask'; readonly need: LoginNeed };
+
+const none: NeedResult = { kind: 'none' };
+const familyOfKind = {
+  ipv4: 'ipv4',
+  framed_route: null,
+  ipv6_prefix: 'ipv6_prefix',
+  delegated_prefix: 'delegated_prefix',
+} as const;
+
+/** @param pools those of the tenant */
+export function needOf(
+  snapshot: Pick<SnapshotReader, 'macs'>,
+  pools: readonly Pool[],
+  { tenant, plan, subscription }: Pick<Authorization, 'tenant' | 'plan' | 'subscription'>,
+  nas: Pick<NasRecord, 'id'>,
+  place: LoginPlace,
+): NeedResult {
+  if (!plan.network && !subscription.network) return none;
+  const terms = termsOf(plan, subscription);
+  const { tenantId, id: subscriptionId } = subscription;
+
+  const own = new Set<PoolFamily | null>(subscription.addresses.map(({ kind }) => familyOfKind[kind]));
+  const wanted = [
+    ['ipv4', terms.ipv4PoolId],
+    ['ipv6_prefix', terms.ipv6PoolId],
+    ['delegated_prefix', terms.delegatedPoolId],
+  ] as const;
+  const drawn = wanted.flatMap(([family, poolId]): PoolNeed[] => {
+    if (poolId === null || own.has(family)) return [];
+    const chain = poolsFor(pools, { poolId, family, nasId: nas.id });
+    return chain.length > 0 ? [{ family, pools: chain }] : [];
+  });
+
+  const limited = terms.sessionLimit > 0 && tenant.sessionMode === 'refuse';
+  const limit = limited ? { sessions: terms.sessionLimit, aliveMs: aliveMs(plan.interimIntervalS) } : undefined;
+
+  const address = terms.macLimit > 0 ? plainMac(place.callingStationId) : '';
+  // Bound to devices, and this one does not say which it is.
+  if (terms.macLimit > 0 && address === '') return { kind: 'refused', reason: 'mac_not_allowed' };
+  const learned = address === '' ? [] : snapshot.macs(tenantId, subscriptionId);
+  const known = learned.some((mac) => mac.address === address);
+  const mac = address === '' || known ? undefined : { address, most: terms.macLimit, mode: terms.macMode };
+
+  if (drawn.length === 0 && !limit && !mac) return none;
+  const need = {
+    ...{ tenantId, subscriptionId, place, pools: drawn, holder: holderOf(place, subscriptionId) },
+    ...{ macsFull: learned.length >= terms.macLimit },
+    ...(limit ? { limit } : {}),
+    ...(mac ? { mac } : {}),
+  };
+  return { kind: 'ask', need };
+}
+
+/** One report may be lost on its way. */
+function aliveMs(interimIntervalS: number): number {
+  return 2 * interimIntervalS * 1000 + 60_000;
+}
+
+/** (NAS instance, user, device): the same login again is the same holder. Without a device its port tells it. */
+function holderOf({ nasInstance, callingStationId, nasPort, nasPortId }: LoginPlace, subscriptionId: number): string {
+  const device = plainMac(callingStationId) || callingStationId || nasPortId || nasPort;
+  return hash('sha256', `${nasInstance}\n${subscriptionId}\n${device}`).slice(0, 20);
+}

@@ -1,0 +1,132 @@
+// What a login asks of the ledger before it is answered: one more session, one more device, addresses of pools. One call.
+import { Cluster, type Redis } from 'ioredis';
+import type { Pool } from '../network/pool.ts';
+import { createFunctionCaller } from './call.ts';
+import { keys, partitionOf, tag } from './keys.ts';
+
+export const macModes = ['lock', 'replace'] as const;
+/** lock: a further device is refused. replace: it takes the place of the one that was away for longest. */
+export type MacMode = (typeof macModes)[number];
+
+/** Where the session comes in: a login at the same place is the same session again. */
+export type LoginPlace = {
+  readonly nasInstance: string;
+  readonly callingStationId: string;
+  /** As in accounting: decimal NAS-Port, NAS-Port-Id; '' without. */
+  readonly nasPort: string;
+  readonly nasPortId: string;
+};
+
+export type PoolAsk = {
+  readonly pool: Pool;
+  /** Names the login: the same one again is given the same unit. No `|` in it. */
+  readonly holder: string;
+};
+
+export type LoginAsk = {
+  readonly nowMs: number;
+  readonly tenantId: number;
+  readonly subscriptionId: number;
+  readonly place: LoginPlace;
+  /** Refused when so many sessions are alive at other places; heard of within `aliveMs`. */
+  readonly limit?: { readonly sessions: number; readonly aliveMs: number };
+  readonly mac?: { readonly address: string; readonly most: number; readonly mode: MacMode };
+  readonly pools: readonly PoolAsk[];
+};
+
+export type LoginGrant =
+  | { readonly kind: 'refused'; readonly by: 'session_limit' | 'mac' }
+  /** For each pool that was asked the unit, or null: nothing is free. */
+  | { readonly kind: 'granted'; readonly learned: boolean; readonly units: readonly (string | null)[] };
+
+/** Highest sequence of each pool that this process has seen: a store that knows less went back in time. */
+export type SeenSequences = Map<number, number>;
+
+export type LoginLedgerOptions = {
+  readonly seen?: SeenSequences;
+  /** How long an address, and a place among the sessions, wait for the Start. */
+  readonly holdMs?: number;
+  /** After the store went back in time: so long nothing passes from one subscription to another. */
+  readonly settleMs?: number;
+};
+
+export const holdMs = 120_000;
+export const settleMs = 15 * 60_000;
+
+type Part = {
+  readonly slot: string;
+  readonly name: 'session_limit' | 'mac' | 'pool';
+  readonly args: (string | number)[];
+};
+type RawAnswer = string | [kind: 'leased' | 'exhausted', unit: string, sequence: number];
+
+export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOptions = {}) {
+  const { call } = createFunctionCaller(redis, () => {});
+  const seen = options.seen ?? new Map<number, number>();
+  const hold = options.holdMs ?? holdMs;
+  const settle = options.settleMs ?? settleMs;
+
+  function poolPart(ask: LoginAsk, { pool, holder }: PoolAsk): Part {
+    const { id, coolDownMs } = pool;
+    const args = [id, ask.subscriptionId, holder, seen.get(id) ?? 0, coolDownMs, settle, rangesText(pool)];
+    return { slot: keys.pool(id), name: 'pool', args: ['pool', ...args] };
+  }
+
+  async function send(nowMs: number, parts: readonly Part[]): Promise<RawAnswer[]> {
+    const [first] = parts;
+    if (!first) return [];
+    const args = parts.flatMap((part) => part.args);
+    return (await call('login_ask', [first.slot], [nowMs, hold, ...args])) as RawAnswer[];
+  }
+
+  return {
+    /** One call; in a cluster one for the subscription and then one for each pool, because each lies in its own slot. */
+    async ask(ask: LoginAsk): Promise<LoginGrant> {
+      const own = partitionParts(ask);
+      const pools = ask.pools.map((pool) => poolPart(ask, pool));
+      let answers: RawAnswer[];
+      if (redis instanceof Cluster) {
+        answers = await send(ask.nowMs, own);
+        if (answers.at(-1) !== 'refused') {
+          answers.push(...(await Promise.all(pools.map((pool) => send(ask.nowMs, [pool])))).flat());
+        }
+      } else answers = await send(ask.nowMs, [...own, ...pools]);
+      const refused = own[answers.indexOf('refused')];
+      if (refused) return { kind: 'refused', by: refused.name === 'mac' ? 'mac' : 'session_limit' };
+      const units = answers.slice(own.length).map((answer, index) => {
+        if (typeof answer === 'string') throw new Error(`the ledger answered ${answer} for a pool`);
+        const id = ask.pools[index]?.pool.id ?? 0;
+        const [kind, unit, sequence] = answer;
+        seen.set(id, Math.max(seen.get(id) ?? 0, sequence));
+        return kind === 'leased' ? unit : null;
+      });
+      return { kind: 'granted', learned: answers.includes('learned'), units };
+    },
+  };
+}
+
+export type LoginLedger = ReturnType<typeof createLoginLedger>;
+
+/** `<range>,<size>;…` of the ranges that units are leased from. */
+export function rangesText({ ranges }: Pick<Pool, 'ranges'>): string {
+  return ranges.map(({ id, size, draining }) => (draining ? '' : `${id},${size};`)).join('');
+}
+
+/** As lua/login.lua makes it of a session. */
+export function placeText({ nasInstance, callingStationId, nasPort, nasPortId }: LoginPlace): string {
+  const device = callingStationId.replace(/[^\da-f]/gi, '').toLowerCase();
+  return `${nasInstance}|${device}|${nasPortId === '' ? nasPort : nasPortId}`;
+}
+
+function partitionParts({ tenantId, subscriptionId, place, limit, mac }: LoginAsk): Part[] {
+  const partition = partitionOf(tenantId, subscriptionId);
+  const slot = keys.usage(partition, tenantId, subscriptionId);
+  const who = [tag(partition), `${tenantId}:${subscriptionId}`];
+  const parts: Part[] = [];
+  if (limit) {
+    const args = ['limit', ...who, placeText(place), limit.sessions, limit.aliveMs];
+    parts.push({ slot, name: 'session_limit', args });
+  }
+  if (mac) parts.push({ slot, name: 'mac', args: ['mac', ...who, mac.address, mac.most, mac.mode] });
+  return parts;
+}

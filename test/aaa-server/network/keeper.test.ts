@@ -1,0 +1,116 @@
+// Pools kept in step with sessions: by what the streams tell, and by looking at what nobody told of.
+import t, { type Test } from 'tap';
+import { createPoolKeeper, staleMs } from '#aaa-server/network/keeper.ts';
+import { createPoolMetrics } from '#aaa-server/network/metrics.ts';
+import { createLogger } from '#ops/runtime/log.ts';
+import { Registry } from '#ops/runtime/metrics.ts';
+import { keys } from '#policy/ledger/keys.ts';
+import { createLoginLedger } from '#policy/ledger/login.ts';
+import { readLease } from '#policy/ledger/pools.ts';
+import { type Change, ledgerOn, recordAt, storeForTest } from '#test/policy/ledger/ledger-under-test.ts';
+import { coolDownMs, poolOf, unitOf } from '#test/policy/ledger/pool-model.ts';
+
+t.setTimeout(60_000);
+const noon = Date.UTC(2026, 2, 4, 12);
+
+async function setup(t: Test, cluster = false) {
+  const store = await storeForTest(t, { cluster });
+  const isp = await ledgerOn(t, store);
+  const pool = poolOf();
+  const homes = poolOf({
+    ...{ id: 6, name: 'prefixes', family: 'delegated_prefix' as const, unitLength: 56 },
+    ranges: [{ id: 2, first: '2001:db8::', size: 256, draining: false }],
+  });
+  const clock = { atMs: noon, monotonicMs: 0 };
+  const registry = new Registry();
+  const keeper = createPoolKeeper({
+    ...{ redis: isp.redis, node: 'n', log: createLogger('test', 'silent'), metrics: createPoolMetrics(registry) },
+    snapshot: { poolList: () => [pool, homes], nasGeneration: () => 1 },
+    clock: { nowMs: () => clock.atMs, monotonicMs: () => clock.monotonicMs },
+  });
+  const login = createLoginLedger(isp.redis);
+  const lease = async (subscriptionId: number, of = pool) =>
+    unitOf(
+      await login.ask({
+        ...{ nowMs: clock.atMs, tenantId: 1, subscriptionId, pools: [{ pool: of, holder: `h${subscriptionId}` }] },
+        place: { nasInstance: '1', callingStationId: '', nasPort: '', nasPortId: '' },
+      }),
+    );
+  const at = (seconds: number, change: Change) => isp.apply(recordAt(noon + seconds * 1000, change));
+  /** A round with a look at what is due. */
+  const look = () => {
+    clock.monotonicMs += 3_600_000;
+    return keeper.round();
+  };
+  const gauge = async (name: string) => (await registry.getSingleMetric(name)!.get()).values;
+  return {
+    ...isp,
+    pool,
+    homes,
+    clock,
+    keeper,
+    lease,
+    at,
+    look,
+    gauge,
+    state: (unit: string) => readLease(isp.redis, pool.id, unit),
+  };
+}
+
+for (const cluster of [false, true]) {
+  t.test(`the Start confirms, the Stop ends${cluster ? ', in a cluster' : ''}`, async (t) => {
+    const isp = await setup(t, cluster);
+    t.equal(await isp.lease(7), '1:0');
+    await isp.at(1, { kind: 'start', framedIp: '100.64.0.0', delegatedIpv6Prefix: '2001:db8:0:300::/56' });
+    await isp.keeper.round();
+    t.match(await isp.state('1:0'), { state: 'live', subscriptionId: 7, sessionKey: isp.sessionKey() });
+    t.match(await readLease(isp.redis, isp.homes.id, '2:3'), { state: 'live' }, 'also what the pool did not give');
+    t.match(await isp.gauge('lastmile_pool_used_units'), [
+      { value: 1, labels: { pool: 'homes' } },
+      { value: 1, labels: { pool: 'prefixes' } },
+    ]);
+    await isp.at(600, { kind: 'stop', sessionTimeS: 600, framedIp: '100.64.0.0' });
+    await isp.keeper.round();
+    t.match(await isp.state('1:0'), { state: 'free', subscriptionId: 7 });
+    t.match(await isp.redis.xpending(keys.addresses(recordAt(noon, { kind: 'start' }).partition), 'pools'), [0]);
+  });
+}
+
+t.test('an address whose session is over and nobody said so is taken back; one that lives is not', async (t) => {
+  const isp = await setup(t);
+  await isp.lease(7);
+  await isp.at(0, { kind: 'start', framedIp: '100.64.0.0' });
+  await isp.keeper.round();
+  isp.clock.atMs = noon + 3_600_000;
+  await isp.at(3599, { kind: 'interim', sessionTimeS: 3599, framedIp: '100.64.0.0' });
+  await isp.look();
+  t.match(await isp.state('1:0'), { state: 'live' });
+  isp.clock.atMs = noon + 2 * 3_600_000;
+  await isp.at(7000, { kind: 'interim', sessionTimeS: 7000, framedIp: '100.64.0.3' });
+  await isp.look();
+  t.match(await isp.state('1:0'), { state: 'free' }, 'the session has another one now');
+  t.match(await isp.state('1:3'), { state: 'live' });
+  isp.clock.atMs = noon + 7_000_000 + staleMs + 3_600_000;
+  await isp.look();
+  t.match(await isp.state('1:3'), { state: 'free' }, 'nothing was heard of it for hours');
+});
+
+t.test('a hold without a Start ends where nobody logs in', async (t) => {
+  const isp = await setup(t);
+  await isp.lease(7);
+  isp.clock.atMs += 200_000;
+  await isp.look();
+  t.match(await isp.state('1:0'), { state: 'free' });
+  isp.clock.atMs += coolDownMs;
+  t.equal(await isp.lease(8), '1:1', 'never used ones go first');
+});
+
+t.test('a store that lost its readers is followed again', async (t) => {
+  const isp = await setup(t);
+  await isp.keeper.round();
+  await isp.redis.xgroup('DESTROY', keys.addresses(recordAt(noon, { kind: 'start' }).partition), 'pools');
+  await t.rejects(isp.keeper.round(), /NOGROUP/);
+  await isp.at(0, { kind: 'start', framedIp: '100.64.0.2' });
+  await isp.keeper.round();
+  t.match(await isp.state('1:2'), { state: 'live' });
+});
