@@ -153,7 +153,7 @@ function columnsOf(body: Partial<Omit<Compiled<NasBody>, 'name' | 'address' | 's
   };
 }
 
-function demandOf(body: Pick<NasChange, 'message_authenticator' | 'require_message_authenticator'>): {
+function demandOf(body: Pick<Partial<NasBody>, 'message_authenticator' | 'require_message_authenticator'>): {
   messageAuthenticator?: 'yes' | 'no' | 'auto';
 } {
   const { message_authenticator: policy, require_message_authenticator: required } = body;

@@ -9,7 +9,7 @@ import { addUnknown, listedAddress, showUnknown } from './unknown.ts';
 
 const tags = ['nas'];
 
-export function unknownNasRoutes(app: Api, { db, keyring, unknownSources, dictionary }: Deps): void {
+export function unknownNasRoutes(app: Api, { db, keyring, dictionary, unknownSources }: Deps): void {
   app.get(
     '/nas/unknown',
     {
