@@ -35,9 +35,10 @@ import { registerNasMetrics } from './nas-metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
 import { createLearned } from './radius/learned.ts';
 import { createNasUses } from './radius/nas-uses.ts';
+import { createRadsec } from './radsec/radsec.ts';
 import { cachedNases } from './subscribers/nas-cache.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
-import { createWorkers } from './workers.ts';
+import { createWorkers, type Workers } from './workers.ts';
 
 function build(config: Settings) {
   const log = createLogger('aaa-server', config.LOG_LEVEL);
@@ -69,6 +70,12 @@ function build(config: Settings) {
     { redis, log: log.child({ component: 'subscribers' }), registry },
   );
 
+  const radsec = createRadsec(config, {
+    ...{ workerCount, registry, clock: systemClock, snapshot: subscribers.reader },
+    log: log.child({ component: 'radsec' }),
+    workers: (): Workers => workers,
+  });
+
   const enforcement = onRedis(
     'enforcement',
     redis,
@@ -87,6 +94,7 @@ function build(config: Settings) {
         log,
         decide,
         hashOutcome: outcomeHash,
+        links: radsec.links,
         onPublished: subscribers.poke,
       });
     },
@@ -148,7 +156,7 @@ function build(config: Settings) {
     onNews: (news) => workers.teach(news),
     log: radiusLog,
   });
-  const workers = createWorkers({
+  const workers: Workers = createWorkers({
     count: workerCount,
     settings: {
       addresses: config.BIND_HOST,
@@ -164,6 +172,7 @@ function build(config: Settings) {
       redisUrl: config.REDIS_URL,
       feedSilence,
       logLevel: config.LOG_LEVEL,
+      radsec: radsec.settings,
     },
     walFolder: (index) => walFolder(wals, folder.uuid, index),
     registry,
@@ -171,6 +180,7 @@ function build(config: Settings) {
     onEvents: nudge,
     learned: learned.all,
     onLearned: learned.note,
+    onRadsec: (worker, words) => radsec.links.hear(worker, words),
     onFatal,
   });
 
@@ -205,7 +215,10 @@ function build(config: Settings) {
   });
   return {
     log,
-    parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, workers, nasUses, enforcement],
+    parts: [
+      ...[admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, workers],
+      ...[...radsec.parts, nasUses, enforcement],
+    ],
   };
 }
 

@@ -83,6 +83,8 @@ type NasColumns = {
   ipv6_rule: Ipv6Rule | null;
   attributes: StoredAttribute[];
   policies: { up_bps: number; down_bps: number; name: string; up_name: string | null }[];
+  radsec_identity: string | null;
+  coa_over_radsec: boolean;
 };
 
 type SubscriptionColumns = {
@@ -147,7 +149,7 @@ const nasView: View<NasColumns> = {
   select: `SELECT tenant_id, id, name, address, nas_identifier, vendor, secret_cipher, next_secret_cipher, coa_address,
     coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, message_authenticator, limit_proxy_state,
     reply_message_authenticator, ${ms('learn_since')} AS learn_since_ms, speed_way, swap_octets, octet_unit, ipv6_rule,
-    attributes, policies
+    attributes, policies, radsec_identity, coa_over_radsec
     FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_profile USING (tenant_id, id)`,
   toRow: (row) => ({
     kind: 'nas',
@@ -180,6 +182,8 @@ const nasView: View<NasColumns> = {
         name,
         upName,
       })),
+      radsecIdentity: row.radsec_identity,
+      coaOverRadsec: row.coa_over_radsec,
     },
   }),
 };
