@@ -94,6 +94,7 @@ function build(config: Settings) {
         log,
         decide,
         hashOutcome: outcomeHash,
+        usesNextSecret: (nasId) => nasUses.usesNext(nasId),
         links: radsec.links,
         onPublished: subscribers.poke,
       });
