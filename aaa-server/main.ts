@@ -43,7 +43,7 @@ import { createWorkers, type Workers } from './workers.ts';
 function build(config: Settings) {
   const log = createLogger('aaa-server', config.LOG_LEVEL);
   const registry = createRegistry('aaa-server');
-  // One that is wrong stops the start.
+  // A dictionary that is wrong stops the start.
   const dictionary = loadDictionary(config.RADIUS_DICTIONARY);
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const folder = openDataFolder(config.LASTMILE_DATA_DIR);

@@ -6,6 +6,7 @@ import { createEap } from '../auth/eap/eap.ts';
 import { createEapStates } from '../auth/eap/states.ts';
 import { createNasTable, type NasClient, type NasTable } from '../auth/nas-table.ts';
 import { createPasswords } from '../auth/passwords.ts';
+import { createProven } from '../auth/proven.ts';
 import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
 import { attribute, eachAttribute, firstAttribute, octetsAt, textOf } from '../wire/attributes.ts';
@@ -55,6 +56,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
+    proven: createProven(),
     slowHashes: createSlowHashes(deps),
     warn: deps.warn,
   });

@@ -1,4 +1,4 @@
-// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0008_nas_profiles.sql).
+// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0009_nas_profiles.sql).
 import { isPasswordScheme } from '#policy/credentials/password-scheme.ts';
 import { parseFupRules } from '#policy/fup/parse.ts';
 import type { Ipv6Rule, NasAttribute, SpeedWay } from '#policy/nas/profile.ts';
