@@ -58,7 +58,8 @@ export function adminCalls({ keyring, guard, snapshot, workers }: AdminCallDeps)
       json(response, 200, { subscription_id: known.subscriptionId });
     }),
     '/unknown-clients': authorized('GET', async (_, response) => {
-      json(response, 200, { data: await workers.unknownClients() });
+      const { clients, networks } = await workers.unknownClients();
+      json(response, 200, { data: clients, networks });
     }),
   };
 }

@@ -2,6 +2,7 @@
 import Type, { type Static } from 'typebox';
 import { eapSettings } from '#ops/runtime/eap-settings.ts';
 import { addresses, list, port, text } from '#ops/runtime/settings.ts';
+import { udpDrivers } from '#ops/runtime/udp.ts';
 import { enforcementSettings } from './enforcement/config.ts';
 import { outboxSettings } from './outbox/config.ts';
 import { radsecSettings } from './radsec/config.ts';
@@ -32,13 +33,28 @@ export const settings = Type.Object({
     default: 0,
     description: 'RADIUS worker threads; 0 = number of cores, at most 4',
   }),
-  UDP_DRIVER: Type.Union([Type.Literal('auto'), Type.Literal('dgram')], {
-    default: 'auto',
-    description: 'how datagrams are read and written: `dgram` is the driver of Node, `auto` the best one there is',
-  }),
+  UDP_DRIVER: Type.Union(
+    udpDrivers.map((driver) => Type.Literal(driver)),
+    {
+      default: 'auto',
+      description:
+        'how datagrams are read and written: `mmsg` many with one system call (Linux on x64 or arm64), `dgram` one by one, `auto` the first where it works',
+    },
+  ),
   COA_SOURCE: text({ default: '', description: 'source address of CoA and Disconnect requests; empty = by route' }),
   ...enforcementSettings,
   ...outboxSettings,
+  RADIUS_LEARN_WINDOW_S: Type.Integer({
+    minimum: 0,
+    maximum: 2_592_000,
+    default: 86_400,
+    description:
+      'for how long after an access server was added or adopted a login without Message-Authenticator may teach that it sends none',
+  }),
+  RADIUS_DICTIONARY: text({
+    default: '',
+    description: 'path of a dictionary file of your own, in the format of FreeRADIUS; it adds to the built-in ones',
+  }),
   REJECT_DELAY_MS: Type.Integer({
     minimum: 0,
     maximum: 5000,

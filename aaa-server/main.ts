@@ -27,18 +27,24 @@ import { outcomeHash } from './accounting/class.ts';
 import { createMeters } from './accounting/meters.ts';
 import { adminCalls } from './admin-calls.ts';
 import { type Settings, settings } from './config.ts';
+import { loadDictionary } from './dictionaries/load.ts';
 import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
+import { createLearned } from './radius/learned.ts';
+import { createNasUses } from './radius/nas-uses.ts';
 import { createRadsec } from './radsec/radsec.ts';
+import { cachedNases } from './subscribers/nas-cache.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
 function build(config: Settings) {
   const log = createLogger('aaa-server', config.LOG_LEVEL);
   const registry = createRegistry('aaa-server');
+  // A dictionary that is wrong stops the start.
+  loadDictionary(config.RADIUS_DICTIONARY);
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const folder = openDataFolder(config.LASTMILE_DATA_DIR);
   const snapshotPath = path.join(folder.path, 'subscribers');
@@ -142,6 +148,14 @@ function build(config: Settings) {
     log: log.child({ component: 'outbox' }),
   });
 
+  const radiusLog = log.child({ component: 'radius' });
+  const learned = createLearned({
+    folder,
+    redis: redis.current,
+    nases: cachedNases(subscribers.reader),
+    onNews: (news) => workers.teach(news),
+    log: radiusLog,
+  });
   const workers: Workers = createWorkers({
     count: workerCount,
     settings: {
@@ -151,6 +165,7 @@ function build(config: Settings) {
       udpDriver: config.UDP_DRIVER,
       receiveBufferBytes,
       rejectDelayMs: config.REJECT_DELAY_MS,
+      learnWindowMs: config.RADIUS_LEARN_WINDOW_S * 1000,
       eap: { node: folder.uuid, workers: workerCount, methods: config.EAP_METHODS, identity: eap.identity },
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
@@ -161,10 +176,20 @@ function build(config: Settings) {
     },
     walFolder: (index) => walFolder(wals, folder.uuid, index),
     registry,
-    log: log.child({ component: 'radius' }),
+    log: radiusLog,
     onEvents: nudge,
     onRadsec: (worker, words) => radsec.links.hear(worker, words),
+    learned: learned.all,
+    onLearned: learned.note,
     onFatal,
+  });
+
+  const nasUses = createNasUses({
+    redis: redis.current,
+    node: folder.uuid,
+    activities: async () => [...(await workers.nasActivities()).values()],
+    nowMs: systemClock.nowMs,
+    log: radiusLog,
   });
 
   registerKernelDropMetrics(registry, workers.ports);
@@ -184,7 +209,10 @@ function build(config: Settings) {
   });
   return {
     log,
-    parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, workers, ...radsec.parts, enforcement],
+    parts: [
+      ...[admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, workers],
+      ...[...radsec.parts, nasUses, enforcement],
+    ],
   };
 }
 

@@ -4,21 +4,27 @@ import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 import type { MetricReport } from '#ops/runtime/report-metrics.ts';
 import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
+import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
 import type { HandedOver } from './radius/request.ts';
-import type { UnknownClient } from './radius/unknown-clients.ts';
+import type { UnknownReport } from './radius/unknown-clients.ts';
 import type { RadsecOrder, RadsecSettings, RadsecWords } from './radsec/protocol.ts';
 
 /** What a worker is given when it is created. */
 export type WorkerSettings = {
   readonly index: number;
+  /** How many there are. */
+  readonly workers: number;
   readonly addresses: readonly string[];
   readonly authPort: number;
   readonly acctPort: number;
   readonly udpDriver: UdpDriver;
   readonly receiveBufferBytes: number;
   readonly rejectDelayMs: number;
+  readonly learnWindowMs: number;
+  /** What access servers have taught so far. */
+  readonly learned: readonly LearnedOfNas[];
   readonly eap: {
     /** What names this node. */
     readonly node: string;
@@ -37,14 +43,17 @@ export type WorkerSettings = {
   readonly logLevel: string;
   /** Null: RadSec is off. */
   readonly radsec: RadsecSettings | null;
-  /** Several workers share each port. */
-  readonly reusePort: boolean;
   /** Layout: counters.ts. */
   readonly counters: SharedArrayBuffer;
 };
 
-/** `handed_over`: an Access-Request that another worker received. */
-export type ToWorker = GroupOrder | RadsecOrder | { readonly type: 'handed_over'; readonly datagram: HandedOver };
+export type ToWorker =
+  | GroupOrder
+  | RadsecOrder
+  /** An Access-Request that another worker received. */
+  | { readonly type: 'handed_over'; readonly datagram: HandedOver }
+  /** What access servers have taught another worker or node. */
+  | { readonly type: 'learned'; readonly learned: readonly LearnedOfNas[] };
 
 /** What a worker says of its own accord. */
 export type OwnWords =
@@ -61,12 +70,14 @@ export type OwnWords =
   /** For the worker of that index, which leads the conversation that the datagram goes on with. */
   | { readonly type: 'hand_over'; readonly worker: number; readonly datagram: HandedOver }
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
-  | { readonly type: 'events'; readonly partitions: ReadonlySet<number> };
+  | { readonly type: 'events'; readonly partitions: ReadonlySet<number> }
+  /** All that is known now of an access server that has taught something new. */
+  | { readonly type: 'learned'; readonly learned: LearnedOfNas };
 
 export type FromWorker = OwnWords | GroupAnswer<WorkerReport>;
 
 export type WorkerReport = {
-  readonly unknownClients: readonly UnknownClient[];
+  readonly unknownClients: UnknownReport;
   readonly nasActivities: readonly NasActivity[];
   /** The worker's own Prometheus metrics. */
   readonly metrics: readonly MetricReport[];

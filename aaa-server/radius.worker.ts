@@ -1,5 +1,4 @@
 // One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
-import { randomUUID } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
@@ -16,10 +15,14 @@ import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createCounters } from './counters.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
+import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { ledgerOver } from './radius/ledger-over.ts';
+import { createRandomOctets } from './radius/random-octets.ts';
 import { createRadiusServer } from './radius/server.ts';
+import { createThreadLoad } from './radius/thread-load.ts';
+import { createTrust } from './radius/trust.ts';
 import { createRadsecServer } from './radsec/server.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
@@ -34,7 +37,7 @@ const keyring = createKeyring(settings.masters);
 const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
-const snapshot = openSnapshotReader({ path: settings.snapshotPath });
+const snapshot = openSnapshotReader({ path: settings.snapshotPath, oncePerTurn: true });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,
@@ -44,12 +47,20 @@ const accounting = await openAccounting({
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });
+const trust = createTrust({
+  windowMs: settings.learnWindowMs,
+  nowMs: clock.nowMs,
+  onLearned: (learned) => tell({ type: 'learned', learned }),
+});
+trust.hear(settings.learned);
 const handler = createRadiusHandler({
   snapshot,
   keyring,
   clock,
   counters,
   rejectDelayMs: settings.rejectDelayMs,
+  trust,
+  admission: createAdmission(createThreadLoad({ ...settings, port: () => server.bound().authPort })),
   crypt: await openCrypt(),
   eap: {
     ...settings.eap,
@@ -63,7 +74,7 @@ const handler = createRadiusHandler({
     classKey,
     feedSilence: settings.feedSilence,
     random: Math.random,
-    uuid: () => randomUUID().replaceAll('-', ''),
+    uuid: createRandomOctets(16),
   }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,
@@ -83,7 +94,7 @@ const server = createRadiusServer({
 });
 const radsec = settings.radsec
   ? createRadsecServer({
-      ...{ ...settings, ...settings.radsec },
+      ...{ ...settings, ...settings.radsec, reusePort: settings.workers > 1 },
       ...{ handler, snapshot, counters, clock, registry, tell },
       warn: (message, fields) => log.warn(fields, message),
       onFatal: (error) => {
@@ -113,6 +124,8 @@ main.on('message', async (message: ToWorker) => {
     case 'radsec_handed_back':
       radsec?.order(message);
       return;
+    case 'learned':
+      return trust.hear(message.learned);
     case 'handed_over':
       return server.receive(message.datagram);
     case 'stop':

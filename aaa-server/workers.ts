@@ -4,20 +4,22 @@ import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
 import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
 import { registerReportMetrics } from '#ops/runtime/report-metrics.ts';
+import { registerDriverMetric } from '#ops/runtime/udp/driver-metric.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { createWorkerGroup } from '#ops/runtime/worker-group.ts';
 import { isFree } from '#ops/stores/embedded/ports.ts';
+import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
 import { createRadiusCounterBuffer } from './counters.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
 import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
-import { mergeUnknownClients, type UnknownClient } from './radius/unknown-clients.ts';
+import { mergeUnknownClients, type UnknownReport } from './radius/unknown-clients.ts';
 import type { RadsecOrder, RadsecReport } from './radsec/protocol.ts';
 
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'walFolder' | 'reusePort' | 'counters'>;
+  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'learned' | 'walFolder' | 'counters'>;
   walFolder(index: number): string;
   readonly registry: Registry;
   readonly log: Logger;
@@ -25,6 +27,9 @@ export type WorkersOptions = {
   onEvents(partitions: ReadonlySet<number>): void;
   /** A worker speaks of its RadSec connections. */
   onRadsec(worker: number, words: RadsecReport): void;
+  /** What access servers have taught so far, and something new. */
+  learned(): readonly LearnedOfNas[];
+  onLearned(learned: LearnedOfNas): void;
   /** A worker ended by itself: the process must end too. */
   onFatal(error: Error): void;
   /** The program of a worker; another one in tests. */
@@ -39,9 +44,11 @@ export type Workers = Part & {
   orderRadsec(worker: number, order: RadsecOrder): void;
   orderRadsecOfAll(order: RadsecOrder): void;
   /** Sources that are no NAS of ours, most packets first. */
-  unknownClients(): Promise<UnknownClient[]>;
+  unknownClients(): Promise<UnknownReport>;
   /** What each access server sends, by NAS id. */
   nasActivities(): Promise<ReadonlyMap<number, NasActivity>>;
+  /** What access servers have taught another worker or node. */
+  teach(learned: readonly LearnedOfNas[]): void;
 };
 
 export function createWorkers(options: WorkersOptions): Workers {
@@ -49,8 +56,10 @@ export function createWorkers(options: WorkersOptions): Workers {
   const counters: SharedArrayBuffer[] = [];
   let bound = { authPort: settings.authPort, acctPort: settings.acctPort };
   let { radsec } = settings;
+  let udpDriver: string | undefined;
 
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
+  registerDriverMetric(registry, 'lastmile_radius_udp_driver', () => udpDriver);
 
   const group = createWorkerGroup<ToWorker, OwnWords, WorkerReport>({
     name: 'radius',
@@ -61,17 +70,27 @@ export function createWorkers(options: WorkersOptions): Workers {
       const buffer = createRadiusCounterBuffer();
       counters.push(buffer);
       // The first one says which ports the system chose, when it was asked to.
-      const own = { index, walFolder: options.walFolder(index), reusePort: count > 1, counters: buffer };
-      return { ...settings, ...bound, radsec, ...own };
+      const learned = options.learned();
+      return {
+        ...settings,
+        ...bound,
+        radsec,
+        index,
+        workers: count,
+        learned,
+        walFolder: options.walFolder(index),
+        counters: buffer,
+      };
     },
     onMessage(message, worker) {
       switch (message.type) {
         case 'ready':
           bound = { authPort: message.authPort, acctPort: message.acctPort };
+          udpDriver = message.udpDriver;
           if (radsec && message.radsecPort !== null) radsec = { ...radsec, port: message.radsecPort };
           log.info(
             {
-              ...{ worker, addresses: settings.addresses, ...bound, udp: message.udpDriver },
+              ...{ worker, addresses: settings.addresses, ...bound, udp: udpDriver },
               ...(radsec ? { radsecPort: radsec.port } : {}),
             },
             'listening',
@@ -92,6 +111,8 @@ export function createWorkers(options: WorkersOptions): Workers {
           return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });
         case 'events':
           return onEvents(message.partitions);
+        case 'learned':
+          return options.onLearned(message.learned);
         default:
           message satisfies never;
       }
@@ -118,6 +139,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     radsecPort: () => radsec?.port ?? null,
     orderRadsec: group.tell,
     orderRadsecOfAll: group.tellAll,
+    teach: (learned) => group.tellAll({ type: 'learned', learned }),
     unknownClients: async () =>
       mergeUnknownClients((await group.reports()).map(({ unknownClients }) => unknownClients)),
     nasActivities: async () => mergeNasActivities((await reportsOfScrape()).map(({ nasActivities }) => nasActivities)),

@@ -2,10 +2,12 @@
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
+import type { NasEdge } from '#ops/stores/nas-edge.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
 import type { History } from './history.ts';
 import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
+import type { UnknownSources } from './nas/unknown.ts';
 import type { Neighbour } from './system/queries.ts';
 
 export type Deps = {
@@ -18,6 +20,10 @@ export type Deps = {
   readonly feedGuard: FeedGuard;
   /** What flow-collector has received, by sender. */
   readonly exporterTraffic: () => Promise<ReadonlyMap<string, ExporterTraffic>>;
+  /** What the edge knows of these access servers. */
+  readonly nasEdge: (nasIds: readonly number[]) => Promise<NasEdge>;
+  /** Sources of RADIUS packets that are no NAS of ours. */
+  readonly unknownSources: () => Promise<UnknownSources>;
   /** The other processes of this node. */
   readonly neighbours: readonly Neighbour[];
 };

@@ -1,5 +1,6 @@
 // What the API needs of the ledger in Redis: usage, sessions and the brake. Tests may give it in memory.
 import { type ExporterTraffic, readExporterTraffic } from '#ops/stores/exporter-traffic.ts';
+import { type NasEdge, readNasEdge } from '#ops/stores/nas-edge.ts';
 import type { RedisClient } from '#ops/stores/redis.ts';
 import { type EnforcementAction, listActions } from '#policy/ledger/actions.ts';
 import { type Brake, type BrakeAnswer, cancelBrake, confirmBrake, listBrakes } from '#policy/ledger/brake.ts';
@@ -49,6 +50,10 @@ export function createExporterTraffic(
   current: () => RedisClient | undefined,
 ): () => Promise<ReadonlyMap<string, ExporterTraffic>> {
   return async () => readExporterTraffic(clientOf(current));
+}
+
+export function createNasEdge(current: () => RedisClient | undefined): (nasIds: readonly number[]) => Promise<NasEdge> {
+  return async (nasIds) => readNasEdge(clientOf(current), nasIds);
 }
 
 function clientOf(current: () => RedisClient | undefined): RedisClient {

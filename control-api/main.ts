@@ -13,6 +13,7 @@ import { clickHouseReady, createClickHouse } from '#ops/stores/clickhouse.ts';
 import { postgresReady } from '#ops/stores/postgres.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
+import { createAaaAdmin } from './aaa-admin.ts';
 import { buildApp } from './app.ts';
 import { createFirstAdmin } from './auth/first-admin.ts';
 import { type Settings, settings } from './config.ts';
@@ -22,7 +23,8 @@ import { createDiscovery } from './exporters/discovery.ts';
 import { createFeedGuard } from './feed-guard/client.ts';
 import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
-import { createBrakeDesk, createExporterTraffic, createLedgerReader } from './ledger-reader.ts';
+import { createBrakeDesk, createExporterTraffic, createLedgerReader, createNasEdge } from './ledger-reader.ts';
+import { createUnknownSources } from './nas/unknown.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -41,6 +43,7 @@ async function build(config: Settings) {
     announce: (email, password) => process.stdout.write(`first super admin: ${email} / ${password}\n`),
   });
   const exporterTraffic = createExporterTraffic(redis.current);
+  const aaa = createAaaAdmin(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring);
   const app = await buildApp(
     {
       db,
@@ -49,8 +52,10 @@ async function build(config: Settings) {
       ledger: createLedgerReader(redis.current),
       history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
-      feedGuard: createFeedGuard(adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT), keyring),
+      feedGuard: createFeedGuard(aaa),
       exporterTraffic,
+      nasEdge: createNasEdge(redis.current),
+      unknownSources: createUnknownSources(aaa),
       neighbours: [
         { name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) },
         { name: 'flow-collector', url: adminUrl(config.BIND_HOST, config.FLOW_ADMIN_PORT) },

@@ -23,7 +23,7 @@ const administering = [
   'feed_guard:read',
   'feed_guard:write',
 ] as const;
-const owning = ['tenants:read', 'tenants:write', 'exporters:assign'] as const;
+const owning = ['tenants:read', 'tenants:write', 'exporters:assign', 'nas:assign'] as const;
 
 export const permissions = [...reading, ...operating, ...administering, ...owning] as const;
 export type Permission = (typeof permissions)[number];

@@ -1,6 +1,7 @@
 // The settings of flow-collector.
 import Type, { type Static } from 'typebox';
 import { addresses, port, text } from '#ops/runtime/settings.ts';
+import { udpDrivers } from '#ops/runtime/udp.ts';
 
 export const settings = Type.Object({
   LASTMILE_DATA_DIR: text({ default: './data', description: 'everything that lasts on this node' }),
@@ -34,10 +35,14 @@ export const settings = Type.Object({
     default: 10 * 2 ** 30,
     description: 'so many bytes of flows may wait on disk while ClickHouse is away; beyond them flows are dropped',
   }),
-  UDP_DRIVER: Type.Union([Type.Literal('auto'), Type.Literal('dgram')], {
-    default: 'auto',
-    description: 'how datagrams are read and written: `dgram` is the driver of Node, `auto` the best one there is',
-  }),
+  UDP_DRIVER: Type.Union(
+    udpDrivers.map((driver) => Type.Literal(driver)),
+    {
+      default: 'auto',
+      description:
+        'how datagrams are read and written: `mmsg` many with one system call (Linux on x64 or arm64), `dgram` one by one, `auto` the first where it works',
+    },
+  ),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'least severe level that is logged' },

@@ -7,6 +7,7 @@ import type { Registry } from '#ops/runtime/metrics.ts';
 import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
 import { registerReportMetrics } from '#ops/runtime/report-metrics.ts';
 import { createCounterBuffer, registerSharedCounters } from '#ops/runtime/shared-counters.ts';
+import { registerDriverMetric } from '#ops/runtime/udp/driver-metric.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { createWorkerGroup } from '#ops/runtime/worker-group.ts';
 import type { AddressInterval } from './attribution/address-index.ts';
@@ -62,11 +63,13 @@ export function createWorkers(options: WorkersOptions): Workers {
   const templates = new Map<number, Snapshot>();
   const traffic = new Map<number, OwnWords & { type: 'traffic' }>();
   let port = settings.port;
+  let udpDriver: string | undefined;
   let listening = false;
 
   registerSharedCounters(registry, counterFamilies, counterPlaces, () =>
     counters.map((buffer) => new Float64Array(buffer)),
   );
+  registerDriverMetric(registry, 'lastmile_flow_udp_driver', () => udpDriver);
 
   const group = createWorkerGroup<ToWorker, OwnWords, WorkerReport>({
     name: 'flow',
@@ -83,7 +86,8 @@ export function createWorkers(options: WorkersOptions): Workers {
       switch (message.type) {
         case 'ready':
           port = message.port;
-          log.info({ worker, addresses: settings.addresses, port, udp: message.udpDriver }, 'listening');
+          udpDriver = message.udpDriver;
+          log.info({ worker, addresses: settings.addresses, port, udp: udpDriver }, 'listening');
           return;
         case 'learned':
           for (let index = 0; index < count; index++) if (index !== worker) group.tell(index, message);

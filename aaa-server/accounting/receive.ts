@@ -2,7 +2,7 @@
 import { partitionOf, partitionOfSession } from '#policy/ledger/keys.ts';
 import type { AccountingKind, AccountingRecord } from '#policy/ledger/types.ts';
 import { nasProfile } from '#policy/nas/vendors.ts';
-import { findCredential } from '../auth/find-credential.ts';
+import { findOwner } from '../auth/vouched.ts';
 import type { AccountingRequest, ReceivedAccounting } from '../radius/request.ts';
 import type { SnapshotReader } from '../subscribers/records.ts';
 import {
@@ -35,10 +35,17 @@ const kinds: Readonly<Record<number, AccountingKind>> = { 1: 'start', 2: 'stop',
  * On and Off need no Acct-Session-Id: many servers send none, and it names no session.
  */
 export function createAccountingReceiver({ snapshot, classKey }: ReceiverDeps) {
-  /** What a verified Class says, else the owner of the user name, fixed now; else nobody. */
-  function ownerOf(tenantId: number, nasInstance: string, sessionId: string, userName: string, proven?: ClassContent) {
+  /** What a verified Class says, else the owner of the user name, MAC address or line, fixed now; else nobody. */
+  function ownerOf(
+    packet: Packet,
+    tenantId: number,
+    nasInstance: string,
+    sessionId: string,
+    userName: string,
+    proven?: ClassContent,
+  ) {
     if (proven) return { partition: proven.partition, subscriptionId: proven.subscriptionId };
-    const subscriptionId = userName ? findCredential(snapshot, tenantId, userName)?.subscriptionId : undefined;
+    const subscriptionId = sessionId ? findOwner(snapshot, tenantId, userName, packet)?.subscriptionId : undefined;
     return subscriptionId === undefined
       ? { partition: partitionOfSession(tenantId, nasInstance, sessionId), subscriptionId: 0 }
       : { partition: partitionOf(tenantId, subscriptionId), subscriptionId };
@@ -70,7 +77,7 @@ export function createAccountingReceiver({ snapshot, classKey }: ReceiverDeps) {
       nasId: nas.id,
       nasInstance,
       sessionId,
-      ...ownerOf(nas.tenantId, nasInstance, sessionId, userName, proven),
+      ...ownerOf(packet, nas.tenantId, nasInstance, sessionId, userName, proven),
       classUuid: proven?.uuid ?? '',
       loginOutcomeHash: proven?.outcomeHash ?? '',
       userName,

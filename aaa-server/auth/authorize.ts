@@ -114,7 +114,7 @@ function lastFup(
 
 /** While the brake holds a stricter decision back, a login gets what was last applied; a decision that gives more stands. */
 function heldBack(decided: Outcome, profile: ProfileRecord | undefined): Outcome {
-  const held = parseOutcome(profile?.heldOutcome ?? '');
+  const held = profile?.heldOutcome ? parseOutcome(profile.heldOutcome) : undefined;
   return held && isStricter(held, decided) ? held : decided;
 }
 
@@ -125,17 +125,34 @@ function replyOf(
   nowMs: number,
   { nas, random }: AuthorizeOptions,
 ): Reply {
-  const outcomeText = formatOutcome(outcome);
+  const told = tellingOf(outcome, plan);
   const rejected = outcome.kind === 'reject';
   const speed = 'speed' in outcome ? outcome.speed : suspendedSpeed(plan);
   return {
     rate: rejected ? [] : nas.rate(speed),
-    addresses: rejected ? [] : addressAttributes(subscription.addresses),
+    addresses: rejected || subscription.addresses.length === 0 ? none : addressAttributes(subscription.addresses),
     sessionTimeoutS: rejected ? null : sessionTimeoutS(plan, subscription, nas, nowMs, random),
     interimIntervalS: Math.max(leastInterimS, Math.round(plan.interimIntervalS * (0.9 + 0.2 * random()))),
-    outcomeText,
-    outcomeHash: hashOf(outcomeText),
+    outcomeText: told.text,
+    outcomeHash: told.hash,
   };
+}
+
+const none: readonly never[] = [];
+
+type Telling = { readonly text: string; readonly hash: string };
+
+/** A plan's record never changes, and most logins of a plan get its full speed: that is told the same way each time. */
+const fullSpeed = new WeakMap<PlanRecord, Telling>();
+
+function tellingOf(outcome: Outcome, plan: PlanRecord): Telling {
+  const isFull = outcome.kind === 'accept' && outcome.speed === plan.speed;
+  const known = isFull ? fullSpeed.get(plan) : undefined;
+  if (known) return known;
+  const text = formatOutcome(outcome);
+  const telling = { text, hash: hashOf(text) };
+  if (isFull) fullSpeed.set(plan, telling);
+  return telling;
 }
 
 const hashes = new Map<string, string>();

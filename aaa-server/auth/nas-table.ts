@@ -2,6 +2,7 @@
 import { messageOf } from '#ops/runtime/errors.ts';
 import { type IpPrefix, maskTo, parseAddress, parsePrefix } from '#ops/runtime/ip.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
+import { type ClientTrust, createTrust, type Trust } from '../radius/trust.ts';
 import type { NasRecord } from '../subscribers/records.ts';
 import { createSecret, type Secret } from '../wire/md5.ts';
 
@@ -11,6 +12,7 @@ export type NasClient = {
   readonly secrets: readonly Secret[];
   /** Several devices stand behind this record: it is a prefix or shares its address with another. */
   readonly several: boolean;
+  readonly trust: ClientTrust;
   /** Index of the secret that verified last: what signs a reply when the request itself proves none. */
   lastVerified: number;
   /** Its packets come through TLS with a certificate of its own. */
@@ -28,7 +30,14 @@ type Level = { readonly length: number; readonly clients: ReadonlyMap<bigint, re
 
 const maxRemembered = 10_000;
 
-export function createNasTable(records: readonly NasRecord[], keyring: Keyring): NasTable {
+/** Nothing is learned: `auto` demands what it cannot know. */
+const withoutLearning = createTrust({ windowMs: 0, nowMs: () => 0, onLearned: () => {} });
+
+export function createNasTable(
+  records: readonly NasRecord[],
+  keyring: Keyring,
+  trust: Pick<Trust, 'of'> = withoutLearning,
+): NasTable {
   const problems: string[] = [];
   const groups = new Map<string, { prefix: IpPrefix; records: NasRecord[] }>();
   for (const record of records) {
@@ -47,8 +56,10 @@ export function createNasTable(records: readonly NasRecord[], keyring: Keyring):
   for (const { prefix, records } of groups.values()) {
     const clients = records.flatMap((record) => {
       const secrets = secretsOf(record, keyring, problems);
-      const several = records.length > 1 || prefix.length < prefix.bits;
-      return secrets.length > 0 ? [{ record, secrets, several, lastVerified: 0 }] : [];
+      const isPrefix = prefix.length < prefix.bits;
+      const several = records.length > 1 || isPrefix;
+      if (secrets.length === 0) return [];
+      return [{ record, secrets, several, trust: trust.of(record, isPrefix), lastVerified: 0 }];
     });
     if (clients.length === 0) continue;
     const level = levels[prefix.bits].get(prefix.length) ?? new Map<bigint, NasClient[]>();

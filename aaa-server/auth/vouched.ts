@@ -15,7 +15,9 @@ import {
 } from '../wire/attributes.ts';
 import { authenticatorOffset } from '../wire/authenticators.ts';
 import { chapPasswordLength, verifyChap } from '../wire/chap.ts';
+import type { Packet } from '../wire/packet.ts';
 import { revealPassword } from '../wire/user-password.ts';
+import { findCredential } from './find-credential.ts';
 import type { Attempt } from './proof.ts';
 
 const callCheck = 10;
@@ -27,8 +29,21 @@ export function vouchedFor(
   attempt: Attempt,
 ): CredentialRecord | undefined {
   const mac = macOf(attempt);
-  const known = mac === undefined ? undefined : lookUp(snapshot, attempt, [macName(mac)]);
-  return known ?? lookUp(snapshot, attempt, lineOf(attempt));
+  const known = mac === undefined ? undefined : lookUp(snapshot, attempt.nas.tenantId, [macName(mac)]);
+  return known ?? lookUp(snapshot, attempt.nas.tenantId, lineNamesIn(attempt.packet));
+}
+
+/** Whose accounting a packet without a proof of its login is: by its user name, else by what an access server vouches for. */
+export function findOwner(
+  snapshot: Pick<SnapshotReader, 'credential'>,
+  tenantId: number,
+  userName: string,
+  packet: Packet,
+): CredentialRecord | undefined {
+  const known = userName === '' ? undefined : findCredential(snapshot, tenantId, userName);
+  if (known) return known;
+  const mac = macDigits(userName);
+  return lookUp(snapshot, tenantId, [...(mac === undefined ? [] : [macName(mac)]), ...lineNamesIn(packet)]);
 }
 
 /**
@@ -63,7 +78,7 @@ function isPassword({ packet, secrets }: Attempt, userName: string): boolean {
   return verifyChap(octetsAt(packet, chapAt), name, challenge);
 }
 
-function lineOf({ packet }: Attempt): readonly VouchedName[] {
+function lineNamesIn(packet: Packet): readonly VouchedName[] {
   const idOf = (type: number) => {
     const at = firstVendorAttribute(packet, vendor.broadbandForum, type);
     return at < 0 ? undefined : lineId(textAt(packet, at, 'latin1'));
@@ -73,11 +88,11 @@ function lineOf({ packet }: Attempt): readonly VouchedName[] {
 
 function lookUp(
   snapshot: Pick<SnapshotReader, 'credential'>,
-  { nas }: Attempt,
+  tenantId: number,
   names: readonly VouchedName[],
 ): CredentialRecord | undefined {
   for (const { realm, userName } of names) {
-    const found = snapshot.credential(nas.tenantId, realm, userName);
+    const found = snapshot.credential(tenantId, realm, userName);
     if (found) return found;
   }
   return undefined;

@@ -1,19 +1,33 @@
-// Reads the dictionaries of this folder, or of an operator's.
+// Reads the dictionaries of this folder, and an operator's beside them.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { codeOf } from '#ops/runtime/errors.ts';
+import { codeOf, InvalidSettings } from '#ops/runtime/errors.ts';
 import { type Dictionary, readDictionary } from '../wire/dictionary.ts';
+import type { DictionarySource } from '../wire/dictionary-parser.ts';
 
-/** @throws with every problem, one line each. */
-export function loadDictionary(folder: string = import.meta.dirname, entry = 'main.dict'): Dictionary {
-  const result = readDictionary(entry, (file) => {
-    try {
-      return readFileSync(path.join(folder, file), 'utf8');
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
-  });
-  if (!result.ok) throw new Error(`the dictionaries cannot be read:\n${result.problems.join('\n')}`);
+/**
+ * @param own a file of the operator's, read after ours: it may add attributes and name ours again, not redefine them
+ * @throws InvalidSettings with every problem as `file:line: what is wrong`
+ */
+export function loadDictionary(own = ''): Dictionary {
+  const ours = sourceOf(path.join(import.meta.dirname, 'main.dict'));
+  const result = readDictionary(ours, ...(own === '' ? [] : [sourceOf(path.resolve(own))]));
+  if (!result.ok) throw new InvalidSettings(result.problems.map((problem) => `dictionary ${problem}`));
   return result.dictionary;
+}
+
+export function sourceOf(file: string): DictionarySource {
+  const folder = path.dirname(file);
+  return {
+    entry: path.basename(file),
+    read(name) {
+      try {
+        // Octets apart: dictionaries of old are Latin-1 in their comments, and names are ASCII.
+        return readFileSync(path.join(folder, name), 'latin1');
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+  };
 }

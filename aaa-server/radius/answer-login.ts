@@ -18,8 +18,8 @@ export type AnswerLoginDeps = {
   readonly feedSilence: Pick<FeedSilence, 'toleratedMs' | 'extraGraceMs'>;
   /** In [0, 1). */
   random(): number;
-  /** 32 hex digits, new with every call. */
-  uuid(): string;
+  /** 32 hex digits or 16 octets, new with every call. */
+  uuid(): string | Uint8Array;
 };
 
 export function createAnswerLogin(

@@ -29,6 +29,7 @@ const free = 0;
 const pending = 1;
 const answered = 2;
 const nothing = { start: 0, length: 0 } as const;
+const authenticatorLength = 16;
 
 export function createDuplicates(options: DuplicatesOptions = {}): Duplicates {
   const { requests = 65_536, replyBytes = 16 * 1024 * 1024, keepMs = 10_000 } = options;
@@ -44,19 +45,20 @@ export function createDuplicates(options: DuplicatesOptions = {}): Duplicates {
   const ports = new Uint16Array(requests);
   const sockets = new Uint8Array(requests);
   const identifiers = new Uint8Array(requests);
-  const authenticators = Buffer.alloc(requests * 16);
+  const authenticators = Buffer.alloc(requests * authenticatorLength);
   const replyPositions = new Float64Array(requests);
   const replyLengths = new Uint16Array(requests);
   const hashes = new Uint32Array(requests);
   // Chained hash table of slots; −1 ends a chain.
   const heads = new Int32Array(requests * 2).fill(-1);
   const nexts = new Int32Array(requests).fill(-1);
+  const bucketMask = heads.length - 1;
   let nextEntry = 0;
   /** Octets ever written to the reply ring; position p lies at p mod replyBytes until p + replyBytes is written. */
   let written = 0;
 
   function bucketOf(hash: number): number {
-    return hash % heads.length;
+    return hash & bucketMask;
   }
 
   function findSlot(peer: Peer, socket: number, identifier: number, hash: number): number {
@@ -101,7 +103,9 @@ export function createDuplicates(options: DuplicatesOptions = {}): Duplicates {
     find(peer, socket, identifier, authenticator, from, nowMs) {
       const slot = findSlot(peer, socket, identifier, hashOf(peer, socket, identifier));
       if (slot < 0 || nowMs - at(seenAtMs, slot) > keepMs) return -1;
-      if (authenticators.compare(authenticator, from, from + 16, slot * 16, slot * 16 + 16) !== 0) return -1;
+      for (let i = 0; i < authenticatorLength; i++) {
+        if (authenticators[slot * authenticatorLength + i] !== authenticator[from + i]) return -1;
+      }
       // Its reply was overwritten: as good as forgotten.
       if (states[slot] === answered && written - at(replyPositions, slot) > replyBytes) return -1;
       return at(entries, slot);
@@ -120,7 +124,9 @@ export function createDuplicates(options: DuplicatesOptions = {}): Duplicates {
       ports[slot] = peer.port;
       sockets[slot] = socket;
       identifiers[slot] = identifier;
-      authenticator.copy(authenticators, slot * 16, from, from + 16);
+      for (let i = 0; i < authenticatorLength; i++) {
+        authenticators[slot * authenticatorLength + i] = authenticator[from + i] as number;
+      }
       hashes[slot] = hash;
       nexts[slot] = at(heads, bucketOf(hash));
       heads[bucketOf(hash)] = slot;
@@ -150,11 +156,20 @@ export function createDuplicates(options: DuplicatesOptions = {}): Duplicates {
   };
 }
 
+// Neighbours in time mostly come from the same address.
+let hashedAddress = '';
+let addressHash = 0;
+
 /** FNV-1a over what names a request. */
 function hashOf(peer: Peer, socket: number, identifier: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < peer.address.length; i++) hash = Math.imul(hash ^ peer.address.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ peer.port, 0x01000193);
+  if (peer.address !== hashedAddress) {
+    hashedAddress = peer.address;
+    addressHash = 0x811c9dc5;
+    for (let i = 0; i < hashedAddress.length; i++) {
+      addressHash = Math.imul(addressHash ^ hashedAddress.charCodeAt(i), 0x01000193);
+    }
+  }
+  let hash = Math.imul(addressHash ^ peer.port, 0x01000193);
   hash = Math.imul(hash ^ identifier, 0x01000193);
   hash = Math.imul(hash ^ socket, 0x01000193);
   return (hash ^ (hash >>> 15)) >>> 0;

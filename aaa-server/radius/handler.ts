@@ -4,11 +4,11 @@ import type { NasAttribute } from '#policy/nas/profile.ts';
 import { createCredentials } from '../auth/credentials.ts';
 import { createEap } from '../auth/eap/eap.ts';
 import { createEapStates } from '../auth/eap/states.ts';
-import { createNasTable, type NasTable } from '../auth/nas-table.ts';
+import { createNasTable, type NasClient, type NasTable } from '../auth/nas-table.ts';
 import { createPasswords } from '../auth/passwords.ts';
 import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
-import { attribute, eachAttribute, textOf } from '../wire/attributes.ts';
+import { attribute, eachAttribute, firstAttribute, octetsAt, textOf } from '../wire/attributes.ts';
 import { authenticatorOffset } from '../wire/authenticators.ts';
 import { createPacketBuilder } from '../wire/encode.ts';
 import type { Secret } from '../wire/md5.ts';
@@ -19,7 +19,7 @@ import { decideLogin, type LoginDecision } from './login.ts';
 import { createNasActivities, type NasActivity } from './nas-activity.ts';
 import { createOncePer } from './once-per.ts';
 import type { RadiusDeps, RadiusLink, RadiusPort, RadiusRequest } from './request.ts';
-import { createUnknownClients, type UnknownClient } from './unknown-clients.ts';
+import { createUnknownClients, type UnknownReport } from './unknown-clients.ts';
 import { type Verified, verifyMaker } from './verify.ts';
 
 export type RadiusHandler = {
@@ -28,13 +28,16 @@ export type RadiusHandler = {
   handlePacket(port: RadiusPort, data: Buffer, start: number, length: number, link: RadiusLink): DropReason | null;
   /** Requests that wait for the disk: whoever can hold its sender back does so while they are many. */
   waiting(): number;
-  unknownClients(): UnknownClient[];
+  unknownClients(): UnknownReport;
   nasActivities(): NasActivity[];
   /** Logins whose decision is awaited. */
   deciding(): number;
   /** Sends waiting rejects at once and settles when every login and accounting record in progress is answered or given up. */
   drain(): Promise<void>;
 };
+
+/** An Accounting-Request whose record is on its way to the disk. */
+type Waiting = { readonly request: RadiusRequest; readonly entry: Entry; readonly reply: Buffer };
 
 /** How often the NAS table is compared with the snapshot. */
 const nasCheckMs = 100;
@@ -65,6 +68,8 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   const builder = createPacketBuilder();
   const appending = new Set<Promise<void>>();
   const deciding = new Set<Promise<void>>();
+  let lastKept: Promise<void> | undefined;
+  let lastWaiting: Waiting[] = [];
   let table: NasTable = createNasTable([], keyring);
   let tableGeneration = Number.NaN;
   let tableCheckedMs = Number.NEGATIVE_INFINITY;
@@ -75,8 +80,8 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     const generation = snapshot.nasGeneration();
     if (generation === tableGeneration) return table;
     const records = snapshot.nasList();
-    table = createNasTable(records, keyring);
-    activities.keep(new Set(records.map(({ id }) => id)));
+    table = createNasTable(records, keyring, deps.trust);
+    activities.keep(records);
     tableGeneration = generation;
     for (const problem of table.problems) deps.warn(problem, {});
     return table;
@@ -102,7 +107,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     const startedMs = clock.monotonicMs();
     const client = nasTable(startedMs).find(peer.address, () => textOf(packet, attribute.nasIdentifier));
     if (!client) {
-      unknown.note(peer.address, clock.nowMs());
+      unknown.note(peer.address, clock.nowMs(), () => textOf(packet, attribute.nasIdentifier));
       return 'unknown_client';
     }
     const request: RadiusRequest = {
@@ -156,7 +161,22 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   function verify({ packet, client, activity }: RadiusRequest): Verified {
     const verified = verifyMaker(packet, client);
     if (verified.ok) activity.lastHeardAtMs = clock.nowMs();
+    if (verified.ok && verified.secret) countSecret(client, activity, verified.secret);
     return verified;
+  }
+
+  function countSecret({ secrets, secured }: NasClient, activity: NasActivity, secret: Secret): void {
+    // Inside TLS it is the same for all and says nothing of a rotation.
+    if (secured) return;
+    activity[secret === secrets[0] ? 'current' : 'next']++;
+  }
+
+  /** A login was right: what it says of an access server that proved nothing before. */
+  function noteLogin({ packet, client, activity }: RadiusRequest, secret: Secret): void {
+    if (packet.messageAuthenticatorAt >= 0) return;
+    client.trust.loggedIn(packet);
+    // Only a User-Password shows which secret it was; CHAP is answered with the one that was right last.
+    if (firstAttribute(packet, attribute.userPassword) >= 0) countSecret(client, activity, secret);
   }
 
   function handleStatus(port: RadiusPort, request: RadiusRequest): DropReason | null {
@@ -169,16 +189,23 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     const secret = verified.secret;
     if (!secret) return 'message_authenticator_required_by_status_server';
     const replyCode = port === 'auth' ? code.accessAccept : code.accountingResponse;
-    if (!build(request.packet, replyCode, secret)) return 'reply_too_long';
+    if (!build(request, replyCode, secret)) return 'reply_too_long';
     request.reply(builder.data, 0, builder.length());
     counters.count('replies', 'status');
     return null;
+  }
+
+  /** Whether an Access-Request is the next one of a login that was begun here. */
+  function goesOn(packet: Packet, { record }: NasClient): boolean {
+    const at = firstAttribute(packet, attribute.state);
+    return at >= 0 && states.decode(octetsAt(packet, at), record.id, clock.nowMs()) !== undefined;
   }
 
   function handleAccess(request: RadiusRequest): DropReason | null {
     const { packet, client } = request;
     counters.count('requests', 'access');
     request.activity.access++;
+    if (deps.admission?.admits(request.startedMs, () => goesOn(packet, client)) === false) return 'overload';
     const verified = verify(request);
     if (!verified.ok) return verified.reason;
     const leader = eap.leaderOf(packet, client.record);
@@ -190,6 +217,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       counters.count('eap', 'handed_over');
       return null;
     }
+    request.activity[verified.secret ? 'proven' : 'unproven']++;
     if (!snapshot.complete()) return 'snapshot_incomplete';
     return withoutDuplicates(request, (entry) => {
       const decision = decideLogin(loginDeps, packet, client, verified.secret);
@@ -229,10 +257,11 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
 
   function answerLogin(request: RadiusRequest, entry: Entry, decision: LoginDecision): DropReason | null {
     if (decision.kind === 'drop') return decision.reason;
-    if (!build(request.packet, replyCodes[decision.kind], decision.secret, decision.attributes)) {
+    if (!build(request, replyCodes[decision.kind], decision.secret, decision.attributes)) {
       return 'reply_too_long';
     }
     counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
+    if (decision.kind === 'accept') noteLogin(request, decision.secret);
     if (decision.kind !== 'reject') {
       request.reply(builder.data, 0, builder.length());
       duplicates.answer(entry, builder.data, 0, builder.length());
@@ -265,31 +294,50 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
         receivedAtMs: clock.nowMs(),
       });
       if (!result.ok && !result.ack) return 'accounting_refused';
-      if (!build(packet, code.accountingResponse, secret)) return 'reply_too_long';
+      if (!build(request, code.accountingResponse, secret)) return 'reply_too_long';
       // The packet's memory is gone when the disk has answered, so the reply is made now and sent then.
       const reply = Buffer.from(builder.data.subarray(0, builder.length()));
       if (!result.ok) {
         answerLater(request, entry, reply, 'accounting_response');
         return null;
       }
-      const appended = deps
-        .append(result.record)
-        .then(
-          () => {
+      answerWhenKept(deps.append(result.record), { request, entry, reply });
+      return null;
+    });
+  }
+
+  /** Records that reach the disk together have one promise, and are answered together. */
+  function answerWhenKept(kept: Promise<void>, waiting: Waiting): void {
+    if (kept === lastKept) return void lastWaiting.push(waiting);
+    const group = [waiting];
+    lastKept = kept;
+    lastWaiting = group;
+    // What comes with this promise afterwards would be answered by nobody.
+    const close = () => {
+      if (lastKept === kept) lastKept = undefined;
+    };
+    const answered: Promise<void> = kept
+      .then(
+        () => {
+          close();
+          const nowMs = clock.monotonicMs();
+          for (const { request, entry, reply } of group) {
             answerLater(request, entry, reply, 'accounting_response');
-            counters.observe('accounting', (clock.monotonicMs() - request.startedMs) / 1000);
-          },
-          (error) => {
+            counters.observe('accounting', (nowMs - request.startedMs) / 1000);
+          }
+        },
+        (error) => {
+          close();
+          for (const { request, entry } of group) {
             duplicates.forget(entry);
             drop('accounting_not_durable');
             request.activity.dropped++;
-            deps.warn('accounting record is not on disk: not acknowledged', { err: error });
-          },
-        )
-        .finally(() => appending.delete(appended));
-      appending.add(appended);
-      return null;
-    });
+          }
+          deps.warn('accounting record is not on disk: not acknowledged', { err: error });
+        },
+      )
+      .finally(() => appending.delete(answered));
+    appending.add(answered);
   }
 
   /** Answers a repeated request from memory; else runs `decide`, which returns why there is no answer, or null. */
@@ -324,10 +372,19 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     counters.count('replies', label);
   }
 
-  /** A reply in `builder`: Message-Authenticator first in every Access reply (CVE-2024-3596), Proxy-States unchanged and in order. */
-  function build(packet: Packet, replyCode: number, secret: Secret, attributes: readonly NasAttribute[] = []): boolean {
+  /**
+   * A reply in `builder`: Message-Authenticator first in every Access reply (CVE-2024-3596), unless the access server drops such replies
+   * and did not ask for one (RFC 3579 §3.2 does with EAP); Proxy-States unchanged and in order.
+   */
+  function build(
+    { packet, client }: RadiusRequest,
+    replyCode: number,
+    secret: Secret,
+    attributes: readonly NasAttribute[] = [],
+  ): boolean {
     builder.begin(replyCode, packet.identifier);
-    if (replyCode !== code.accountingResponse) builder.messageAuthenticator();
+    const wanted = client.record.replyMessageAuthenticator || packet.messageAuthenticatorAt >= 0;
+    if (replyCode !== code.accountingResponse && wanted) builder.messageAuthenticator();
     for (const { vendor, type, value } of attributes) {
       if (vendor === 0) builder.add(type, value);
       else builder.addVendor(vendor, type, value);

@@ -1,4 +1,5 @@
 // What each access server sends to a worker: when it was last heard, and what became of its requests.
+import type { NasRecord } from '../subscribers/records.ts';
 
 /** Of one NAS record. Counts since the worker started; written in place, once per packet. */
 export type NasActivity = {
@@ -11,40 +12,87 @@ export type NasActivity = {
   rejected: number;
   /** Packets that got no answer. */
   dropped: number;
+  /** Requests made with its current and its next secret, since its secrets last changed. */
+  current: number;
+  next: number;
+  /** Access-Requests with and without a Message-Authenticator. */
+  proven: number;
+  unproven: number;
 };
 
 export type NasActivities = {
   of(nasId: number): NasActivity;
-  /** Forgets every NAS that is not listed: as many are kept as the ISP has. */
-  keep(nasIds: ReadonlySet<number>): void;
+  /** Forgets every NAS that is not listed: as many are kept as the ISP has. Changed secrets are counted from zero. */
+  keep(records: readonly NasRecord[]): void;
   list(): NasActivity[];
 };
 
 export function createNasActivities(): NasActivities {
   const activities = new Map<number, NasActivity>();
+  const secrets = new Map<number, string>();
   return {
     of(nasId) {
       const known = activities.get(nasId);
       if (known) return known;
-      const fresh = { nasId, lastHeardAtMs: 0, access: 0, accounting: 0, status: 0, rejected: 0, dropped: 0 };
+      const fresh = emptyOf(nasId);
       activities.set(nasId, fresh);
       return fresh;
     },
-    keep(nasIds) {
-      for (const nasId of activities.keys()) if (!nasIds.has(nasId)) activities.delete(nasId);
+    keep(records) {
+      const listed = new Map(records.map((record) => [record.id, record]));
+      for (const [nasId, activity] of activities) {
+        const record = listed.get(nasId);
+        if (!record) {
+          activities.delete(nasId);
+          continue;
+        }
+        const now = record.secretCiphers[0]?.toString('base64') ?? '';
+        const before = secrets.get(nasId);
+        if (before !== undefined && before !== now) Object.assign(activity, { current: 0, next: 0 });
+      }
+      secrets.clear();
+      for (const { id, secretCiphers } of records) secrets.set(id, secretCiphers[0]?.toString('base64') ?? '');
     },
     list: () => [...activities.values()],
   };
 }
 
+const sums = [
+  'access',
+  'accounting',
+  'status',
+  'rejected',
+  'dropped',
+  'current',
+  'next',
+  'proven',
+  'unproven',
+] as const;
+
 /** The lists of several workers as one, by NAS. */
 export function mergeNasActivities(lists: readonly (readonly NasActivity[])[]): Map<number, NasActivity> {
-  const merged = createNasActivities();
+  const merged = new Map<number, NasActivity>();
   for (const activity of lists.flat()) {
-    const sum = merged.of(activity.nasId);
+    const sum = merged.get(activity.nasId) ?? emptyOf(activity.nasId);
+    merged.set(activity.nasId, sum);
     sum.lastHeardAtMs = Math.max(sum.lastHeardAtMs, activity.lastHeardAtMs);
-    for (const count of ['access', 'accounting', 'status', 'rejected', 'dropped'] as const)
-      sum[count] += activity[count];
+    for (const count of sums) sum[count] += activity[count];
   }
-  return new Map(merged.list().map((activity) => [activity.nasId, activity]));
+  return merged;
+}
+
+function emptyOf(nasId: number): NasActivity {
+  return {
+    nasId,
+    lastHeardAtMs: 0,
+    access: 0,
+    accounting: 0,
+    status: 0,
+    rejected: 0,
+    dropped: 0,
+    current: 0,
+    next: 0,
+    proven: 0,
+    unproven: 0,
+  };
 }

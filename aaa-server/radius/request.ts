@@ -11,7 +11,9 @@ import type { NasClient } from '../auth/nas-table.ts';
 import type { Counters } from '../counters.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import type { Packet } from '../wire/packet.ts';
+import type { Admission } from './admission.ts';
 import type { NasActivity } from './nas-activity.ts';
+import type { Trust } from './trust.ts';
 
 /** Which of the two ports a packet came to. */
 export type RadiusPort = 'auth' | 'acct';
@@ -50,6 +52,10 @@ export type RadiusDeps = {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly rejectDelayMs: number;
+  /** Without it nothing is learned of access servers. */
+  readonly trust?: Trust;
+  /** Without it every login is let in. */
+  readonly admission?: Pick<Admission, 'admits'>;
   readonly eap: {
     /** What names this node. */
     readonly node: string;

@@ -30,10 +30,10 @@ export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
   const { addresses, udpDriver, receiveBufferBytes, handler, counters, warn, onFatal } = options;
   const listeners: UdpListener[] = [];
 
-  let warned = false;
+  const warned = new Set<string>();
   const warnOnce: RadiusDeps['warn'] = (message, fields) => {
-    if (!warned) warn(message, fields);
-    warned = true;
+    if (!warned.has(message)) warn(message, fields);
+    warned.add(message);
   };
 
   async function listen(radiusPort: RadiusPort, port: number): Promise<void> {

@@ -15,9 +15,10 @@ export type Verified =
 const unproven: Verified = { ok: true, secret: null };
 
 /**
- * Access-Request: Message-Authenticator when present; without one it is only let through when it carries no EAP-Message (RFC 3579) and no
- * Proxy-State (CVE-2024-3596) and the NAS does not require it. Status-Server: always required (RFC 5997). Accounting-Request: by its
- * Request Authenticator, and Message-Authenticator when present. Over TLS a Message-Authenticator may be absent, never wrong.
+ * Access-Request: Message-Authenticator when present; without one it is only let through when it carries no EAP-Message (RFC 3579) and
+ * the NAS demands none, nor for what has Proxy-State (CVE-2024-3596). EAP and a password in one request contradict each other.
+ * Status-Server: always required (RFC 5997). Accounting-Request: by its Request Authenticator, and Message-Authenticator when present.
+ * Over TLS a Message-Authenticator may be absent, never wrong.
  */
 export function verifyMaker(packet: Packet, client: NasClient): Verified {
   if (packet.code === code.accountingRequest) {
@@ -28,19 +29,30 @@ export function verifyMaker(packet: Packet, client: NasClient): Verified {
     }
     return { ok: true, secret };
   }
+  if (packet.hasEap && packet.code === code.accessRequest && hasPassword(packet)) return refused('eap_with_password');
   if (packet.messageAuthenticatorAt >= 0) {
     const secret = secretThat(client, (secret) => verifyMessageAuthenticator(packet, secret));
-    return secret ? { ok: true, secret } : refused('bad_message_authenticator');
+    if (!secret) return refused('bad_message_authenticator');
+    if (packet.code === code.accessRequest) client.trust.proved(packet);
+    return { ok: true, secret };
   }
   // What came through TLS was made by who holds the certificate: nothing else has to prove it.
   if (client.secured) return { ok: true, secret: client.secrets[0] ?? null };
   if (packet.code === code.statusServer) return refused('message_authenticator_required_by_status_server');
-  if (client.record.requireMessageAuthenticator) return refused('message_authenticator_required');
-  if (firstAttribute(packet, attribute.eapMessage) >= 0) return refused('message_authenticator_required_by_eap');
-  if (firstAttribute(packet, attribute.proxyState) >= 0) {
+  if (client.trust.requiresMessageAuthenticator()) return refused('message_authenticator_required');
+  if (packet.hasEap) return refused('message_authenticator_required_by_eap');
+  if (firstAttribute(packet, attribute.proxyState) >= 0 && client.trust.limitsProxyState()) {
     return refused('message_authenticator_required_by_proxy_state');
   }
   return unproven;
+}
+
+function hasPassword(packet: Packet): boolean {
+  return (
+    firstAttribute(packet, attribute.userPassword) >= 0 ||
+    firstAttribute(packet, attribute.chapPassword) >= 0 ||
+    firstAttribute(packet, attribute.arapPassword) >= 0
+  );
 }
 
 /** The secret that passes, tried from the one that did last; undefined when none does. */

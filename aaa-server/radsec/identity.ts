@@ -18,6 +18,14 @@ export type IdentityTable = {
 /** The shared secret of every packet inside TLS (RFC 6614 §2.3). */
 export const radsecSecret = createSecret(Buffer.from('radsec'));
 
+/** TLS has proved who sends: nothing is demanded of the packet, and nothing is learned from it for UDP. */
+const proven: NasClient['trust'] = {
+  requiresMessageAuthenticator: () => false,
+  limitsProxyState: () => false,
+  proved: () => undefined,
+  loggedIn: () => undefined,
+};
+
 export function namesOf(certificate: X509Certificate): CertificateNames {
   // Node quotes an alternative name that holds a comma or a quote: such a name is no host name and stands for nobody.
   const dns = (certificate.subjectAltName ?? '').split(', ').flatMap((name) => /^DNS:([^"]+)$/.exec(name)?.[1] ?? []);
@@ -46,6 +54,7 @@ export function createIdentityTable(records: readonly NasRecord[]): IdentityTabl
           record,
           secrets: [radsecSecret],
           several: sharing.length > 1,
+          trust: proven,
           lastVerified: 0,
           secured: true,
         }),

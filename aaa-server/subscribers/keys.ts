@@ -33,12 +33,22 @@ export function recordKey(kind: Kind, tenantId: number, id: number): Buffer {
 
 /** Neither part contains NUL (PostgreSQL refuses it in text), so the parts cannot run into each other. */
 export function credentialKey(tenantId: number, realm: string, userName: string): Buffer {
-  const name = `${realm}\0${userName}`;
-  const key = Buffer.allocUnsafe(prefixLength + Buffer.byteLength(name));
+  const key = Buffer.allocUnsafe(prefixLength + realm.length + 1 + userName.length);
   key.writeUInt32BE(tenantId, 0);
   key[4] = kinds.credential;
-  key.write(name, prefixLength);
-  return key;
+  key[prefixLength + realm.length] = 0;
+  const isPlain = writeAscii(key, realm, prefixLength) && writeAscii(key, userName, prefixLength + realm.length + 1);
+  return isPlain ? key : Buffer.concat([prefix(tenantId, kinds.credential), Buffer.from(`${realm}\0${userName}`)]);
+}
+
+/** False when `text` is not all ASCII. A loop costs less than a call out of JavaScript for as few octets as a name has. */
+function writeAscii(target: Buffer, text: string, at: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return false;
+    target[at + i] = unit;
+  }
+  return true;
 }
 
 /** What belongs to no tenant: positions, pointers, marks. */

@@ -13,6 +13,7 @@ import {
 } from './keys.ts';
 import { metaKeys, readNumber } from './meta.ts';
 import type { NasRecord, PlanRecord, SnapshotReader, TenantRecord } from './records.ts';
+import { completeNas, type StoredNas } from './stored-nas.ts';
 
 export type ReaderOptions = {
   /** Folder of the snapshot, e.g. `<data>/subscribers`. */
@@ -21,11 +22,14 @@ export type ReaderOptions = {
   swapCheckMs?: number;
   /** false: opens nothing until `follow()` is called. */
   follow?: boolean;
+  /** Reads what belongs to everybody once in a turn of the event loop: for threads that answer many logins in one. */
+  oncePerTurn?: boolean;
 };
 
 export type OpenReader = SnapshotReader & { follow(): void; close(): Promise<void> };
 
-type Decoded<T> = { version: number; tenantId: number; record: T };
+/** `generation`: of the snapshot when the version was last compared. */
+type Decoded<T> = { version: number; generation: number; tenantId: number; record: T };
 
 /** Works before there is anything to read: nothing is complete and nothing is found until the main thread has written it. */
 export function openSnapshotReader(options: ReaderOptions): OpenReader {
@@ -33,6 +37,8 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   let snapshot: Environment | undefined;
   let file = '';
   const key = Buffer.alloc(recordKeyLength);
+  const marks = { complete: 0, feedAliveAtMs: 0, generation: 0, nasGeneration: 0, mirrorInStepAtMs: 0 };
+  let marksStand = false;
   const tenants = new Map<number, Decoded<TenantRecord>>();
   const plans = new Map<number, Decoded<PlanRecord>>();
 
@@ -45,6 +51,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     const previous = snapshot;
     snapshot = next;
     file = current;
+    marksStand = false;
     tenants.clear();
     plans.clear();
     if (previous) void previous.close();
@@ -56,6 +63,22 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   }
   if (options.follow !== false) follow();
 
+  function currentMarks(): typeof marks {
+    if (marksStand) return marks;
+    marks.complete = readNumber(snapshot, metaKeys.complete);
+    marks.feedAliveAtMs = readNumber(snapshot, metaKeys.feedAlive);
+    marks.generation = readNumber(snapshot, metaKeys.generation);
+    marks.nasGeneration = readNumber(snapshot, metaKeys.nasGeneration);
+    marks.mirrorInStepAtMs = readNumber(node, metaKeys.mirrorInStep);
+    if (options.oncePerTurn === true) {
+      marksStand = true;
+      setImmediate(() => {
+        marksStand = false;
+      });
+    }
+    return marks;
+  }
+
   function versioned<T>(
     cache: Map<number, Decoded<T>>,
     kind: 'tenant' | 'plan',
@@ -63,25 +86,30 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     id: number,
   ): T | undefined {
     if (!snapshot) return undefined;
+    const { generation } = currentMarks();
+    const known = cache.get(id);
+    if (known && known.tenantId === tenantId && known.generation === generation) return known.record;
     const bytes = snapshot.getBinaryFast(writeRecordKey(key, kinds[kind], tenantId, id));
     if (!bytes) {
-      cache.delete(id);
+      if (known?.tenantId === tenantId) cache.delete(id);
       return undefined;
     }
     const version = versionOf(bytes);
-    const known = cache.get(id);
-    if (known && known.version === version && known.tenantId === tenantId) return known.record;
+    if (known && known.version === version && known.tenantId === tenantId) {
+      known.generation = generation;
+      return known.record;
+    }
     const record = decodeVersioned<T>(bytes, bytes.length);
-    cache.set(id, { version, tenantId, record });
+    cache.set(id, { version, generation, tenantId, record });
     return record;
   }
 
   return {
     follow,
-    complete: () => readNumber(snapshot, metaKeys.complete) === 1,
-    feedAliveAtMs: () => readNumber(snapshot, metaKeys.feedAlive),
-    nasGeneration: () => readNumber(snapshot, metaKeys.nasGeneration),
-    mirrorState: () => ({ inStepAtMs: readNumber(node, metaKeys.mirrorInStep) }),
+    complete: () => currentMarks().complete === 1,
+    feedAliveAtMs: () => currentMarks().feedAliveAtMs,
+    nasGeneration: () => currentMarks().nasGeneration,
+    mirrorState: () => ({ inStepAtMs: currentMarks().mirrorInStepAtMs }),
     tenant: (tenantId) => versioned(tenants, 'tenant', tenantId, tenantId),
     plan: (tenantId, planId) => versioned(plans, 'plan', tenantId, planId),
     subscription(tenantId, id) {
@@ -103,6 +131,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
       const open = [snapshot, node];
       snapshot = undefined;
       node = undefined;
+      marksStand = false;
       file = '';
       timer = undefined;
       for (const environment of open) await environment?.close();
@@ -114,7 +143,7 @@ function listNases(snapshot: Environment): NasRecord[] {
   const found: NasRecord[] = [];
   for (const tenantId of tenantsOf(snapshot)) {
     for (const { value } of snapshot.getRange(rangeOf('nas', tenantId)))
-      found.push(decodeVersioned<NasRecord>(value, value.length));
+      found.push(completeNas(decodeVersioned<StoredNas>(value, value.length)));
   }
   return found;
 }

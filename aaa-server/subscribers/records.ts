@@ -63,6 +63,8 @@ export type CredentialRecord = {
   readonly scheme: PasswordScheme;
 };
 
+export type Demand = 'yes' | 'no' | 'auto';
+
 export type NasRecord = {
   readonly tenantId: number;
   readonly id: number;
@@ -78,7 +80,14 @@ export type NasRecord = {
   readonly coaRatePerS: number;
   readonly mode: EnforcementMode;
   readonly adoptedAtMs: number | null;
-  readonly requireMessageAuthenticator: boolean;
+  /** Whether Access-Requests must carry a Message-Authenticator; `auto`: learned (radius/trust.ts). */
+  readonly messageAuthenticator: Demand;
+  /** The same for Access-Requests with Proxy-State alone. */
+  readonly limitProxyState: Demand;
+  /** Off for devices that drop replies with a Message-Authenticator. */
+  readonly replyMessageAuthenticator: boolean;
+  /** Since when (wall clock) its packets teach what `auto` demands; what was learned before is void. */
+  readonly learnSinceMs: number;
   /** The certificate it is known by over RadSec (policy/nas/radsec-identity.ts); absent in snapshots written before there was one. */
   readonly radsecIdentity?: string | null;
   /** CoA and Disconnect go back over its RadSec connection. */

@@ -70,7 +70,10 @@ type NasColumns = {
   coa_rate_per_s: number;
   mode: NasRecord['mode'];
   adopted_at_ms: number | null;
-  require_message_authenticator: boolean;
+  message_authenticator: NasRecord['messageAuthenticator'];
+  limit_proxy_state: NasRecord['limitProxyState'];
+  reply_message_authenticator: boolean;
+  learn_since_ms: number;
   radsec_identity: string | null;
   coa_over_radsec: boolean;
 };
@@ -133,8 +136,9 @@ const planView: View<PlanColumns> = {
 
 const nasView: View<NasColumns> = {
   select: `SELECT tenant_id, id, name, address, nas_identifier, vendor, secret_cipher, next_secret_cipher, coa_address,
-    coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, require_message_authenticator,
-    radsec_identity, coa_over_radsec FROM feed_nas`,
+    coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, message_authenticator, limit_proxy_state,
+    reply_message_authenticator, ${ms('learn_since')} AS learn_since_ms, radsec_identity, coa_over_radsec
+    FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_radsec USING (tenant_id, id)`,
   toRow: (row) => ({
     kind: 'nas',
     record: {
@@ -150,7 +154,11 @@ const nasView: View<NasColumns> = {
       coaRatePerS: row.coa_rate_per_s,
       mode: row.mode,
       adoptedAtMs: row.adopted_at_ms,
-      requireMessageAuthenticator: row.require_message_authenticator,
+      messageAuthenticator: row.message_authenticator,
+      limitProxyState: row.limit_proxy_state,
+      replyMessageAuthenticator: row.reply_message_authenticator,
+      // A device that moves to us is as new as one that was added.
+      learnSinceMs: Math.max(row.learn_since_ms, row.adopted_at_ms ?? 0),
       radsecIdentity: row.radsec_identity,
       coaOverRadsec: row.coa_over_radsec,
     },

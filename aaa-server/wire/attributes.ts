@@ -1,4 +1,5 @@
 // Reads the attributes of a decoded packet by offset (RFC 2865 §5): no object per attribute.
+import { Buffer } from 'node:buffer';
 import { formatPrefix } from './ip-prefix.ts';
 import { formatIpv6 } from './ip-text.ts';
 import { headerLength, octet, type Packet } from './packet.ts';
@@ -42,6 +43,8 @@ export const attribute = {
   eventTimestamp: 55,
   chapChallenge: 60,
   nasPortType: 61,
+  tunnelPassword: 69,
+  arapPassword: 70,
   connectInfo: 77,
   eapMessage: 79,
   messageAuthenticator: 80,
@@ -61,7 +64,7 @@ export const attribute = {
 
 export const vendor = { cisco: 9, microsoft: 311, broadbandForum: 3561, wispr: 14122, mikrotik: 14988 } as const;
 
-/** Offset of the first attribute of `type`, −1 when there is none. */
+/** Offset of the first attribute of `type` that has a value, −1 when there is none; `carriesNothing` says what an empty one means. */
 export function firstAttribute(packet: Packet, type: number): number {
   return find(packet.data, packet.start + headerLength, packet.end, type);
 }
@@ -71,7 +74,7 @@ export function nextAttribute(packet: Packet, at: number): number {
   return find(packet.data, at + octet(packet.data, at + 1), packet.end, octet(packet.data, at));
 }
 
-/** Calls `visit` with type and offset of every attribute, in order. */
+/** Calls `visit` with type and offset of every attribute, in order, empty ones included. */
 export function eachAttribute(packet: Packet, visit: (type: number, at: number) => void): void {
   const { data, end } = packet;
   for (let at = packet.start + headerLength; at < end; at += octet(data, at + 1)) visit(octet(data, at), at);
@@ -127,6 +130,18 @@ export function textOf(packet: Packet, type: number, encoding: 'utf8' | 'latin1'
   return at < 0 ? undefined : textAt(packet, at, encoding);
 }
 
+/**
+ * The values of all attributes of `type` as one, in order (EAP-Message of RFC 3579 §3.1, a CHAP-Challenge in several parts); undefined
+ * without one. A view into the packet's memory when there is only one.
+ */
+export function joinedOctets(packet: Packet, type: number): Buffer | undefined {
+  const first = firstAttribute(packet, type);
+  if (first < 0) return undefined;
+  const parts = [octetsAt(packet, first)];
+  for (let at = nextAttribute(packet, first); at >= 0; at = nextAttribute(packet, at)) parts.push(octetsAt(packet, at));
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+}
+
 /** Unsigned 32-bit value of the attribute at `at`; undefined when it is not four octets. */
 export function integerAt(packet: Packet, at: number): number | undefined {
   return valueLength(packet, at) === 4 ? packet.data.readUInt32BE(at + 2) : undefined;
@@ -160,8 +175,18 @@ export function ipv6AddressOf(packet: Packet, type: number): string | undefined 
 }
 
 function find(data: Buffer, from: number, end: number, type: number): number {
-  for (let at = from; at < end; at += octet(data, at + 1)) if (octet(data, at) === type) return at;
+  for (let at = from; at < end; at += octet(data, at + 1)) {
+    if (octet(data, at) === type && (octet(data, at + 1) > 2 || !carriesNothing(type))) return at;
+  }
   return -1;
+}
+
+/**
+ * Whether an empty attribute of this type is as good as absent (RFC 2865 §5: it MUST NOT be sent). Not so the request for a
+ * Chargeable-User-Identity (RFC 4372 §2.1 sends `59 02`) and EAP-Start (RFC 3579 §2.1).
+ */
+export function carriesNothing(type: number): boolean {
+  return type !== attribute.chargeableUserIdentity && type !== attribute.eapMessage;
 }
 
 function isWellFormed(data: Buffer, from: number, end: number): boolean {

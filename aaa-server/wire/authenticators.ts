@@ -1,12 +1,12 @@
-// Request and Response Authenticators (RFC 2865 §3, RFC 2866 §3, RFC 5176 §2.3): computed in place, compared in constant time.
+// Request and Response Authenticators (RFC 2865 §3, RFC 2866 §3, RFC 5176 §2.3): computed where the packet lies, compared in constant time.
 import { Buffer } from 'node:buffer';
-import { digestEquals, digestLength, maxSecretLength, md5Into, type Secret } from './md5.ts';
-import { maxPacketLength, type Packet } from './packet.ts';
+import { addMd5, beginMd5, digestLength, finishMd5, type Secret, sameDigest } from './md5.ts';
+import type { Packet } from './packet.ts';
 
 export const authenticatorOffset = 4;
 
 const noAuthenticator = Buffer.alloc(digestLength);
-const scratch = Buffer.alloc(maxPacketLength + maxSecretLength);
+const computed = Buffer.alloc(digestLength);
 
 /** Writes the Request Authenticator of an Accounting-, CoA- or Disconnect-Request at `data[start, end)`, all else in place. */
 export function signRequest(data: Buffer, start: number, end: number, secret: Secret): void {
@@ -15,9 +15,7 @@ export function signRequest(data: Buffer, start: number, end: number, secret: Se
 
 /** Whether an Accounting-, CoA- or Disconnect-Request was made with this secret. */
 export function verifyRequest(packet: Packet, secret: Secret): boolean {
-  return digestEquals(packet.data, packet.start + authenticatorOffset, (target, at) =>
-    digestInto(packet.data, packet.start, packet.end, noAuthenticator, 0, secret, target, at),
-  );
+  return verify(packet, noAuthenticator, 0, secret);
 }
 
 /**
@@ -37,9 +35,12 @@ export function signResponse(
 
 /** Whether a reply answers the request with that authenticator and was made with this secret. */
 export function verifyResponse(packet: Packet, request: Buffer, requestAt: number, secret: Secret): boolean {
-  return digestEquals(packet.data, packet.start + authenticatorOffset, (target, at) =>
-    digestInto(packet.data, packet.start, packet.end, request, requestAt, secret, target, at),
-  );
+  return verify(packet, request, requestAt, secret);
+}
+
+function verify({ data, start, end }: Packet, authenticator: Buffer, authenticatorAt: number, secret: Secret): boolean {
+  digestInto(data, start, end, authenticator, authenticatorAt, secret, computed, 0);
+  return sameDigest(computed, 0, data, start + authenticatorOffset);
 }
 
 /** MD5 of the packet with the 16 octets at `authenticatorAt` of `authenticator` in its header, then the secret. */
@@ -53,9 +54,10 @@ function digestInto(
   target: Buffer,
   at: number,
 ): void {
-  const length = end - start;
-  data.copy(scratch, 0, start, end);
-  authenticator.copy(scratch, authenticatorOffset, authenticatorAt, authenticatorAt + digestLength);
-  secret.octets.copy(scratch, length);
-  md5Into(scratch, 0, length + secret.octets.length, target, at);
+  beginMd5();
+  addMd5(data, start, start + authenticatorOffset);
+  addMd5(authenticator, authenticatorAt, authenticatorAt + digestLength);
+  addMd5(data, start + authenticatorOffset + digestLength, end);
+  addMd5(secret.octets, 0, secret.octets.length);
+  finishMd5(target, at);
 }

@@ -1,11 +1,20 @@
 // Attribute dictionaries in the file format of FreeRADIUS: names, numbers, types and named values of attributes.
-import type { DictionaryAttribute } from './dictionary-attribute.ts';
-import { parseDictionary } from './dictionary-parser.ts';
+import {
+  type AttributePlace,
+  type DictionaryAttribute,
+  placeKey,
+  usualFormat,
+  type VendorFormat,
+} from './dictionary-attribute.ts';
+import { type DictionarySource, parseDictionary } from './dictionary-parser.ts';
 
 export type Dictionary = {
   readonly vendors: ReadonlyMap<string, number>;
   attribute(name: string): DictionaryAttribute | undefined;
+  /** The attribute of that number itself, not one inside another. */
   attributeOf(vendor: number, type: number): DictionaryAttribute | undefined;
+  attributeAt(place: AttributePlace): DictionaryAttribute | undefined;
+  formatOf(vendor: number): VendorFormat;
   attributes(): readonly DictionaryAttribute[];
 };
 
@@ -14,23 +23,20 @@ export type DictionaryResult =
   /** Every problem as `file:line: what is wrong`. */
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Reads the dictionary `entry` and what it includes. `read` gives the text of a file of the dictionary folder, undefined when there is none. */
-export function readDictionary(entry: string, read: (file: string) => string | undefined): DictionaryResult {
-  const { attributes, vendors, problems } = parseDictionary(entry, read);
+/** Reads the dictionaries and what they include, one after the other: a later one may add, not contradict. */
+export function readDictionary(...sources: DictionarySource[]): DictionaryResult {
+  const { attributes, byPlace, vendors, formats, problems } = parseDictionary(sources);
   if (problems.length > 0) return { ok: false, problems };
   const byName = new Map(attributes.map((attribute) => [attribute.name.toLowerCase(), attribute]));
-  const byNumber = new Map<string, DictionaryAttribute>();
-  for (const attribute of attributes) {
-    const key = `${attribute.vendor}.${attribute.type}`;
-    // A second name of a number is an alias: the number keeps the first.
-    if (!byNumber.has(key)) byNumber.set(key, attribute);
-  }
+  const attributeAt = (place: AttributePlace) => byPlace.get(placeKey(place));
   return {
     ok: true,
     dictionary: {
       vendors,
       attribute: (name) => byName.get(name.toLowerCase()),
-      attributeOf: (vendor, type) => byNumber.get(`${vendor}.${type}`),
+      attributeOf: (vendor, type) => attributeAt({ vendor, extendedSpace: 0, path: [type] }),
+      attributeAt,
+      formatOf: (vendor) => formats.get(vendor) ?? usualFormat,
       attributes: () => attributes,
     },
   };

@@ -53,21 +53,37 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
   function vendorHeader(vendorId: number, type: number, valueLength: number): number {
     const at = header(attribute.vendorSpecific, 6 + valueLength);
     if (at < 0) return -1;
-    data.writeUInt32BE(vendorId, at);
+    putInteger(vendorId, at);
     data[at + 4] = type;
     data[at + 5] = 2 + valueLength;
     return at + 6;
   }
 
-  function put(value: Value, at: number): void {
-    if (typeof value === 'number') data.writeUInt32BE(value, at);
-    else if (typeof value === 'string') data.write(value, at);
-    else data.set(value, at);
+  function put(value: Value, size: number, at: number): void {
+    if (typeof value === 'number') putInteger(value, at);
+    else if (typeof value !== 'string') putOctets(value, at);
+    // As many octets as characters: all of them are ASCII.
+    else if (size === value.length) for (let i = 0; i < size; i++) data[at + i] = value.charCodeAt(i);
+    else data.write(value, at);
+  }
+
+  function putInteger(value: number, at: number): void {
+    if (!(value >= 0 && value <= 0xffff_ffff)) throw new RangeError(`${value} does not fit 32 bits`);
+    data[at] = value >>> 24;
+    data[at + 1] = value >>> 16;
+    data[at + 2] = value >>> 8;
+    data[at + 3] = value;
+  }
+
+  /** A loop: for so few octets it costs less than a call out of JavaScript. */
+  function putOctets(value: Uint8Array, at: number): void {
+    for (let i = 0; i < value.length; i++) data[at + i] = value[i] as number;
   }
 
   function complete(sign: () => void): boolean {
     if (overflow) return false;
-    data.writeUInt16BE(end, 2);
+    data[2] = end >>> 8;
+    data[3] = end;
     sign();
     return true;
   }
@@ -83,12 +99,14 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
       messageAuthenticatorAt = -1;
     },
     add(type, value) {
-      const at = header(type, sizeOf(value));
-      if (at >= 0) put(value, at);
+      const size = sizeOf(value);
+      const at = header(type, size);
+      if (at >= 0) put(value, size, at);
     },
     addVendor(vendorId, type, value) {
-      const at = vendorHeader(vendorId, type, sizeOf(value));
-      if (at >= 0) put(value, at);
+      const size = sizeOf(value);
+      const at = vendorHeader(vendorId, type, size);
+      if (at >= 0) put(value, size, at);
     },
     copy(packet, from) {
       const length = octet(packet.data, from + 1);
@@ -122,5 +140,11 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
 }
 
 function sizeOf(value: Value): number {
-  return typeof value === 'number' ? 4 : typeof value === 'string' ? Buffer.byteLength(value) : value.length;
+  return typeof value === 'number' ? 4 : typeof value === 'string' ? octetsOf(value) : value.length;
+}
+
+/** In UTF-8. */
+function octetsOf(text: string): number {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return Buffer.byteLength(text);
+  return text.length;
 }

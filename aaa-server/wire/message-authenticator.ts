@@ -1,11 +1,11 @@
 // Message-Authenticator (RFC 3579 §3.2, RFC 5997 §2, RFC 5176 §3.4): HMAC-MD5 over the packet with the attribute's value zero.
 import { Buffer } from 'node:buffer';
 import { authenticatorOffset } from './authenticators.ts';
-import { digestEquals, digestLength, hmacMd5Into, type Secret } from './md5.ts';
-import { code, maxPacketLength, type Packet } from './packet.ts';
+import { addMd5, beginHmacMd5, digestLength, finishHmacMd5, type Secret, sameDigest } from './md5.ts';
+import { code, type Packet } from './packet.ts';
 
-const noAuthenticator = Buffer.alloc(digestLength);
-const scratch = Buffer.alloc(maxPacketLength);
+const zeros = Buffer.alloc(digestLength);
+const computed = Buffer.alloc(digestLength);
 
 /**
  * Whether the packet's Message-Authenticator is right; false without one. For a reply, `request` and `requestAt` give the authenticator of
@@ -15,11 +15,10 @@ export function verifyMessageAuthenticator(packet: Packet, secret: Secret, reque
   const { data, start, end, messageAuthenticatorAt } = packet;
   if (messageAuthenticatorAt < 0) return false;
   const keepsOwn = packet.code === code.accessRequest || packet.code === code.statusServer;
-  const authenticator = request ?? (keepsOwn ? data : noAuthenticator);
+  const authenticator = request ?? (keepsOwn ? data : zeros);
   const authenticatorAt = request ? requestAt : keepsOwn ? start + authenticatorOffset : 0;
-  return digestEquals(data, messageAuthenticatorAt + 2, (target, at) =>
-    digestInto(data, start, end, messageAuthenticatorAt, authenticator, authenticatorAt, secret, target, at),
-  );
+  digestInto(data, start, end, messageAuthenticatorAt, authenticator, authenticatorAt, secret, computed, 0);
+  return sameDigest(computed, 0, data, messageAuthenticatorAt + 2);
 }
 
 /**
@@ -33,7 +32,7 @@ export function signMessageAuthenticator(
   end: number,
   attributeAt: number,
   secret: Secret,
-  authenticator: Buffer = noAuthenticator,
+  authenticator: Buffer = zeros,
   authenticatorAt = 0,
 ): void {
   digestInto(data, start, end, attributeAt, authenticator, authenticatorAt, secret, data, attributeAt + 2);
@@ -50,9 +49,15 @@ function digestInto(
   target: Buffer,
   at: number,
 ): void {
-  data.copy(scratch, 0, start, end);
-  authenticator.copy(scratch, authenticatorOffset, authenticatorAt, authenticatorAt + digestLength);
-  const valueAt = attributeAt - start + 2;
-  scratch.fill(0, valueAt, valueAt + digestLength);
-  hmacMd5Into(secret, scratch, 0, end - start, target, at);
+  const valueAt = attributeAt + 2;
+  beginHmacMd5(secret);
+  if (authenticator === data && authenticatorAt === start + authenticatorOffset) addMd5(data, start, valueAt);
+  else {
+    addMd5(data, start, start + authenticatorOffset);
+    addMd5(authenticator, authenticatorAt, authenticatorAt + digestLength);
+    addMd5(data, start + authenticatorOffset + digestLength, valueAt);
+  }
+  addMd5(zeros, 0, digestLength);
+  addMd5(data, valueAt + digestLength, end);
+  finishHmacMd5(secret, target, at);
 }

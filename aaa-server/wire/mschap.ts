@@ -1,6 +1,7 @@
 // The computations of MS-CHAP (RFC 2433), MS-CHAP-2 (RFC 2759 §8) and the keys of MPPE that come of it (RFC 3079 §3.4).
 import { Buffer } from 'node:buffer';
-import { createCipheriv, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { des } from './des.ts';
 import { md4 } from './md4.ts';
 
 /** NtPasswordHash of a password in UTF-8. */
@@ -47,18 +48,4 @@ const pad2 = Buffer.alloc(40, 0xf2);
 
 function sha1(...parts: readonly Buffer[]): Buffer {
   return hash('sha1', Buffer.concat(parts), 'buffer');
-}
-
-/** DES of one block: OpenSSL 3 has put single DES aside; three times the same key in EDE is the same. */
-function des(key: Buffer, block: Buffer): Buffer {
-  const eight = Buffer.alloc(8);
-  let bits = 0n;
-  for (const byte of key) bits = (bits << 8n) | BigInt(byte);
-  // Seven bits to an octet; the lowest is for parity, which nobody looks at.
-  for (let i = 7; i >= 0; i--) {
-    eight[i] = Number(bits & 0x7fn) << 1;
-    bits >>= 7n;
-  }
-  const cipher = createCipheriv('des-ede3-ecb', Buffer.concat([eight, eight, eight]), null).setAutoPadding(false);
-  return Buffer.concat([cipher.update(block), cipher.final()]);
 }

@@ -32,6 +32,8 @@ export type Packet = {
   readonly identifier: number;
   /** Offset of the Message-Authenticator attribute in `data`, −1 without one. */
   readonly messageAuthenticatorAt: number;
+  /** Whether it carries an EAP-Message. */
+  readonly hasEap: boolean;
 };
 
 export const malformedReasons = [
@@ -66,6 +68,7 @@ export function decodePacket(data: Buffer, start = 0, size: number = data.length
   if (length > size) return malformed.truncated;
   const end = start + length;
   let messageAuthenticatorAt = -1;
+  let hasEap = false;
   let count = 0;
   let at = start + headerLength;
   while (at < end) {
@@ -79,7 +82,7 @@ export function decodePacket(data: Buffer, start = 0, size: number = data.length
       if (attributeLength !== 18) return malformed.message_authenticator_length;
       if (messageAuthenticatorAt !== -1) return malformed.message_authenticator_twice;
       messageAuthenticatorAt = at;
-    }
+    } else if (type === 79) hasEap = true;
     if (++count > maxAttributes) return malformed.too_many_attributes;
     at += attributeLength;
   }
@@ -91,6 +94,7 @@ export function decodePacket(data: Buffer, start = 0, size: number = data.length
     code: octet(data, start),
     identifier: octet(data, start + 1),
     messageAuthenticatorAt,
+    hasEap,
   };
 }
 

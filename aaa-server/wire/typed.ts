@@ -1,145 +1,114 @@
-// Attribute values as text by dictionary, both ways: for logs, tests and operators; not for the hot path.
+// The attributes of a packet as text by dictionary, and the octets of `Name = text`: for logs, tests and operators; not for the hot path.
 import { Buffer } from 'node:buffer';
-import { attribute, eachAttribute, eachVendorAttribute, octetsAt } from './attributes.ts';
 import type { Dictionary } from './dictionary.ts';
-import type { DictionaryAttribute } from './dictionary-attribute.ts';
-import { formatPrefix, parsePrefix } from './ip-prefix.ts';
-import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from './ip-text.ts';
+import type { AttributePlace, DictionaryAttribute } from './dictionary-attribute.ts';
+import { type Envelope, inEnvelope } from './envelope.ts';
+import { leavesOf } from './leaves.ts';
+import type { Secret } from './md5.ts';
 import type { Packet } from './packet.ts';
+import { hideSalted, maxSaltedLength } from './salted.ts';
+import { formatInteger, formatValue, hexOf, parseInteger, parseValue } from './typed-value.ts';
+import { hidePassword, maxPasswordLength } from './user-password.ts';
 
 export type TypedAttribute = {
-  /** From the dictionary, else `Attr-<type>` or `Vendor-<id>-Attr-<type>`. */
+  /** From the dictionary, else `Attr-<numbers>` or `Vendor-<id>-Attr-<numbers>`. */
   readonly name: string;
   readonly vendor: number;
+  /** The outermost number in its space. */
   readonly type: number;
+  /** RFC 2868 §3: 1…31, 0 = none. */
+  readonly tag: number;
   /** Hidden values read `***`; values that do not fit their type, hex as `0x…`. */
   readonly value: string;
 };
 
-/** Attributes of a packet in order, vendor attributes taken out of their envelope. */
+/** Attributes of a packet in order, those of vendors, extended spaces and TLVs taken out of their envelopes, split ones as one. */
 export function typedAttributes(packet: Packet, dictionary: Dictionary): TypedAttribute[] {
-  const found: TypedAttribute[] = [];
-  const add = (vendor: number, type: number, at: number) => {
-    const known = dictionary.attributeOf(vendor, type);
-    const name = known?.name ?? (vendor === 0 ? `Attr-${type}` : `Vendor-${vendor}-Attr-${type}`);
-    found.push({ name, vendor, type, value: formatValue(octetsAt(packet, at), known) });
-  };
-  eachAttribute(packet, (type, at) => {
-    if (type !== attribute.vendorSpecific || !eachVendorAttribute(packet, at, add)) add(0, type, at);
+  return leavesOf(packet, dictionary).map(({ octets, ...place }) => {
+    const known = dictionary.attributeAt(place);
+    const { vendor, path } = place;
+    return { name: known?.name ?? unknownName(place), vendor, type: path[0] ?? 0, ...shown(octets, known) };
   });
-  return found;
 }
 
-export type EncodedAttribute =
-  | { readonly ok: true; readonly vendor: number; readonly type: number; readonly value: Buffer }
-  | { readonly ok: false; readonly reason: string };
+/** What a hidden value needs. `authenticator` is that of the request, in replies too; every `salt()` of a packet differs. */
+export type Hiding = { readonly secret: Secret; readonly authenticator: Buffer; salt(): number };
 
-/** The octets of `Name = text`. Integers take numbers or value names, octets hex as `0x…`. */
+type Refusal = { readonly ok: false; readonly reason: string };
+export type EncodedAttribute = ({ readonly ok: true } & Envelope) | Refusal;
+export type EncodedAttributes = { readonly ok: true; readonly attributes: readonly Envelope[] } | Refusal;
+
+/** The octets of `Name = text`, as one attribute: what needs several, or a secret, is refused. */
 export function encodeTyped(dictionary: Dictionary, name: string, text: string): EncodedAttribute {
-  const known = dictionary.attribute(name);
-  if (!known) return { ok: false, reason: `${name} is in no dictionary` };
-  if (known.encrypted) return { ok: false, reason: `${name} is hidden on the wire: encode it with the secret` };
-  const value = parseValue(text, known);
-  if (!value) return { ok: false, reason: `${JSON.stringify(text)} is no value of ${name} (${known.kind})` };
-  return { ok: true, vendor: known.vendor, type: known.type, value };
+  const encoded = encodeParts(dictionary, name, text);
+  if (!encoded.ok) return encoded;
+  const [only, ...rest] = encoded.attributes;
+  return only && rest.length === 0
+    ? { ok: true, ...only }
+    : refusal(`the value of ${name} is too long for one attribute`);
 }
 
-const sizes: Readonly<Partial<Record<DictionaryAttribute['kind'], number>>> = {
-  integer: 4,
-  signed: 4,
-  date: 4,
-  ipaddr: 4,
-  short: 2,
-  byte: 1,
-  integer64: 8,
-  ifid: 8,
-  ipv6addr: 16,
-  ether: 6,
-};
-
-function formatValue(octets: Buffer, known: DictionaryAttribute | undefined): string {
-  const hex = () => `0x${octets.toString('hex')}`;
-  if (!known) return hex();
-  if (known.encrypted) return '***';
-  const size = sizes[known.kind];
-  if (size !== undefined && octets.length !== size) return hex();
-  switch (known.kind) {
-    case 'string':
-      return octets.toString('utf8');
-    case 'integer':
-    case 'short':
-    case 'byte': {
-      const value = octets.readUIntBE(0, octets.length);
-      return known.valueNames.get(value) ?? String(value);
-    }
-    case 'signed':
-      return String(octets.readInt32BE(0));
-    case 'integer64':
-      return String(octets.readBigUInt64BE(0));
-    case 'date':
-      return new Date(octets.readUInt32BE(0) * 1000).toISOString().replace('.000Z', 'Z');
-    case 'ipaddr':
-      return formatIpv4(octets);
-    case 'ipv6addr':
-      return formatIpv6(octets);
-    case 'ipv6prefix':
-      return formatPrefix(octets) ?? hex();
-    case 'ifid':
-      return [0, 2, 4, 6].map((at) => octets.readUInt16BE(at).toString(16)).join(':');
-    case 'ether':
-      return octets.toString('hex').replace(/(..)(?=.)/g, '$1:');
-    case 'octets':
-      return hex();
+/**
+ * The octets of `Name = text`, or `Name:tag = text`, in several attributes where one cannot hold them. Integers take numbers or value
+ * names, octets hex as `0x…`.
+ */
+export function encodeParts(dictionary: Dictionary, name: string, text: string, hiding?: Hiding): EncodedAttributes {
+  const [, bare = name, tagText] = /^(.*):(\d+)$/.exec(name) ?? [];
+  const known = dictionary.attribute(bare);
+  if (!known) return refusal(`${name} is in no dictionary`);
+  if (known.internal) return refusal(`${bare} is a name of servers: it is never on the wire`);
+  const tag = Number(tagText ?? 0);
+  if (tagText !== undefined && !(known.hasTag && tag <= highestTag)) {
+    return refusal(known.hasTag ? `a tag is 1 to ${highestTag}, not ${tag}` : `${bare} has no tag`);
   }
-  return known.kind satisfies never;
+  const isTaggedInteger = known.hasTag && known.kind === 'integer';
+  const plain = isTaggedInteger ? parseInteger(text, known, 3) : parseValue(text, known);
+  if (!plain) return refusal(`${JSON.stringify(text)} is no value of ${bare} (${known.kind})`);
+  const value = known.encrypt === 0 ? plain : hidden(plain, known, hiding);
+  if (typeof value === 'string') return refusal(value);
+  // A tag that says nothing is left out, except before an integer, a salt and what would look like a tag (RFC 2868 §3.1, §3.5).
+  const looksTagged = (value[0] ?? highestTag + 1) <= highestTag;
+  const tagged = known.hasTag && (tag > 0 || isTaggedInteger || known.encrypt === 2 || looksTagged);
+  const attributes = inEnvelope(known, tagged ? Buffer.concat([Buffer.of(tag), value]) : value, dictionary);
+  return attributes ? { ok: true, attributes } : refusal(`the value of ${bare} is too long`);
 }
 
-function parseValue(text: string, known: DictionaryAttribute): Buffer | undefined {
-  switch (known.kind) {
-    case 'string':
-      return Buffer.from(text, 'utf8');
-    case 'integer':
-    case 'short':
-    case 'byte': {
-      const size = sizes[known.kind] ?? 4;
-      const value = known.values.get(text.toLowerCase()) ?? (/^\d{1,10}$/.test(text) ? Number(text) : Number.NaN);
-      if (!(value < 256 ** size)) return undefined;
-      const octets = Buffer.alloc(size);
-      octets.writeUIntBE(value, 0, size);
-      return octets;
-    }
-    case 'signed': {
-      const value = /^-?\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-      if (!(value >= -(2 ** 31) && value < 2 ** 31)) return undefined;
-      const octets = Buffer.alloc(4);
-      octets.writeInt32BE(value);
-      return octets;
-    }
-    case 'integer64': {
-      if (!/^\d{1,20}$/.test(text) || BigInt(text) >= 1n << 64n) return undefined;
-      const octets = Buffer.alloc(8);
-      octets.writeBigUInt64BE(BigInt(text));
-      return octets;
-    }
-    case 'date': {
-      const seconds = /^\d{1,10}$/.test(text) ? Number(text) : Math.floor(Date.parse(text) / 1000);
-      if (!(seconds >= 0 && seconds <= 0xffff_ffff)) return undefined;
-      const octets = Buffer.alloc(4);
-      octets.writeUInt32BE(seconds);
-      return octets;
-    }
-    case 'ipaddr':
-      return parseIpv4(text);
-    case 'ipv6addr':
-      return parseIpv6(text);
-    case 'ipv6prefix':
-      return parsePrefix(text);
-    case 'ifid':
-      return /^([0-9a-f]{1,4}:){3}[0-9a-f]{1,4}$/i.test(text) ? parseIpv6(`::${text}`)?.subarray(8) : undefined;
-    case 'ether':
-      return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text) ? Buffer.from(text.replaceAll(':', ''), 'hex') : undefined;
-    case 'octets':
-      return /^0x([0-9a-f]{2})*$/i.test(text) ? Buffer.from(text.slice(2), 'hex') : undefined;
+const highestTag = 0x1f;
+
+function shown(octets: Buffer, known: DictionaryAttribute | undefined): { tag: number; value: string } {
+  const first = octets[0] ?? 0;
+  const isTag = known?.hasTag === true && first <= highestTag;
+  if (known && known.encrypt !== 0) return { tag: isTag ? first : 0, value: '***' };
+  // An integer is three octets behind its tag: with another first octet, or another size, it is none.
+  if (known?.hasTag && known.kind === 'integer') {
+    const fits = isTag && octets.length === 4;
+    return fits ? { tag: first, value: formatInteger(octets.subarray(1), known) } : { tag: 0, value: hexOf(octets) };
   }
-  return known.kind satisfies never;
+  return isTag
+    ? { tag: first, value: formatValue(octets.subarray(1), known) }
+    : { tag: 0, value: formatValue(octets, known) };
+}
+
+/** The hidden octets, or why there are none. */
+function hidden(plain: Buffer, { name, encrypt }: DictionaryAttribute, hiding: Hiding | undefined): Buffer | string {
+  if (!hiding) return `${name} is hidden on the wire: encode it with the secret`;
+  if (encrypt === 3) return `${name} is hidden in Ascend's way, which is not spoken here`;
+  if (encrypt === 2) {
+    return plain.length > maxSaltedLength
+      ? `the value of ${name} is too long`
+      : hideSalted(plain, hiding.secret, hiding.authenticator, 0, hiding.salt());
+  }
+  return plain.length > maxPasswordLength
+    ? `the value of ${name} is too long`
+    : hidePassword(plain, hiding.secret, hiding.authenticator);
+}
+
+function unknownName({ vendor, extendedSpace, path }: AttributePlace): string {
+  const numbers = path.join('.');
+  if (extendedSpace !== 0) return `Attr-${extendedSpace}.26.${vendor}.${numbers}`;
+  return vendor === 0 ? `Attr-${numbers}` : `Vendor-${vendor}-Attr-${numbers}`;
+}
+
+function refusal(reason: string): Refusal {
+  return { ok: false, reason };
 }

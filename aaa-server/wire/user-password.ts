@@ -1,10 +1,9 @@
 // Hides and reveals User-Password (RFC 2865 §5.2): chained MD5 blocks of the secret and the Request Authenticator.
 import { Buffer } from 'node:buffer';
-import { digestLength, maxSecretLength, md5Into, type Secret } from './md5.ts';
+import { addMd5, beginMd5, digestLength, finishMd5, type Secret } from './md5.ts';
 
 export const maxPasswordLength = 128;
 
-const scratch = Buffer.alloc(maxSecretLength + digestLength);
 const key = Buffer.alloc(digestLength);
 
 /**
@@ -41,7 +40,8 @@ export function hidePassword(password: Buffer, secret: Secret, authenticator: Bu
 }
 
 function keyInto(secret: Secret, previous: Buffer, at: number): void {
-  secret.octets.copy(scratch);
-  previous.copy(scratch, secret.octets.length, at, at + digestLength);
-  md5Into(scratch, 0, secret.octets.length + digestLength, key, 0);
+  beginMd5();
+  addMd5(secret.octets, 0, secret.octets.length);
+  addMd5(previous, at, at + digestLength);
+  finishMd5(key, 0);
 }

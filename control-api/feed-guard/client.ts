@@ -1,8 +1,7 @@
 // Asks aaa-server, on its admin port, about removals that the guard of its subscriber snapshot holds back.
 import Type from 'typebox';
 import { Value } from 'typebox/value';
-import type { Keyring } from '#ops/runtime/keyring.ts';
-import { Problem } from '../problem.ts';
+import { type AaaAdmin, refused } from '../aaa-admin.ts';
 
 const HeldList = Type.Object({
   data: Type.Array(
@@ -24,41 +23,19 @@ export type FeedGuard = {
   confirm(tenantId: number, count: number): Promise<boolean>;
 };
 
-const timeoutMs = 3000;
-
-/** `url` is the admin port of aaa-server. */
-export function createFeedGuard(url: string, keyring: Keyring): FeedGuard {
-  const authorization = `Bearer ${keyring.derive('admin-token').toString('hex')}`;
-
-  async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> {
-    try {
-      return await fetch(`${url}${path}`, {
-        method,
-        headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        signal: AbortSignal.timeout(timeoutMs),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-    } catch (error) {
-      throw new Problem('aaa_unavailable', 'aaa-server does not answer on its admin port', [], error);
-    }
-  }
-
+export function createFeedGuard(aaa: AaaAdmin): FeedGuard {
   return {
     async held() {
-      const response = await call('GET', '/feed-guard');
+      const response = await aaa.call('GET', '/feed-guard');
       if (!response.ok) throw refused(response);
       const { data } = Value.Parse(HeldList, await response.json());
       return data.map(({ tenant_id, ...held }) => ({ tenantId: tenant_id, ...held }));
     },
     async confirm(tenantId, count) {
-      const response = await call('POST', '/feed-guard/confirm', { tenant_id: tenantId, count });
+      const response = await aaa.call('POST', '/feed-guard/confirm', { tenant_id: tenantId, count });
       if (response.status === 409) return false;
       if (!response.ok) throw refused(response);
       return true;
     },
   };
-}
-
-function refused(response: Response): Problem {
-  return new Problem('aaa_unavailable', `aaa-server answered ${response.status} on its admin port`);
 }

@@ -38,6 +38,7 @@ export async function changeNas(tx: Tx, keyring: Keyring, id: number, change: Na
   const now = secretsAt(keyring, tx.scope.tenantId, address);
   const next = before.nextSecretCipher && old.decrypt(before.nextSecretCipher);
   const nextSecret = change.next_secret === undefined ? next : change.next_secret;
+  const begins = change.next_secret !== undefined && change.next_secret !== next;
   const [changed] = await tx
     .update(nas)
     .set({
@@ -45,6 +46,7 @@ export async function changeNas(tx: Tx, keyring: Keyring, id: number, change: Na
       address,
       secretCipher: now.encrypt(change.secret ?? old.decrypt(before.secretCipher)),
       nextSecretCipher: nextSecret === null ? null : now.encrypt(nextSecret),
+      ...(nextSecret === null ? { rotationStartedAt: null } : begins ? { rotationStartedAt: sql`now()` } : {}),
       ...columnsOf(change),
       updatedAt: sql`now()`,
     })
@@ -66,7 +68,24 @@ export async function promoteSecret(tx: Tx, id: number): Promise<NasReply> {
   if (!before.nextSecretCipher) throw new Problem('no_next_secret', 'set next_secret first');
   const [changed] = await tx
     .update(nas)
-    .set({ secretCipher: before.nextSecretCipher, nextSecretCipher: null, updatedAt: sql`now()` })
+    .set({
+      secretCipher: before.nextSecretCipher,
+      nextSecretCipher: null,
+      rotationStartedAt: null,
+      updatedAt: sql`now()`,
+    })
+    .where(eq(nas.id, id))
+    .returning();
+  if (!changed) throw new Problem('nas_unknown', `there is no NAS ${id}`);
+  tx.audit('nas', id);
+  return showNas(changed);
+}
+
+/** What was learned of it is void, and logins without Message-Authenticator may teach again for a while. */
+export async function relearn(tx: Tx, id: number): Promise<NasReply> {
+  const [changed] = await tx
+    .update(nas)
+    .set({ learnSince: sql`now()`, updatedAt: sql`now()` })
     .where(eq(nas.id, id))
     .returning();
   if (!changed) throw new Problem('nas_unknown', `there is no NAS ${id}`);
@@ -80,12 +99,12 @@ export async function removeNas(tx: Tx, id: number): Promise<void> {
   tx.audit('nas', id, removed);
 }
 
-async function lockNas(tx: Tx, id: number): Promise<Nas> {
+export async function lockNas(tx: Tx, id: number): Promise<Nas> {
   await tx.select({ id: nas.id }).from(nas).where(eq(nas.id, id)).for('update');
   return nasOf(tx, id);
 }
 
-function secretsAt(keyring: Keyring, tenantId: number, address: string) {
+export function secretsAt(keyring: Keyring, tenantId: number, address: string) {
   const place = `${tenantId}:${address}`;
   return {
     encrypt: (secret: string) => keyring.encrypt('nas', place, Buffer.from(secret)),
@@ -111,11 +130,22 @@ function columnsOf(body: Partial<Omit<NasBody, 'name' | 'address' | 'secret'>>) 
     ...(body.adopted_at === undefined
       ? {}
       : { adoptedAt: body.adopted_at === null ? null : instantOf(body.adopted_at, '/adopted_at') }),
-    ...(body.require_message_authenticator === undefined
+    ...demandOf(body),
+    ...(body.limit_proxy_state === undefined ? {} : { limitProxyState: body.limit_proxy_state }),
+    ...(body.reply_message_authenticator === undefined
       ? {}
-      : { requireMessageAuthenticator: body.require_message_authenticator }),
+      : { replyMessageAuthenticator: body.reply_message_authenticator }),
     ...(body.radsec_identity === undefined ? {} : { radsecIdentity: identity ?? null }),
     ...(body.coa_over_radsec === undefined ? {} : { coaOverRadsec: body.coa_over_radsec }),
     ...(body.status === undefined ? {} : { status: body.status }),
   };
+}
+
+function demandOf(body: Partial<NasBody>): { messageAuthenticator?: 'yes' | 'no' | 'auto' } {
+  const { message_authenticator: policy, require_message_authenticator: required } = body;
+  if (required === undefined) return policy === undefined ? {} : { messageAuthenticator: policy };
+  const said = required ? 'yes' : 'no';
+  if (policy !== undefined && policy !== said)
+    throw invalid('/require_message_authenticator', `contradicts message_authenticator ${policy}`);
+  return { messageAuthenticator: said };
 }

@@ -5,12 +5,18 @@ import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, Name, nullable, Prefix, strict } from '../fields.ts';
 import { enforcementModes } from '../tenants/schema.ts';
-import { nas, nasStatuses } from './schema.ts';
+import { demands, nas, nasStatuses } from './schema.ts';
 
-const Secret = Type.String({ minLength: 1, maxLength: 128, description: 'RADIUS shared secret; never given back' });
+export const Secret = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  description: 'RADIUS shared secret; never given back',
+});
 const Vendor = Type.String({ minLength: 1, maxLength: 64, description: 'a NAS profile, e.g. mikrotik' });
 
-const optional = {
+type Demand = (typeof demands)[number];
+
+export const optional = {
   nas_identifier: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 253 }))),
   vendor: Type.Optional(Vendor),
   coa_address: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
@@ -20,7 +26,24 @@ const optional = {
   adopted_at: Type.Optional(
     nullable(Type.String({ format: 'date-time', description: 'when it moved to us with sessions in flight' })),
   ),
-  require_message_authenticator: Type.Optional(Type.Boolean()),
+  message_authenticator: Type.Optional(
+    Type.Unsafe<Demand>({
+      ...choice(demands),
+      description: 'whether Access-Requests must carry a Message-Authenticator; auto: learned from what it sends',
+    }),
+  ),
+  limit_proxy_state: Type.Optional(
+    Type.Unsafe<Demand>({
+      ...choice(demands),
+      description: 'whether Access-Requests with Proxy-State must carry a Message-Authenticator',
+    }),
+  ),
+  reply_message_authenticator: Type.Optional(
+    Type.Boolean({ description: 'off only for devices that drop replies with a Message-Authenticator' }),
+  ),
+  require_message_authenticator: Type.Optional(
+    Type.Boolean({ description: 'the same as message_authenticator: true is yes, false is no' }),
+  ),
   radsec_identity: Type.Optional(
     nullable(
       Type.String({
@@ -49,19 +72,38 @@ export const NasChange = strict({
 });
 export type NasChange = Static<typeof NasChange>;
 
+const Demanded = Type.Object({
+  policy: choice(demands),
+  learned: nullable(choice(['yes', 'no', 'unknown'])),
+  learned_at: nullable(Instant),
+});
+
+export const UnknownNasBody = strict({
+  address: Type.String({ minLength: 2, maxLength: 64 }),
+  name: Type.Optional(Name),
+  secret: Secret,
+  ...optional,
+});
+export type UnknownNasBody = Static<typeof UnknownNasBody>;
+
 export const NasReply = Type.Object({
   id: Id,
   name: Type.String(),
   address: Type.String({ description: 'CIDR; a single device is a /32 or /128' }),
   nas_identifier: nullable(Type.String()),
   vendor: Type.String(),
-  has_next_secret: Type.Boolean({ description: 'both secrets verify until the next one is promoted' }),
+  has_next_secret: Type.Boolean({ description: 'both secrets verify until the rotation is finished' }),
+  rotation_started_at: nullable(Instant),
   coa_address: nullable(Type.String()),
   coa_port: Type.Integer(),
   coa_rate_per_s: Type.Integer(),
   mode: choice(enforcementModes),
   adopted_at: nullable(Instant),
-  require_message_authenticator: Type.Boolean(),
+  message_authenticator: Demanded,
+  limit_proxy_state: Demanded,
+  reply_message_authenticator: Type.Boolean(),
+  require_message_authenticator: Type.Boolean({ description: 'the policy of message_authenticator is yes' }),
+  learn_since: Type.String({ format: 'date-time', description: 'what was learned before is void' }),
   radsec_identity: nullable(Type.String()),
   coa_over_radsec: Type.Boolean(),
   status: choice(nasStatuses),
@@ -86,3 +128,23 @@ export const nasList = {
 } as const satisfies ListDefinition;
 export const NasQuery = listQuery(nasList);
 export const NasesReply = listReply(NasReply);
+
+const counted = {
+  packets: Type.Integer({ description: 'never less than what came since it is listed' }),
+  overcount: Type.Integer({ description: 'by how much packets may be too high at most' }),
+  last_seen_at: Instant,
+};
+export const UnknownNasReply = Type.Object({
+  data: Type.Array(
+    Type.Object({
+      address: Type.String(),
+      network: Type.String({ description: 'its /24 or /64' }),
+      nas_identifier: nullable(Type.String()),
+      ...counted,
+    }),
+  ),
+  networks: Type.Array(
+    Type.Object({ network: Type.String(), ...counted }, { description: 'all that comes from a /24 or /64' }),
+  ),
+});
+export type UnknownNasReply = Static<typeof UnknownNasReply>;

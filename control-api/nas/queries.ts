@@ -29,6 +29,7 @@ export async function nasOf(conn: Pick<Conn, 'select'>, id: number): Promise<Nas
   return found;
 }
 
+/** What is stored; edge.ts adds what was learned. */
 export function showNas(row: Nas): NasReply {
   return {
     id: row.id,
@@ -37,14 +38,19 @@ export function showNas(row: Nas): NasReply {
     nas_identifier: row.nasIdentifier,
     vendor: row.vendor,
     has_next_secret: row.nextSecretCipher !== null,
+    rotation_started_at: row.rotationStartedAt?.toISOString() ?? null,
     coa_address: row.coaAddress,
     coa_port: row.coaPort,
     coa_rate_per_s: row.coaRatePerS,
     mode: row.mode,
     adopted_at: row.adoptedAt?.toISOString() ?? null,
+    message_authenticator: { policy: row.messageAuthenticator, learned: null, learned_at: null },
+    limit_proxy_state: { policy: row.limitProxyState, learned: null, learned_at: null },
+    reply_message_authenticator: row.replyMessageAuthenticator,
     require_message_authenticator: row.requireMessageAuthenticator,
     radsec_identity: row.radsecIdentity,
     coa_over_radsec: row.coaOverRadsec,
+    learn_since: row.learnSince.toISOString(),
     status: row.status,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

@@ -4,14 +4,21 @@ import { read } from '../database/read.ts';
 import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { Empty, IdParams, NoBody, problems, WriteQuery } from '../fields.ts';
-import { changeNas, createNas, promoteSecret, removeNas } from './commands.ts';
+import { changeNas, createNas, promoteSecret, relearn, removeNas } from './commands.ts';
 import { NasBody, NasChange, NasesReply, NasQuery, NasReply } from './contract.ts';
+import { oneWithEdge, withEdge } from './edge.ts';
 import { listNas, nasOf, showNas } from './queries.ts';
+import { rotationRoutes } from './rotation-routes.ts';
+import { unknownNasRoutes } from './unknown-routes.ts';
 
 const tags = ['nas'];
 const ofCertificate = ['nas_certificate_taken', 'nas_certificate_foreign', 'nas_without_certificate'] as const;
 
-export function nasRoutes(app: Api, { db, keyring }: Deps): void {
+export function nasRoutes(app: Api, deps: Deps): void {
+  const { db, keyring } = deps;
+  rotationRoutes(app, deps);
+  unknownNasRoutes(app, deps);
+
   app.get(
     '/nas',
     {
@@ -24,7 +31,10 @@ export function nasRoutes(app: Api, { db, keyring }: Deps): void {
         response: { 200: NasesReply, ...problems('invalid_cursor', 'page_too_deep') },
       },
     },
-    (request) => read(db, tenantOf(request), (conn) => listNas(conn, request.query)),
+    async (request) => {
+      const { data, pagination } = await read(db, tenantOf(request), (conn) => listNas(conn, request.query));
+      return { data: await withEdge(deps, data), pagination };
+    },
   );
 
   app.post(
@@ -58,7 +68,8 @@ export function nasRoutes(app: Api, { db, keyring }: Deps): void {
         response: { 200: NasReply, ...problems('nas_unknown') },
       },
     },
-    (request) => read(db, tenantOf(request), async (conn) => showNas(await nasOf(conn, request.params.id))),
+    async (request) =>
+      oneWithEdge(deps, showNas(await read(db, tenantOf(request), (conn) => nasOf(conn, request.params.id)))),
   );
 
   app.patch(
@@ -75,7 +86,10 @@ export function nasRoutes(app: Api, { db, keyring }: Deps): void {
         response: { 200: NasReply, ...problems('nas_unknown', 'nas_address_taken', ...ofCertificate) },
       },
     },
-    (request) => write(db, writing(request), (tx) => changeNas(tx, keyring, request.params.id, request.body)),
+    async (request) => {
+      const { id } = request.params;
+      return oneWithEdge(deps, await write(db, writing(request), (tx) => changeNas(tx, keyring, id, request.body)));
+    },
   );
 
   app.post(
@@ -85,14 +99,32 @@ export function nasRoutes(app: Api, { db, keyring }: Deps): void {
       schema: {
         tags,
         operationId: 'nas.promote_secret',
-        summary: 'End the rotation: the next secret becomes the only one',
+        summary: 'End the rotation whatever the requests say: the next secret becomes the only one',
         params: IdParams,
         querystring: WriteQuery,
         body: NoBody,
         response: { 200: NasReply, ...problems('nas_unknown', 'no_next_secret') },
       },
     },
-    (request) => write(db, writing(request), (tx) => promoteSecret(tx, request.params.id)),
+    async (request) =>
+      oneWithEdge(deps, await write(db, writing(request), (tx) => promoteSecret(tx, request.params.id))),
+  );
+
+  app.post(
+    '/nas/:id/relearn',
+    {
+      config: { permission: 'nas:write' },
+      schema: {
+        tags,
+        operationId: 'nas.relearn',
+        summary: 'Forget what its packets have taught about Message-Authenticator and begin the learning window anew',
+        params: IdParams,
+        querystring: WriteQuery,
+        body: NoBody,
+        response: { 200: NasReply, ...problems('nas_unknown') },
+      },
+    },
+    async (request) => oneWithEdge(deps, await write(db, writing(request), (tx) => relearn(tx, request.params.id))),
   );
 
   app.delete(

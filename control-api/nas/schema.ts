@@ -4,6 +4,8 @@ import { bytea, id, instant, reference } from '../database/schema.ts';
 import { enforcementModes } from '../tenants/schema.ts';
 
 export const nasStatuses = ['active', 'inactive'] as const;
+/** Demanded, not demanded, or learned by the edge from what the access server sends. */
+export const demands = ['yes', 'no', 'auto'] as const;
 
 export const nas = pgTable('nas', {
   id: id(),
@@ -14,14 +16,20 @@ export const nas = pgTable('nas', {
   vendor: text('vendor').notNull().default('generic'),
   secretCipher: bytea('secret_cipher').notNull(),
   nextSecretCipher: bytea('next_secret_cipher'),
+  rotationStartedAt: instant('rotation_started_at'),
   coaAddress: inet('coa_address'),
   coaPort: integer('coa_port').notNull().default(3799),
   coaRatePerS: integer('coa_rate_per_s').notNull().default(100),
   mode: text('mode', { enum: enforcementModes }).notNull().default('enforce'),
   adoptedAt: instant('adopted_at'),
+  messageAuthenticator: text('message_authenticator', { enum: demands }).notNull().default('auto'),
+  limitProxyState: text('limit_proxy_state', { enum: demands }).notNull().default('auto'),
+  replyMessageAuthenticator: boolean('reply_message_authenticator').notNull().default(true),
+  /** Whether messageAuthenticator is yes: the database sees to it. */
   requireMessageAuthenticator: boolean('require_message_authenticator').notNull().default(true),
   radsecIdentity: text('radsec_identity'),
   coaOverRadsec: boolean('coa_over_radsec').notNull().default(false),
+  learnSince: instant('learn_since').notNull().defaultNow(),
   status: text('status', { enum: nasStatuses }).notNull().default('active'),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),

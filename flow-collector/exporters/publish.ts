@@ -1,9 +1,9 @@
 // Shows what was received from each exporter: in Redis for control-api, which also discovers exporters by it, and as metrics.
 
-import { messageOf } from '#ops/runtime/errors.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import { Counter, Gauge, type Registry } from '#ops/runtime/metrics.ts';
+import { createRepeated } from '#ops/runtime/repeated.ts';
 import { exporterCounts, publishExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { RedisClient } from '#ops/stores/redis.ts';
 import type { SenderTraffic } from './traffic.ts';
@@ -33,40 +33,15 @@ export type PublisherOptions = {
 };
 
 export function createPublisher({ redis, node, traffic, nowMs, log, everyMs = 5000 }: PublisherOptions): Part {
-  let timer: NodeJS.Timeout | undefined;
-  let publishing: Promise<void> | undefined;
-  let failing = false;
-
-  async function publish(): Promise<void> {
+  const problem = 'the traffic of exporters cannot be published';
+  return createRepeated({ name: 'traffic of exporters', everyMs, log, problem }, async () => {
     const client = redis();
     if (!client) return;
     const all = traffic();
     const known = all.filter(({ exporterId }) => exporterId !== 0);
     const strangers = all.filter(({ exporterId }) => exporterId === 0).slice(0, mostStrangers);
-    try {
-      await publishExporterTraffic(client, node, [...known, ...strangers], nowMs());
-      failing = false;
-    } catch (error) {
-      if (!failing) log.warn({ reason: messageOf(error) }, 'the traffic of exporters cannot be published');
-      failing = true;
-    }
-  }
-
-  return {
-    name: 'traffic of exporters',
-    async start() {
-      timer ??= setInterval(() => {
-        publishing ??= publish().finally(() => {
-          publishing = undefined;
-        });
-      }, everyMs);
-    },
-    async stop() {
-      clearInterval(timer);
-      timer = undefined;
-      await publishing;
-    },
-  };
+    await publishExporterTraffic(client, node, [...known, ...strangers], nowMs());
+  });
 }
 
 /** Of exporters of tenants; those with most packets when there are many. */

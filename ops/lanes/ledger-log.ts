@@ -10,7 +10,7 @@ import type { LaneRecord } from './work.ts';
 export type LedgerLogOptions<R extends LaneRecord> = Omit<ApplierOptions<R>, 'wal'> & WalOptions;
 
 export type LedgerLog = Part & {
-  /** Resolves when the record is on disk. Rejects when it was not kept. */
+  /** Resolves when the record is on disk, rejects when it was not kept; the same promise for all that go to disk together. */
   append(payload: Buffer): Promise<void>;
   applier: Pick<Applier, 'passed' | 'idle'>;
 };
@@ -34,19 +34,38 @@ export async function openLedgerLog<R extends LaneRecord>(options: LedgerLogOpti
   const applier = createApplier({ ...options, wal });
   const retention = createRetention({ wal, applier, log });
 
+  /** Records that go to disk together have one promise: they are counted together too. */
+  type Group = { readonly done: Promise<void> | null; records: number };
+  let group: Group = { done: null, records: 0 };
+
+  function follow(done: Promise<void>): Group {
+    const started = performance.now();
+    const followed: Group = { done, records: 0 };
+    const close = () => {
+      if (group === followed) group = { done: null, records: 0 };
+    };
+    done.then(
+      () => {
+        close();
+        metrics.appended.inc(followed.records);
+        metrics.commit.observe((performance.now() - started) / 1000);
+      },
+      (error) => {
+        close();
+        metrics.refused.inc({ reason: codeOf(error) || 'other' }, followed.records);
+      },
+    );
+    return followed;
+  }
+
   return {
     name: `log ${wal.id}`,
     applier,
-    async append(payload) {
-      const started = performance.now();
-      try {
-        await wal.append(payload);
-      } catch (error) {
-        metrics.refused.inc({ reason: codeOf(error) || 'other' });
-        throw error;
-      }
-      metrics.appended.inc();
-      metrics.commit.observe((performance.now() - started) / 1000);
+    append(payload) {
+      const done = wal.append(payload);
+      if (done !== group.done) group = follow(done);
+      group.records++;
+      return done;
     },
     async start() {
       await applier.start();

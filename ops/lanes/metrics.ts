@@ -28,7 +28,10 @@ export function createLogMetrics(registry: Registry, subject: string) {
   return {
     appended: counter('appended_total', 'Records on disk, and acknowledged where their sender waits for it'),
     refused: counter('refused_total', 'Records not kept and not acknowledged, by reason', ['reason']),
-    commit: histogram('commit_seconds', 'From the append of a record to the end of its fdatasync'),
+    commit: histogram(
+      'commit_seconds',
+      'From the append of the first of a group of records to the end of their fdatasync',
+    ),
     results,
     flags: counter('flags_total', 'Peculiarities the ledger noted on a record', ['flag']),
     failures: counter('failures_total', 'Calls of the ledger that failed and are repeated, by error', ['error']),

@@ -21,6 +21,11 @@ export const eapSettings = {
     default: '',
     description: 'who signs the certificates of subscribers, PEM; empty = no EAP-TLS',
   }),
+  EAP_TLS_CRL: text({
+    default: '',
+    description:
+      'certificates that are revoked: one list of each signer in EAP_TLS_CA, PEM; empty = none is looked for',
+  }),
 };
 
 export type EapSettings = {
@@ -28,25 +33,34 @@ export type EapSettings = {
   readonly EAP_TLS_CERT: string;
   readonly EAP_TLS_KEY: string;
   readonly EAP_TLS_CA: string;
+  readonly EAP_TLS_CRL: string;
 };
 
-/** PEM texts. `ca`: who signs the certificates of subscribers; empty: nobody. */
-export type TlsIdentity = { readonly cert: string; readonly key: string; readonly ca: string };
+/** PEM texts. `ca`: who signs the certificates of subscribers; empty: nobody. `crl`: which of these are revoked; empty: not looked for. */
+export type TlsIdentity = {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+  readonly crl: string;
+};
 
 /** The identity that the settings give, null when they give none; or what is wrong with them. */
 export function eapIdentity(
   settings: EapSettings,
 ): { readonly ok: true; readonly identity: TlsIdentity | null } | { readonly ok: false; readonly problem: string } {
-  const { EAP_TLS_CERT: cert, EAP_TLS_KEY: key, EAP_TLS_CA: ca } = settings;
+  const { EAP_TLS_CERT: cert, EAP_TLS_KEY: key, EAP_TLS_CA: ca, EAP_TLS_CRL: crl } = settings;
   if (cert === '' && key === '') return { ok: true, identity: null };
   if (cert === '' || key === '') return { ok: false, problem: 'EAP_TLS_CERT and EAP_TLS_KEY belong together' };
   try {
-    createSecureContext({ cert, key, ...(ca === '' ? {} : { ca }) });
+    createSecureContext({ cert, key, ...(ca === '' ? {} : { ca }), ...(crl === '' ? {} : { crl }) });
     if (ca !== '') new X509Certificate(ca);
   } catch (error) {
-    return { ok: false, problem: `EAP_TLS_CERT, EAP_TLS_KEY or EAP_TLS_CA cannot be used: ${messageOf(error)}` };
+    return {
+      ok: false,
+      problem: `EAP_TLS_CERT, EAP_TLS_KEY, EAP_TLS_CA or EAP_TLS_CRL cannot be used: ${messageOf(error)}`,
+    };
   }
-  return { ok: true, identity: { cert, key, ca } };
+  return { ok: true, identity: { cert, key, ca, crl } };
 }
 
 /** The methods that are wanted and cannot be offered with this identity. */

@@ -1,6 +1,8 @@
 // UDP as batches: a driver hands over what arrived, the handler answers into the same batch. Drivers differ, handlers do not.
-import { bindProblems } from './udp/bind-addresses.ts';
+import { addressProblems, wildcardProblems } from './udp/bind-addresses.ts';
 import { openDgram } from './udp/dgram.ts';
+import { loadCalls } from './udp/mmsg/calls.ts';
+import { openMmsg } from './udp/mmsg.ts';
 
 /** Where a datagram came from; may be kept. IPv4 stays dotted also on a dual-stack socket. */
 export type Peer = { readonly address: string; readonly port: number };
@@ -27,7 +29,7 @@ export type UdpSocket = {
   send(peer: Peer, data: Buffer, start: number, length: number): void;
 };
 
-export const udpEvents = ['source_port_zero', 'send_error', 'send_queue_full'] as const;
+export const udpEvents = ['source_port_zero', 'truncated', 'send_error', 'send_queue_full'] as const;
 export type UdpEvent = (typeof udpEvents)[number];
 
 export const udpDrivers = ['auto', 'dgram', 'mmsg'] as const;
@@ -50,27 +52,55 @@ export type UdpOptions = {
 };
 
 export type UdpListener = {
-  readonly driver: 'dgram';
+  readonly driver: 'dgram' | 'mmsg';
   readonly sockets: readonly UdpSocket[];
+  /** The smallest receive buffer of its sockets. */
+  readonly grantedBytes: number;
   /** Discards what arrives from now on; sending goes on until `stop`. */
   stopReceiving(): void;
   /** Closes every socket; may be called again. Datagrams still queued for sending leave first. */
   stop(): Promise<void>;
 };
 
-/** Binds a socket to every address. Throws with the reason, having closed what it had opened. */
+/**
+ * Binds a socket to every address. Throws with the reason, having closed what it had opened. `auto` takes the driver of batched system
+ * calls where there is one, else that of Node, and says so.
+ */
 export async function openUdp(options: UdpOptions): Promise<UdpListener> {
-  if (options.driver === 'mmsg') {
-    throw new Error('UDP_DRIVER mmsg is not available in this build: use auto or dgram');
+  const problems = addressProblems(options.addresses);
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  const listener = await openWith(options);
+  tellReceiveBuffer(listener.grantedBytes, options);
+  return listener;
+}
+
+async function openWith(options: UdpOptions): Promise<UdpListener> {
+  if (options.driver !== 'dgram') {
+    const loaded = await loadCalls();
+    if (loaded.ok) return openMmsg(loaded.calls, options);
+    if (options.driver === 'mmsg') throw new Error(`UDP_DRIVER mmsg cannot be used here: ${loaded.reason}`);
+    options.warn(`UDP by the driver of Node, which is slower: ${loaded.reason}`, { driver: 'dgram' });
   }
-  const problems = bindProblems(options.addresses);
+  const problems = wildcardProblems(options.addresses);
   if (problems.length > 0) throw new Error(problems.join('; '));
   return openDgram(options);
 }
 
+/** One warning for all sockets: the limit is the kernel's. */
+function tellReceiveBuffer(granted: number, { receiveBufferBytes, warn }: UdpOptions): void {
+  if (granted >= receiveBufferBytes) return;
+  warn(
+    `the kernel grants a receive buffer of ${granted} bytes, bursts of datagrams may be lost: run \`sysctl -w net.core.rmem_max=${receiveBufferBytes}\` and keep it in /etc/sysctl.d`,
+    { granted, asked: receiveBufferBytes },
+  );
+}
+
 /** Throws when somebody has the port already: SO_REUSEPORT alone would share it with a second server without a word. */
 export async function assertPortFree(addresses: readonly string[], port: number): Promise<void> {
-  const probe = await openUdp({
+  const problems = addressProblems(addresses);
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  // It answers nobody, so a wildcard is as good as any address.
+  const probe = await openDgram({
     driver: 'dgram',
     addresses,
     port,

@@ -50,8 +50,8 @@ export async function tenantIdOf(client: Client): Promise<number> {
 async function ensureNas(client: Client, keyring: Keyring, tenantId: number): Promise<void> {
   const secret = keyring.encrypt('nas', `${tenantId}:${nasAddress}`, Buffer.from(nasSecret));
   await client.query(
-    `INSERT INTO nas (tenant_id, name, address, vendor, secret_cipher, coa_port, require_message_authenticator)
-     VALUES ($1, $2, $3, 'mikrotik', $4, 3799, false) ON CONFLICT (address, coalesce(nas_identifier, '')) DO NOTHING`,
+    `INSERT INTO nas (tenant_id, name, address, vendor, secret_cipher, coa_port, message_authenticator, limit_proxy_state)
+     VALUES ($1, $2, $3, 'mikrotik', $4, 3799, 'no', 'yes') ON CONFLICT (address, coalesce(nas_identifier, '')) DO NOTHING`,
     [tenantId, seedNasName, nasAddress, secret],
   );
   const { rows } = await client.query<{ tenant_id: string }>(

@@ -32,6 +32,7 @@ const onlyFor: Readonly<Record<string, readonly ProcessName[]>> = {
   SMTP_URL: ['control-api'],
   TLS_KEY: ['control-api'],
   FEED_DATABASE_URL: ['aaa-server', 'flow-collector'],
+  EAP_TLS_KEY: ['aaa-server'],
   // What reads datagrams of anybody decrypts nothing.
   LASTMILE_SECRET_KEY: ['aaa-server', 'control-api'],
 };
@@ -60,9 +61,9 @@ function ownOf(name: ProcessName, settings: Settings, facts: SharedFacts): Recor
   const keys = { LASTMILE_SECRET_KEY: facts.secretKeys.join(',') };
   switch (name) {
     case 'aaa-server':
-      return { ...feed, ...keys, UV_THREADPOOL_SIZE: threadPoolSize(settings, settings.AAA_WORKERS, 2) };
+      return { ...feed, ...keys, UV_THREADPOOL_SIZE: threadPoolSize(settings, settings.AAA_WORKERS, 2, 1) };
     case 'flow-collector':
-      return { ...feed, UV_THREADPOOL_SIZE: threadPoolSize(settings, settings.FLOW_WORKERS, 1) };
+      return { ...feed, UV_THREADPOOL_SIZE: threadPoolSize(settings, settings.FLOW_WORKERS, 1, 0) };
     case 'control-api':
       return { ...keys, APP_DATABASE_URL: facts.appDatabaseUrl, ADMIN_PASSWORD: facts.adminPassword };
     default:
@@ -70,8 +71,8 @@ function ownOf(name: ProcessName, settings: Settings, facts: SharedFacts): Recor
   }
 }
 
-/** Each socket may hold one thread of the pool while it waits; fs and LMDB need some too. */
-function threadPoolSize({ BIND_HOST }: Settings, workers: number, portsOfEach: number): string {
+/** Each socket may hold one thread of the pool while it waits, and each worker one for a slow password hash; fs and LMDB need some too. */
+function threadPoolSize({ BIND_HOST }: Settings, workers: number, portsOfEach: number, hashesOfEach: number): string {
   const count = workers || Math.min(4, os.availableParallelism());
-  return String(count * portsOfEach * BIND_HOST.length + 8);
+  return String(count * (portsOfEach * BIND_HOST.length + hashesOfEach) + 8);
 }

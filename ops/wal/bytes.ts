@@ -15,6 +15,10 @@ export type ByteWriter = {
 };
 
 const growth = 1024;
+/** Octets of 2^53 − 1. */
+const longestNumber = 8;
+/** Its length is one octet of LEB128. */
+const longestPlain = 64;
 
 export function createByteWriter(): ByteWriter {
   let buffer = Buffer.allocUnsafe(growth);
@@ -32,17 +36,38 @@ export function createByteWriter(): ByteWriter {
   const number = (value: number) => {
     if (!Number.isSafeInteger(value) || value < 0)
       throw new RangeError(`${value} is not a number of the record format`);
+    room(longestNumber);
     let rest = value;
-    while (rest >= 0x80) {
-      byte((rest % 0x80) | 0x80);
+    // Beyond 31 bits the operators on bits would not do.
+    while (rest > 0x7fff_ffff) {
+      buffer[end++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    byte(rest);
+    while (rest >= 0x80) {
+      buffer[end++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    buffer[end++] = rest;
+  };
+  /** Whether it was short and ASCII, as most are: then it is written without a call out of JavaScript. */
+  const plainText = (value: string): boolean => {
+    const { length } = value;
+    if (length > longestPlain) return false;
+    room(1 + length);
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) return false;
+      buffer[end + 1 + i] = unit;
+    }
+    buffer[end] = length;
+    end += 1 + length;
+    return true;
   };
   return {
     byte,
     number,
     text(value) {
+      if (plainText(value)) return;
       const length = Buffer.byteLength(value);
       number(length);
       room(length);

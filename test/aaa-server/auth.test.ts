@@ -4,7 +4,6 @@ import t from 'tap';
 import { createNasTable } from '#aaa-server/auth/nas-table.ts';
 import { createPasswords } from '#aaa-server/auth/passwords.ts';
 import { sameOctets } from '#aaa-server/auth/same-octets.ts';
-import { mergeUnknownClients } from '#aaa-server/radius/unknown-clients.ts';
 import { formatIpv6, parseIpv6 } from '#aaa-server/wire/ip-text.ts';
 import { maskTo, parseAddress, parsePrefix } from '#ops/runtime/ip.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
@@ -104,10 +103,4 @@ t.test('a password is decrypted once while it is in use, and the oldest is forgo
   t.equal(decrypted, 4);
   t.equal(String(passwords.of(credentialOf('a', 'changed'))), 'changed', 'a new ciphertext is a new password');
   t.throws(() => passwords.of({ ...a, userName: 'b' }), 'moved to another record');
-});
-
-t.test('strangers of several workers are one list', async (t) => {
-  const seen = (address: string, packets: number) => ({ address, packets, overcount: 0, lastSeenAtMs: packets });
-  const merged = mergeUnknownClients([[seen('a', 1), seen('b', 5)], [seen('a', 7)]], 1);
-  t.strictSame(merged, [{ address: 'a', packets: 8, overcount: 0, lastSeenAtMs: 7 }]);
 });

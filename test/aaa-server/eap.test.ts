@@ -16,10 +16,15 @@ import type { PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { ntHash } from '#aaa-server/wire/mschap.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { checkEap } from '#ops/doctor/eap.ts';
-import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import { eapIdentity, type TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import { readSettings } from '#ops/runtime/settings.ts';
+import { environmentOf, type ProcessName } from '#ops/up/environment.ts';
+import { settings as upSettings } from '#ops/up/settings.ts';
 import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
+import { runs } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { createLogins, type Reply } from './support/logins.ts';
+import { mulberry32 } from './support/mutate.ts';
 
 type Logins = ReturnType<typeof createLogins>;
 
@@ -182,11 +187,47 @@ t.test('a packet that another worker received reaches the one that leads its con
   t.equal((await say(alone, md5Answer(challenge), challenge))!.packet.code, code.accessReject, 'after a restart');
 });
 
-t.test('conversations are bounded', async (t) => {
+t.test('conversations are bounded: the oldest makes room', async (t) => {
   const logins = withAlice();
-  for (let i = 0; i < 2048; i++) await say(logins, identity());
-  t.equal(await say(logins, identity()), undefined);
-  t.equal(logins.counted('drops', 'eap_conversations_full'), 1);
+  const oldest = (await say(logins, identity()))!;
+  const second = (await say(logins, identity()))!;
+  for (let i = 0; i < 2046; i++) await say(logins, identity());
+  t.equal(logins.counted('eap', 'evicted'), 0);
+  const last = (await say(logins, identity()))!;
+  t.equal(logins.counted('eap', 'evicted'), 1);
+  t.equal((await say(logins, md5Answer(oldest), oldest))!.packet.code, code.accessReject);
+  t.equal((await say(logins, md5Answer(second), second))!.packet.code, code.accessAccept);
+  t.equal((await say(logins, md5Answer(last), last))!.packet.code, code.accessAccept);
+});
+
+t.test('whatever a device says in whatever round, no login fails for it', { timeout: 120_000 }, async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const makers = methodMakers(eapMethodNames, makeCertificates(folder));
+  const logins = withAlice({ makers });
+  const random = mulberry32(20_261_127);
+  const pick = (below: number) => Math.floor(random() * below);
+  const octets = (length: number) => Buffer.from(Array.from({ length }, () => pick(256)));
+  for (let round = 0; round < runs(300); round++) {
+    let reply = await say(logins, identity());
+    const wanted = makers[pick(makers.length)]!.type;
+    for (let step = 0; step < 4 && reply?.packet.code === code.accessChallenge; step++) {
+      const { identifier, type } = requestIn(reply);
+      if (step === 0 && type !== wanted) {
+        reply = await say(logins, response(identifier, eapType.nak, Buffer.of(wanted)), reply);
+        continue;
+      }
+      // Flags, a length and the head of a TLS record, an op code or a value size: what each method looks at first.
+      const head = [[0], [0x80, 0, 0, 1, 0], [0x40], [16], [2, 7, 0, 54, 49], [0, 22, 3, 1, 0, 80], [3], [4]][pick(8)]!;
+      const packet = response(identifier, type, Buffer.concat([Buffer.from(head), octets(pick(90))]));
+      if (pick(10) === 0) packet[pick(packet.length)] = pick(256);
+      reply = await say(logins, packet, reply);
+    }
+  }
+  t.equal(logins.counted('drops', 'handler_error'), 0);
+  t.strictSame(logins.warnings, []);
+  t.equal(logins.counted('replies', 'access_accept'), 0);
+  for (let i = 0; i < 2000; i++) decodeAvps(octets(pick(64)));
 });
 
 t.test('fragments are put together again, whatever their size', async (t) => {
@@ -223,8 +264,37 @@ t.test('attribute-value pairs keep vendor, code and octets', async (t) => {
   t.equal(decodeAvps(Buffer.from('0000000140000003', 'hex')), undefined, 'shorter than its own head');
 });
 
+t.test('the settings of EAP are refused where they cannot work, and only aaa-server sees the key', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  makeCertificates(folder);
+  const files = {
+    EAP_TLS_CERT_FILE: path.join(folder, 'radius.example.net.pem'),
+    EAP_TLS_KEY_FILE: path.join(folder, 'radius.example.net.key'),
+    EAP_TLS_CA_FILE: path.join(folder, 'ca.pem'),
+  };
+  const read = (environment: Record<string, string>) => eapIdentity(readSettings(upSettings, environment));
+  t.match(read(files), { ok: true, identity: { cert: /BEGIN CERTIFICATE/, key: /PRIVATE KEY/ } });
+  t.match(read({ ...files, EAP_TLS_KEY_FILE: path.join(folder, 'alice.key') }), { ok: false, problem: /mismatch/ });
+  t.match(read({}), { ok: true, identity: null });
+  t.throws(() => read({ EAP_METHODS: 'md5,leap' }), /EAP_METHODS/);
+  const facts = { dataDir: '', redisUrl: '', clickhouseUrl: '', appDatabaseUrl: '', feedDatabaseUrl: '' };
+  const shown = (name: ProcessName) =>
+    Object.keys(
+      environmentOf(name, files, readSettings(upSettings, {}), { ...facts, secretKeys: ['x'], adminPassword: '' }),
+    );
+  t.ok(shown('aaa-server').includes('EAP_TLS_KEY_FILE'));
+  t.notOk(shown('control-api').includes('EAP_TLS_KEY_FILE'));
+});
+
 t.test('the doctor tells which methods cannot be offered', async (t) => {
-  const settings = { EAP_METHODS: [...eapMethodNames], EAP_TLS_CERT: '', EAP_TLS_KEY: '', EAP_TLS_CA: '' };
+  const settings = {
+    EAP_METHODS: [...eapMethodNames],
+    EAP_TLS_CERT: '',
+    EAP_TLS_KEY: '',
+    EAP_TLS_CA: '',
+    EAP_TLS_CRL: '',
+  };
   t.match(checkEap(settings, 0), { state: 'warn', text: /^peap, ttls, tls cannot be offered/ });
   t.match(checkEap({ ...settings, EAP_METHODS: ['md5'] }, 0), { state: 'ok', text: 'md5' });
   t.match(checkEap({ ...settings, EAP_TLS_CERT: 'x' }, 0), { state: 'bad', text: /belong together/ });
@@ -251,12 +321,21 @@ function makeCertificates(folder: string): TlsIdentity {
   authority('foreign');
   sign('radius.example.net', 'ca', 'extendedKeyUsage=serverAuth\nsubjectAltName=DNS:radius.example.net');
   sign('alice', 'ca', 'extendedKeyUsage=clientAuth');
+  sign('revoked', 'ca', 'extendedKeyUsage=clientAuth');
   sign('mallory', 'foreign', 'extendedKeyUsage=clientAuth');
+  writeFileSync(path.join(folder, 'index'), '');
+  writeFileSync(
+    path.join(folder, 'ca.conf'),
+    '[ca]\ndefault_ca=own\n[own]\ndatabase=index\ncertificate=ca.pem\nprivate_key=ca.key\ndefault_md=sha256\ndefault_crl_days=30\n',
+  );
+  openssl('ca', '-config', 'ca.conf', '-revoke', 'revoked.pem');
+  openssl('ca', '-config', 'ca.conf', '-gencrl', '-out', 'crl.pem');
   const read = (name: string) => readFileSync(path.join(folder, name), 'utf8');
   return {
     cert: `${read('radius.example.net.pem')}${read('ca.pem')}`,
     key: read('radius.example.net.key'),
     ca: read('ca.pem'),
+    crl: read('crl.pem'),
   };
 }
 
@@ -311,7 +390,7 @@ t.test(
     const tls = makeCertificates(folder);
     const logins = withAlice({ makers: methodMakers(eapMethodNames, tls) });
     logins.isp.addSubscriber('nt', ntHash(Buffer.from('wonderland')).toString('hex'), {}, '', 'nt');
-    logins.isp.addSubscriber('sha', 'y6oQ5cVYHUGzjhHqmgdJ1RDcQcQ=', {}, '', 'sha');
+    logins.isp.addSubscriber('revoked', 'unused');
     const port = await logins.serve(t);
     const quoted = (text: string) => `"${text}"`;
     const device = (eap: string, more: Device = {}): Device => ({
@@ -359,6 +438,7 @@ t.test(
       ['TTLS-MSCHAPv2', tunnel('TTLS', 'auth=MSCHAPV2', { password: quoted('x') }), true],
       ['PEAP-MSCHAPv2', tunnel('PEAP', 'auth=MSCHAPV2', { password: quoted('x') }), true],
       ['TLS of another authority', device('TLS', certificate('mallory')), true],
+      ['TLS of a revoked certificate', device('TLS', { ...certificate('revoked'), identity: quoted('revoked') }), true],
       ['TLS with another name', device('TLS', { ...certificate('alice'), identity: quoted('nt') }), true],
       [
         'a server that the device does not trust',
@@ -370,7 +450,7 @@ t.test(
       const { ok } = await eapolTest(folder, port, settings, withKeys);
       t.notOk(ok, `refused: ${name}`);
     }
-    t.ok(logins.counted('rejects', 'certificate_refused') >= 2);
+    t.ok(logins.counted('rejects', 'certificate_refused') >= 3);
     t.equal(logins.counted('drops', 'handler_error'), 0);
     t.strictSame(logins.warnings, []);
   },

@@ -1,9 +1,11 @@
 // How a subscriber may be proven besides EAP: stored hashes by PAP, MS-CHAP with its keys, MAC addresses and lines.
-import { hash, randomBytes } from 'node:crypto';
+import { createCipheriv, hash, randomBytes } from 'node:crypto';
+import fc from 'fast-check';
 import t from 'tap';
 import { createSlowHashes, type SlowResult } from '#aaa-server/auth/slow-hashes.ts';
 import { attribute, firstVendorAttribute, octetsAt, textAt } from '#aaa-server/wire/attributes.ts';
 import { chapResponse } from '#aaa-server/wire/chap.ts';
+import { des } from '#aaa-server/wire/des.ts';
 import type { PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { md4 } from '#aaa-server/wire/md4.ts';
 import { authenticatorResponse, challengeHash, challengeResponse, mppeKeys, ntHash } from '#aaa-server/wire/mschap.ts';
@@ -14,6 +16,7 @@ import { type Crypt, openCrypt } from '#ops/runtime/crypt.ts';
 import { type PasswordScheme, passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import { storedValueProblem } from '#policy/credentials/stored-value.ts';
 import { lineId, macDigits } from '#policy/credentials/vouched.ts';
+import { runs } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
 import { createLogins, type LoginsOptions, type Reply, secret } from './support/logins.ts';
@@ -63,6 +66,21 @@ t.test('MD4 has the digests of RFC 1320', async (t) => {
       'e33b4ddc9c38f2199c3e7b164fcc0536',
   };
   for (const [text, digest] of Object.entries(vectors)) t.equal(md4(Buffer.from(text)).toString('hex'), digest, text);
+});
+
+t.test('DES is what OpenSSL makes of it', async () => {
+  const block = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((octets) => Buffer.from(octets));
+  const key = fc.uint8Array({ minLength: 7, maxLength: 7 }).map((octets) => Buffer.from(octets));
+  fc.assert(
+    fc.property(key, block, (key, block) => {
+      // Each seven bits of the key have one of parity behind them; three times the same key in EDE is single DES.
+      const bits = [...key].map((octet) => octet.toString(2).padStart(8, '0')).join('');
+      const eight = Buffer.from((bits.match(/.{7}/g) ?? []).map((seven) => Number.parseInt(`${seven}0`, 2)));
+      const cipher = createCipheriv('des-ede3-ecb', Buffer.concat([eight, eight, eight]), null).setAutoPadding(false);
+      return Buffer.concat([cipher.update(block), cipher.final()]).equals(des(key, block));
+    }),
+    { numRuns: runs(500) },
+  );
 });
 
 const authenticatorChallenge = hex('5b5d7c7d7b3f2f3e3c2c602132262628');
@@ -169,6 +187,20 @@ t.test('crypt(3) and Argon2 are asked off the event loop', { skip: noCrypt }, as
     t.equal(logins.counted('rejects', 'unknown_user'), 1);
     t.ok(rejected(await logins.ask(pap('alice', `${password}\0x`))), 'a NUL does not end a password');
   }
+});
+
+t.test('the event loop goes on while a hash is computed', { skip: noCrypt }, async (t) => {
+  const logins = loginsWith('crypt', '$2b$09$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW', { crypt });
+  let turns = 0;
+  let over = false;
+  const count = () => {
+    turns++;
+    if (!over) setImmediate(count);
+  };
+  setImmediate(count);
+  t.ok(rejected(await logins.ask(pap('alice', 'wonderland'))));
+  over = true;
+  t.ok(turns > 50, `${turns} turns`);
 });
 
 t.test('without libcrypt those logins go unanswered, so that the access server asks elsewhere', async (t) => {

@@ -1,5 +1,4 @@
 // The RADIUS codec against the vectors of the RFCs, the `radius` package as an independent oracle, and mutated packets.
-import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import t from 'tap';
@@ -12,6 +11,7 @@ import {
   firstAttribute,
   firstVendorAttribute,
   integerOf,
+  joinedOctets,
   nextAttribute,
   octetsAt,
   textAt,
@@ -20,12 +20,12 @@ import {
 } from '#aaa-server/wire/attributes.ts';
 import { verifyRequest, verifyResponse } from '#aaa-server/wire/authenticators.ts';
 import { chapResponse, verifyChap } from '#aaa-server/wire/chap.ts';
-import { readDictionary } from '#aaa-server/wire/dictionary.ts';
 import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
 import { verifyMessageAuthenticator } from '#aaa-server/wire/message-authenticator.ts';
 import { code, decodePacket, malformedReasons, type Packet } from '#aaa-server/wire/packet.ts';
-import { encodeTyped, typedAttributes } from '#aaa-server/wire/typed.ts';
+import { createSalts, hideSalted, maxSaltedLength, revealSalted } from '#aaa-server/wire/salted.ts';
+import { typedAttributes } from '#aaa-server/wire/typed.ts';
 import { hidePassword, revealPassword } from '#aaa-server/wire/user-password.ts';
 import { runs } from '#test/support/effort.ts';
 import { mulberry32, mutate } from './support/mutate.ts';
@@ -245,6 +245,98 @@ t.test('a secret longer than a hash block and passwords of every length keep the
   t.throws(() => createSecret(Buffer.alloc(0)));
 });
 
+const freeradiusKey = createSecret(Buffer.from('testing123'));
+
+/** Captures of tcpdump (RADIUS-RFC4675.pcap, RADIUS-RFC5176.pcap) and Wireshark (radius_localhost.pcapng), all with the secret testing123. */
+const captures = {
+  tagged:
+    '01460050f44757bc498c3393763a27d0b2393702010c626f622d7461676765640212a30e22b0369e89f89eb6e0612c2c3c2304067f0000010506000000015012ffb19e8ea9620aec372d7fa3b2c76287',
+  taggedAccept:
+    '02460035766a0314eaf4b95f1ec271ae19cb3bdc38063100007b3906000000013a0b31766c616e6e616d653b0a6162636461626364',
+  untagged:
+    '01b5005211851d8b1b483f54a864b703ea21f4dc010e626f622d756e7461676765640212f969a007453d0f91bb586e8ed679bf4604067f0000010506000000015012af8f6f9bd87d66d1c364ad3bfe9e525b',
+  untaggedAccept: '02b5002be223a663823b20ccc18bcf90c3ecbe2738063200007b3906000000023a0b32766c616e6e616d65',
+  steve:
+    '0167005740b664dbf5d681b2adbd1769515118c8010773746576650212dbc6c4b758be14f005b3877c9e2fb6010406c0a8001c05060000007b50125f0f8647e8c89bd881364268fcd045324f0c0266000a017374657665',
+  steveChallenge:
+    '0b67008383ece707a2f31bb65badfb22a64023d90606000000020706000000010806ac1003210906ffffff000a06000000030b097374642e7070700c06000005dc0d06000000014f18016700160410ff0bf1d6e401a9cbe5b46eb943e5549a50126e794a020c45c66f4247ba8c5ff04ed11812736f868573088277414ae3f31eac34e9',
+  steveMd5:
+    '01680075b3e22ff855a690280e6c3444c46e663b010773746576650212fb92fb798ed9d630275018e45c6c8ba20406c0a8001c05060000007b50128f34afd11960af922582abea64ffc2f31812736f868573088277414ae3f31eac34e94f18026700160410c76e1d28726fd1c0cb671a5424168d26',
+  steveReject: '0368002c71624da25c0b5897f70539e019a81eae4f06046700045012ce70fe87a997b44de583cd19bea29321',
+  disconnect: '28010026e1792d2b4ab349f1a4c0fcc733d091c1501258513d662847e5f8734a30dbdac8e4af',
+} as const;
+
+t.test('captures of tcpdump and Wireshark verify with their secret, and only with it', async (t) => {
+  const capture = (name: keyof typeof captures) => decoded(captures[name]);
+  for (const [request, reply] of [
+    ['tagged', 'taggedAccept'],
+    ['untagged', 'untaggedAccept'],
+    ['steve', 'steveChallenge'],
+    ['steveMd5', 'steveReject'],
+  ] as const) {
+    const asked = capture(request);
+    const answered = capture(reply);
+    t.ok(verifyMessageAuthenticator(asked, freeradiusKey), request);
+    t.notOk(verifyMessageAuthenticator(asked, wrong));
+    t.ok(verifyResponse(answered, asked.data, 4, freeradiusKey), reply);
+    t.equal(asked.hasEap, request.startsWith('steve'));
+    if (answered.messageAuthenticatorAt < 0) continue;
+    t.ok(verifyMessageAuthenticator(answered, freeradiusKey, asked.data, 4), reply);
+    t.notOk(verifyMessageAuthenticator(answered, wrong, asked.data, 4));
+  }
+  t.ok(verifyRequest(capture('disconnect'), freeradiusKey));
+  t.ok(verifyMessageAuthenticator(capture('disconnect'), freeradiusKey));
+});
+
+t.test(
+  'a salted value (RFC 2868 §3.5, RFC 2548 §2.4.2) comes back, and another salt, secret or request hides it differently',
+  async (t) => {
+    const authenticator = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+    const salts = createSalts(() => 0.5);
+    const seen = new Set<number>();
+    for (let i = 0; i < 0x8000; i++) seen.add(salts());
+    t.equal(seen.size, 0x8000, 'no salt repeats before all were used');
+    for (const length of [0, 1, 14, 15, 16, 31, 32, maxSaltedLength]) {
+      const value = Buffer.alloc(length, 0x61);
+      const hidden = hideSalted(value, secret, authenticator, 0, salts());
+      t.ok((hidden[0] ?? 0) >= 0x80, 'the highest bit is set');
+      t.equal(hidden.length, 2 + 16 * Math.ceil((length + 1) / 16), `${length} octets`);
+      t.strictSame(revealSalted(hidden, secret, authenticator), value);
+      t.notSame(revealSalted(hidden, wrong, authenticator), value);
+      t.notSame(hideSalted(value, secret, authenticator, 0, salts()).subarray(2), hidden.subarray(2));
+    }
+    t.equal(revealSalted(Buffer.alloc(17), secret, authenticator), undefined);
+    t.equal(revealSalted(Buffer.alloc(2), secret, authenticator), undefined);
+    t.throws(() => hideSalted(Buffer.alloc(maxSaltedLength + 1), secret, authenticator, 0, 1));
+    const theirs = Buffer.from('997305 1de6c557307dacd5daa599f4e26e7e'.replaceAll(' ', ''), 'hex');
+    t.equal(String(revealSalted(theirs, freeradiusKey, authenticator)), 'foo', 'as FreeRADIUS hides it');
+  },
+);
+
+t.test('attributes without a value are as good as absent, except where that says something', async (t) => {
+  const attributes = ['0102', '0105616c69', '0202', '5902', '4f02'].join('');
+  const packet = decoded(`010000${(20 + attributes.length / 2).toString(16)}${'00'.repeat(16)}${attributes}`);
+  t.equal(textOf(packet, attribute.userName), 'ali', 'the first that has a value');
+  t.equal(firstAttribute(packet, attribute.userPassword), -1);
+  t.not(firstAttribute(packet, attribute.chargeableUserIdentity), -1, 'RFC 4372 asks so for an identity');
+  t.not(firstAttribute(packet, attribute.eapMessage), -1, 'RFC 3579 §2.1 begins so');
+});
+
+t.test('values in several attributes are one, in their order', async (t) => {
+  const builder = createPacketBuilder();
+  const whole = Buffer.from(Array.from({ length: 600 }, (_, i) => i & 255));
+  builder.begin(code.accessRequest, 1);
+  builder.add(attribute.eapMessage, whole.subarray(0, 253));
+  builder.add(attribute.userName, 'alice');
+  builder.add(attribute.eapMessage, whole.subarray(253, 506));
+  builder.add(attribute.eapMessage, whole.subarray(506));
+  builder.finishAccessRequest(Buffer.alloc(16), secret);
+  const packet = decoded(builder.data.subarray(0, builder.length()));
+  t.strictSame(joinedOctets(packet, attribute.eapMessage), whole);
+  t.strictSame(joinedOctets(packet, attribute.userName), Buffer.from('alice'));
+  t.equal(joinedOctets(packet, attribute.chapChallenge), undefined);
+});
+
 t.test('lengths: what RFC 2865 §3 and §5 forbid is dropped with its reason, padding is not', async (t) => {
   const header = (length: number, rest = '') =>
     Buffer.from(`0100${length.toString(16).padStart(4, '0')}${'00'.repeat(16)}${rest}`, 'hex');
@@ -365,150 +457,4 @@ t.test('ten thousand mutations of every packet never crash, and each drop has a 
     t.equal(mutations, runs(10_000), name);
   }
   t.ok(reasons.size >= 6, [...reasons].map(([reason, count]) => `${reason} ${count}`).join(', '));
-});
-
-t.test('our dictionaries read, and what they say is what the packets hold', async (t) => {
-  const dictionary = loadDictionary();
-  for (const [name, type] of [
-    ['User-Name', 1],
-    ['Message-Authenticator', 80],
-    ['Delegated-IPv6-Prefix', 123],
-    ['Error-Cause', 101],
-  ] as const) {
-    t.equal(dictionary.attribute(name)?.type, type, name);
-  }
-  for (const [name, number] of Object.entries(attribute)) {
-    const spoken = dictionary.attributeOf(0, number)?.name ?? '';
-    if (number === attribute.chargeableUserIdentity) continue;
-    t.equal(spoken.replaceAll('-', '').toLowerCase(), name.toLowerCase(), name);
-  }
-  const chap = typedAttributes(decoded(vectors.chap), dictionary).map(({ name, value }) => `${name} = ${value}`);
-  t.strictSame(
-    chap.filter((line) => !line.startsWith('CHAP')),
-    [
-      'User-Name = flopsy',
-      'NAS-IP-Address = 192.168.1.16',
-      'NAS-Port = 20',
-      'Service-Type = Framed-User',
-      'Framed-Protocol = PPP',
-    ],
-  );
-  t.match(typedAttributes(decoded(vectors.pap), dictionary), [{}, { name: 'User-Password', value: '***' }]);
-});
-
-t.test('typed values go to octets and back', async (t) => {
-  const dictionary = loadDictionary();
-  const builder = createPacketBuilder();
-  const cases = [
-    ['Framed-IP-Address', '10.0.0.7'],
-    ['Service-Type', 'Framed-User'],
-    ['Service-Type', '200'],
-    ['Mikrotik-Rate-Limit', '5M/20M'],
-    ['WISPr-Bandwidth-Max-Up', '4294967295'],
-    ['Event-Timestamp', '2026-11-21T08:00:00Z'],
-    ['NAS-IPv6-Address', '2001:db8::1'],
-    ['Framed-IPv6-Prefix', '2001:db8:1::/48'],
-    ['Delegated-IPv6-Prefix', '::/0'],
-    ['Framed-Interface-Id', '1:2:3:4'],
-    ['State', '0x00ff'],
-    ['Error-Cause', 'Session-Context-Not-Found'],
-  ] as const;
-  for (const [name, value] of cases) {
-    const encoded = encodeTyped(dictionary, name, value);
-    if (!encoded.ok) throw new Error(encoded.reason);
-    builder.begin(code.accessAccept, 1);
-    if (encoded.vendor === 0) builder.add(encoded.type, encoded.value);
-    else builder.addVendor(encoded.vendor, encoded.type, encoded.value);
-    builder.finishReply(Buffer.alloc(20), 4, secret);
-    const [typed] = typedAttributes(decoded(builder.data.subarray(0, builder.length())), dictionary);
-    t.match(typed, { name, value });
-  }
-  for (const [name, value] of [
-    ['Framed-IP-Address', '10.0.0.256'],
-    ['Service-Type', 'Framed'],
-    ['Service-Type', '4294967296'],
-    ['NAS-IPv6-Address', '1:2:3:4:5:6:7:8:9'],
-    ['NAS-IPv6-Address', '1::2::3'],
-    ['Framed-IPv6-Prefix', '2001:db8::/129'],
-    ['State', 'ff'],
-    ['No-Such-Attribute', '1'],
-    ['User-Password', 'clear'],
-  ] as const) {
-    t.notOk(encodeTyped(dictionary, name, value).ok, `${name} = ${value}`);
-  }
-  // RFC 4818: trailing octets of a prefix may be left out, host bits are zero when read.
-  const short = Buffer.from('0200001a00000000000000000000000000000000', 'hex');
-  const prefix = Buffer.concat([short, Buffer.from('7b06003020010db8', 'hex').subarray(0, 6)]);
-  t.match(typedAttributes(decoded(prefix), dictionary), [{ name: 'Delegated-IPv6-Prefix', value: '2001::/48' }]);
-  const wrongSize = Buffer.from(`02000018${'00'.repeat(16)}0404abcd`, 'hex');
-  t.match(typedAttributes(decoded(wrongSize), dictionary), [{ name: 'NAS-IP-Address', value: '0xabcd' }]);
-});
-
-const freeradiusDictionaries = '/usr/share/freeradius';
-const noneOfTheirs = !existsSync(freeradiusDictionaries) && 'no FreeRADIUS dictionaries on this machine';
-
-t.test('the dictionaries agree with those of FreeRADIUS', { skip: noneOfTheirs }, async (t) => {
-  const dictionary = loadDictionary();
-  const files = ['rfc2865', 'rfc2866', 'rfc2869', 'rfc3162', 'rfc4818', 'mikrotik', 'wispr'];
-  const result = readDictionary('all', (file) =>
-    file === 'all'
-      ? files.map((name) => `$INCLUDE ${name}`).join('\n')
-      : readFileSync(`${freeradiusDictionaries}/dictionary.${file}`, 'latin1'),
-  );
-  if (!result.ok) throw new Error(result.problems.join('\n'));
-  for (const ours of dictionary.attributes()) {
-    const other = result.dictionary.attribute(ours.name);
-    if (!other) continue;
-    t.strictSame([ours.vendor, ours.type, ours.kind], [other.vendor, other.type, other.kind], ours.name);
-  }
-  t.ok(dictionary.attributes().length >= 115);
-});
-
-t.test('every problem of a dictionary is told with file and line', async (t) => {
-  const problemsOf = (files: Record<string, string>) => {
-    const result = readDictionary('main', (file) => files[file]);
-    return result.ok ? [] : result.problems;
-  };
-  t.strictSame(
-    problemsOf({ main: 'ATTRIBUTE A 1 string # fine\nVALUE A one 1\n\nattribute b 2 OCTETS[4] encrypt=1,has_tag\n' }),
-    [],
-  );
-  t.strictSame(problemsOf({ main: 'VALUE A one 1\nATTRIBUTE A 1 integer' }), [], 'a VALUE may come first');
-  t.strictSame(
-    problemsOf({
-      main: 'ATTRIBUTE A 241 tlv\nATTRIBUTE A-1 241.1 integer\nBEGIN-TLV A\nATTRIBUTE X 999 integer\nEND-TLV A',
-    }),
-    [],
-  );
-  t.strictSame(
-    problemsOf({ main: '$INCLUDE- absent\n$INCLUDE other', other: 'VENDOR V 9\nATTRIBUTE A 1 string V' }),
-    [],
-  );
-  const problems = problemsOf({
-    main: [
-      'ATTRIBUTE A 256 string',
-      'ATTRIBUTE B 2 strnig',
-      'ATTRIBUTE C 3 string',
-      'ATTRIBUTE C 4 string',
-      'VALUE D one 1',
-      'VALUE C',
-      'BEGIN-VENDOR Nobody',
-      'VENDOR V 0',
-      'VENDOR W 7 format=2,1',
-      'END-TLV A',
-      '$INCLUDE ../../etc/passwd',
-      '$INCLUDE absent',
-      '$INCLUDE main',
-      'COLOUR red',
-      'VENDOR X 5',
-      'BEGIN-VENDOR X',
-    ].join('\n'),
-  });
-  for (const line of [1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]) {
-    t.ok(
-      problems.some((problem) => problem.startsWith(`main:${line}: `)),
-      `line ${line}`,
-    );
-  }
-  t.match(problems.join('\n'), /END-VENDOR X is missing/);
 });

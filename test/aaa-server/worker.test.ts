@@ -340,12 +340,12 @@ t.test('the table of Message-Authenticator: what is answered and what is dropped
     { required: true, sent: 'wrong', expected: 'bad_message_authenticator' },
     { required: false, sent: 'none', extra: proxyState, expected: 'message_authenticator_required_by_proxy_state' },
     { required: false, sent: 'last', extra: proxyState, expected: 'accept' },
-    { required: false, sent: 'none', extra: eap, expected: 'message_authenticator_required_by_eap' },
-    { required: false, sent: 'first', extra: eap, expected: 'reject' },
+    { required: false, sent: 'none', extra: eap, expected: 'eap_with_password' },
+    { required: false, sent: 'first', extra: eap, expected: 'eap_with_password' },
   ];
   for (const { required, sent, extra, expected } of table) {
     const worker = alice();
-    worker.isp.setNases([nasOf({ requireMessageAuthenticator: required })]);
+    worker.isp.setNases([nasOf({ messageAuthenticator: required ? 'yes' : 'no' })]);
     const request = pap('alice', 'wonderland', {
       messageAuthenticator: sent === 'wrong' ? 'first' : sent,
       ...(extra ? { extra } : {}),
@@ -562,7 +562,7 @@ t.test('the NAS is the longest prefix, then the NAS-Identifier; a stranger is dr
   t.ok(answered('2001:db8:1::9', 'six'));
   t.ok(answered('::ffff:10.9.9.9', 'wide'));
   t.notOk(answered('192.0.2.1', 'wide'));
-  const unknown = worker.handler.unknownClients().map(({ address, packets }) => `${address} ${packets}`);
+  const unknown = worker.handler.unknownClients().clients.map(({ address, packets }) => `${address} ${packets}`);
   t.strictSame(unknown.sort(), ['10.1.2.3 1', '192.0.2.1 1']);
   t.match(worker.warnings.join(), /not an address/);
   worker.isp.setNases([nasOf({ address: '192.0.2.0/24', secrets: ['wide'] })]);
@@ -581,7 +581,7 @@ t.test('a flood from spoofed sources takes no memory beyond what is set aside', 
     }
   };
   flood(2000);
-  t.equal(worker.handler.unknownClients().length, 100);
+  t.equal(worker.handler.unknownClients().clients.length, 100);
   t.equal(worker.counted('drops', 'unknown_client'), 2000);
   t.equal(worker.counted('replies', 'access_accept'), 2000);
   const last = { address: '127.207.7.1', port: 2000 };

@@ -21,6 +21,7 @@ import { createWorkers } from '#aaa-server/workers.ts';
 import { walFolder } from '#ops/lanes/ledger-log.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
+import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
 import { redisForTest } from '#test/support/redis.ts';
@@ -47,6 +48,7 @@ async function startWorkers(
   const registry = new Registry();
   const events: number[] = [];
   const fatal: Error[] = [];
+  const learned: LearnedOfNas[] = [];
   const workers = createWorkers({
     count,
     settings: {
@@ -56,6 +58,7 @@ async function startWorkers(
       udpDriver: 'auto',
       receiveBufferBytes: 0,
       rejectDelayMs: 0,
+      learnWindowMs: 86_400_000,
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       masters,
       snapshotPath,
@@ -69,6 +72,8 @@ async function startWorkers(
     log: createLogger('test', 'silent'),
     onEvents: (partitions) => events.push(...partitions),
     onRadsec: () => undefined,
+    learned: () => learned,
+    onLearned: (one) => learned.push(one),
     onFatal: (error) => fatal.push(error),
     ...(script ? { script } : {}),
   });
@@ -90,6 +95,7 @@ async function startWorkers(
     snapshot,
     isp,
     events,
+    learned,
     fatal,
     metric,
     auth: `127.0.0.1:${authPort}`,
@@ -114,9 +120,30 @@ t.test(
     t.equal(await metric(/^lastmile_radius_handling_seconds_count\{kind="access"/), 8);
     t.equal(await metric(/^lastmile_radius_handling_seconds_bucket\{kind="access",le="\+Inf"/), 8);
     t.equal(await metric(/^lastmile_accounting_appended_total/), 1, 'what a worker keeps in a registry of its own');
-    t.strictSame(await workers.unknownClients(), []);
+    t.strictSame(await workers.unknownClients(), { clients: [], networks: [] });
     await workers.stop();
     t.strictSame(fatal, [], 'a stop that was asked for is no death');
+  },
+);
+
+t.test(
+  'what one worker learns of an access server the main thread hears, and the others from it',
+  { skip },
+  async (t) => {
+    const { auth, workers, snapshot, isp, learned } = await startWorkers(t);
+    isp.setNases([nasOf({ address: '127.0.0.1/32', messageAuthenticator: 'auto', learnSinceMs: Date.now() - 1000 })]);
+    await snapshot.put(isp.rows());
+    await until(async () => {
+      await radclient(auth, 'auth', login);
+      return learned.length > 0;
+    }, 'the lesson');
+    t.match(learned, [{ nasId: 1, messageAuthenticator: { value: 'no' } }]);
+    workers.teach([{ nasId: 1, messageAuthenticator: { value: 'yes', atMs: Date.now() }, limitProxyState: null }]);
+    const quick = { timeoutS: 1, retries: 1 };
+    await until(async () => (await radclient(auth, 'auth', login, quick)).code === 'none', 'one worker to know');
+    for (let i = 0; i < 4; i++) t.equal((await radclient(auth, 'auth', login, quick)).code, 'none', 'either worker');
+    const proven = [...login, 'Message-Authenticator = 0x00'];
+    t.equal((await radclient(auth, 'auth', proven)).code, 'Access-Accept');
   },
 );
 
@@ -207,7 +234,7 @@ const program = (afterwards: string) =>
     `data:text/javascript,${encodeURIComponent(`
       import { parentPort } from 'node:worker_threads';
       parentPort.on('message', ({ type, id }) => {
-        if (type === 'report') parentPort.postMessage({ type, id, report: { unknownClients: [], nasActivities: [], metrics: [] } });
+        if (type === 'report') parentPort.postMessage({ type, id, report: { unknownClients: { clients: [], networks: [] }, nasActivities: [], metrics: [] } });
         if (type === 'stop') parentPort.close();
       });
       parentPort.postMessage({ type: 'ready', authPort: 1, acctPort: 2, radsecPort: null, udpDriver: 'dgram' });

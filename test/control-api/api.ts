@@ -6,6 +6,7 @@ import { buildApp } from '#control-api/app.ts';
 import { hashPassword } from '#control-api/auth/password.ts';
 import { createDb, type Db } from '#control-api/database/connect.ts';
 import type { Deps } from '#control-api/deps.ts';
+import type { UnknownSources } from '#control-api/nas/unknown.ts';
 import { Problem } from '#control-api/problem.ts';
 import type { TopTalker } from '#ops/history/top-talkers.ts';
 import type { WindowSum, WindowSumsQuery } from '#ops/history/window-sums.ts';
@@ -14,6 +15,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
 import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
+import type { LearnedOfNas, NasUse } from '#ops/stores/nas-edge.ts';
 import type { EnforcementAction } from '#policy/ledger/actions.ts';
 import type { Brake, BrakeAnswer } from '#policy/ledger/brake.ts';
 import type { LiveSession, Usage } from '#policy/ledger/types.ts';
@@ -37,6 +39,9 @@ export type TestApi = {
   readonly held: Map<number, number>;
   readonly traffic: Map<string, ExporterTraffic>;
   readonly exporterTraffic: Deps['exporterTraffic'];
+  /** What the edge knows of access servers, and the sources it does not know. */
+  readonly edge: { learned: Map<number, LearnedOfNas>; uses: Map<number, NasUse> };
+  readonly unknown: UnknownSources;
   /** Calls as nobody. */
   call: Call;
   /** Calls as a user; `email` of `as` must exist with the password of the tests. */
@@ -86,6 +91,8 @@ export async function apiForTest(
     refuseWhenAway(ledger);
     return traffic;
   };
+  const edge = { learned: new Map<number, LearnedOfNas>(), uses: new Map<number, NasUse>() };
+  const unknown: UnknownSources = { data: [], networks: [] };
   const clock = { nowMs: Date.now() };
   const app = await buildApp(
     {
@@ -140,6 +147,11 @@ export async function apiForTest(
         confirm: async (tenantId, count) => held.get(tenantId) === count && held.delete(tenantId),
       },
       exporterTraffic,
+      nasEdge: async () => {
+        refuseWhenAway(ledger);
+        return edge;
+      },
+      unknownSources: async () => unknown,
       neighbours,
     },
     { log, registry: createRegistry('test'), ready, version: '0', trustProxy: ['127.0.0.1'] },
@@ -181,6 +193,8 @@ export async function apiForTest(
     held,
     traffic,
     exporterTraffic,
+    edge,
+    unknown,
     clock,
     call: callWith(undefined),
     async signIn(email, tenant) {

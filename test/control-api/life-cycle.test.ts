@@ -349,7 +349,8 @@ t.test('the life of a customer', async (t) => {
     const made = await ok('POST', '/nas', { name: 'core', address: '192.0.2.1', secret: 's1', vendor: 'mikrotik' });
     t.match(made, {
       address: '192.0.2.1/32',
-      require_message_authenticator: true,
+      require_message_authenticator: false,
+      message_authenticator: { policy: 'auto', learned: null, learned_at: null },
       has_next_secret: false,
       coa_port: 3799,
     });

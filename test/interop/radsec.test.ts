@@ -23,7 +23,7 @@ t.setTimeout(290_000);
 t.test('radsecproxy', { timeout: 240_000, skip: skip || missing('radsecproxy') }, async (peer) => {
   const authority = testAuthority(peer);
   const { certFile, keyFile } = authority.nas('tower');
-  const nases = [nasOf({ address: '192.0.2.1/32', radsecIdentity: 'dns:tower', requireMessageAuthenticator: true })];
+  const nases = [nasOf({ address: '192.0.2.1/32', radsecIdentity: 'dns:tower', messageAuthenticator: 'yes' })];
   const tlsPort = await freePort();
   const udpPort = await freePort();
   let lastmile = await startRadsecWorkers(peer, { authority, nases, port: tlsPort });
@@ -95,7 +95,7 @@ t.test('radsecproxy', { timeout: 240_000, skip: skip || missing('radsecproxy') }
 
 t.test('FreeRADIUS as proxy over TLS', { timeout: 90_000, skip: skip || missing('freeradius') }, async (t) => {
   const authority = testAuthority(t);
-  const nases = [nasOf({ address: '192.0.2.1/32', radsecIdentity: 'cn:edge', requireMessageAuthenticator: true })];
+  const nases = [nasOf({ address: '192.0.2.1/32', radsecIdentity: 'cn:edge', messageAuthenticator: 'yes' })];
   const tlsPort = await freePort();
   const authPort = await freePort();
   const acctPort = await freePort();

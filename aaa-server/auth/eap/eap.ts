@@ -77,6 +77,14 @@ export function createEap(deps: EapDeps): Eap {
     session.close();
   }
 
+  /** The oldest is the likeliest to be given up: whoever begins many cannot shut others out. */
+  function evictOldest(): void {
+    const [oldest] = conversations.values();
+    if (!oldest) return;
+    counters.count('eap', 'evicted');
+    end(oldest);
+  }
+
   function begin({ nas, packet }: Attempt): Conversation {
     const mtu = integerOf(packet, framedMtu);
     const conversation: Conversation = {
@@ -169,7 +177,7 @@ export function createEap(deps: EapDeps): Eap {
       const decoded = decodeEap(response);
       if (!decoded && response.length > 0) return refuse('eap_malformed');
       if (!conversation) {
-        if (conversations.size >= mostConversations) return dropped('eap_conversations_full');
+        if (conversations.size >= mostConversations) evictOldest();
         conversation = begin(attempt);
       }
       if (conversation.busy) return dropped('eap_unexpected');

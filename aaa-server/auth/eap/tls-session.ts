@@ -2,7 +2,7 @@
 import { constants } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createServer, type TLSSocket } from 'node:tls';
+import { createSecureContext, createServer, type SecureContext, TLSSocket } from 'node:tls';
 import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 
 export type TlsTurn = {
@@ -35,7 +35,25 @@ export type TlsSession = {
 /** Turns of the event loop without anything happening after which TLS waits for the peer: it never takes two to go on. */
 const quietTurns = 4;
 
-export function createTlsSession(identity: TlsIdentity, requestCertificate: boolean): TlsSession {
+/** What sessions of one identity have in common: reading certificates and key takes longer than the rest. */
+export type TlsBasis = {
+  readonly identity: TlsIdentity;
+  readonly context: SecureContext;
+  readonly requestCertificate: boolean;
+};
+
+const limits = {
+  minVersion: 'TLSv1.2',
+  // A resumed session would pass by what the tunnel asks for.
+  secureOptions: constants.SSL_OP_NO_TICKET,
+} as const;
+
+export function createTlsBasis(identity: TlsIdentity, requestCertificate: boolean): TlsBasis {
+  const { cert, key } = identity;
+  return { identity, context: createSecureContext({ cert, key, ...limits }), requestCertificate };
+}
+
+export function createTlsSession({ identity, context, requestCertificate }: TlsBasis): TlsSession {
   const outgoing: Buffer[] = [];
   const incoming: Buffer[] = [];
   let activity = 0;
@@ -55,28 +73,34 @@ export function createTlsSession(identity: TlsIdentity, requestCertificate: bool
     },
   });
   wire.on('error', failed);
-  // A server that listens nowhere: it takes the stream as a connection and tells whether the certificate is good.
-  const server = createServer({
-    cert: identity.cert,
-    key: identity.key,
-    ...(requestCertificate ? { ca: identity.ca } : {}),
-    requestCert: requestCertificate,
-    rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
-    // A resumed session would pass by what the tunnel asks for.
-    secureOptions: constants.SSL_OP_NO_TICKET,
-  });
-  server.on('tlsClientError', failed);
-  server.on('secureConnection', (socket) => {
+  const opened = (socket: TLSSocket) => {
     tunnel = socket;
     activity++;
-    socket.on('error', failed);
     socket.on('data', (chunk: Buffer) => {
       incoming.push(chunk);
       activity++;
     });
-  });
-  server.emit('connection', wire);
+  };
+  if (requestCertificate) {
+    // A server that listens nowhere takes the stream as a connection: it alone tells whether the certificate is good.
+    const { cert, key, ca, crl } = identity;
+    const revoked = crl === '' ? {} : { crl };
+    const server = createServer({
+      ...{ cert, key, ca, ...revoked, ...limits },
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
+    server.on('tlsClientError', failed);
+    server.on('secureConnection', (socket) => {
+      socket.on('error', failed);
+      opened(socket);
+    });
+    server.emit('connection', wire);
+  } else {
+    const socket = new TLSSocket(wire, { isServer: true, secureContext: context });
+    socket.on('error', failed);
+    socket.on('secure', () => opened(socket));
+  }
 
   async function settle(): Promise<void> {
     for (let quiet = 0, seen = activity; quiet < quietTurns; quiet++) {

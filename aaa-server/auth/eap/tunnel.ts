@@ -13,7 +13,7 @@ import {
   type Success,
 } from './method.ts';
 import { createTlsFrames, emptyFrame } from './tls-frames.ts';
-import { createTlsSession, type TlsSession } from './tls-session.ts';
+import { createTlsBasis, createTlsSession, type TlsBasis, type TlsSession } from './tls-session.ts';
 
 type Result = Success | Failure | Dropped;
 
@@ -40,17 +40,18 @@ const fewestOctets = 200;
 const headOctets = 10;
 
 export function tunnelMethod(identity: TlsIdentity, kind: TunnelKind): MethodMaker {
+  const basis = createTlsBasis(identity, kind.requestCertificate);
   return {
     type: kind.type,
     needs: null,
-    create: (context) => createTunnel(identity, kind, context),
+    create: (context) => createTunnel(basis, kind, context),
   };
 }
 
-function createTunnel(identity: TlsIdentity, kind: TunnelKind, context: MethodContext): EapMethod {
+function createTunnel(basis: TlsBasis, kind: TunnelKind, context: MethodContext): EapMethod {
   const mtu = context.mtu ?? usualOctets + headOctets;
   const frames = createTlsFrames(Math.max(fewestOctets, Math.min(usualOctets, mtu - headOctets)));
-  const session = createTlsSession(identity, kind.requestCertificate);
+  const session = createTlsSession(basis);
   const inside = kind.create(context, session);
   let established = false;
   let opened = false;

@@ -4,11 +4,15 @@ import { networkInterfaces } from 'node:os';
 
 type Interfaces = ReturnType<typeof networkInterfaces>;
 
-/** What is wrong with binding these addresses on this host, one sentence each; empty when nothing is. */
-export function bindProblems(addresses: readonly string[], interfaces: Interfaces = networkInterfaces()): string[] {
+/** Which of these are no addresses, one sentence each; empty when none. */
+export function addressProblems(addresses: readonly string[]): string[] {
+  return addresses.filter((address) => isIP(address) === 0).map((address) => `${address} is not an IP address`);
+}
+
+/** Which of these a driver that cannot choose the source of a reply must not bind on this host, one sentence each. */
+export function wildcardProblems(addresses: readonly string[], interfaces: Interfaces = networkInterfaces()): string[] {
   const problems: string[] = [];
   for (const address of addresses) {
-    if (isIP(address) === 0) problems.push(`${address} is not an IP address`);
     if (address !== '0.0.0.0' && address !== '::') continue;
     const own = [...ownAddresses(interfaces, 'IPv4'), ...(address === '::' ? ownAddresses(interfaces, 'IPv6') : [])];
     const several = new Set(own.map((one) => (isIPv6(one) ? 'IPv6' : 'IPv4'))).size < own.length;

@@ -37,8 +37,10 @@ export async function openDgram(options: UdpOptions): Promise<UdpListener> {
     await stop();
     throw error;
   }
-  tellReceiveBuffer(opened, options);
-  return { driver: 'dgram', sockets: opened.map(({ udp }) => udp), stopReceiving, stop };
+  const smallest = Math.min(...opened.map(({ socket }) => socket.getRecvBufferSize()));
+  // Linux books twice of what it grants, for its own overhead.
+  const grantedBytes = process.platform === 'linux' ? smallest / 2 : smallest;
+  return { driver: 'dgram', sockets: opened.map(({ udp }) => udp), grantedBytes, stopReceiving, stop };
 }
 
 async function openSocket(
@@ -122,16 +124,4 @@ async function openSocket(
           drainedNow = resolve;
         });
   return { socket, udp, drained };
-}
-
-/** One warning for all sockets: the limit is the kernel's. */
-function tellReceiveBuffer(opened: readonly OpenSocket[], { receiveBufferBytes, warn }: UdpOptions): void {
-  const smallest = Math.min(...opened.map(({ socket }) => socket.getRecvBufferSize()));
-  // Linux books twice of what it grants, for its own overhead.
-  const granted = process.platform === 'linux' ? smallest / 2 : smallest;
-  if (granted >= receiveBufferBytes) return;
-  warn(
-    `the kernel grants a receive buffer of ${granted} bytes, bursts of datagrams may be lost: run \`sysctl -w net.core.rmem_max=${receiveBufferBytes}\` and keep it in /etc/sysctl.d`,
-    { granted, asked: receiveBufferBytes },
-  );
 }

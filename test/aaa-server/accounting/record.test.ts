@@ -1,4 +1,5 @@
 // The stored form of a record, the Class attribute, the event time, and what becomes of an Accounting-Request.
+import { createHmac } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
@@ -73,6 +74,19 @@ t.test('a Class says whose session it is, and nothing when it was altered', asyn
   }
 });
 
+t.test('the uuid of a Class may be given as octets, and a Class of the first version still counts', async (t) => {
+  const octets = makeClass(classKey, { ...content, uuid: Buffer.from(content.uuid, 'hex') });
+  t.strictSame(octets, makeClass(classKey, content));
+  const first = Buffer.from(octets);
+  first[0] = 1;
+  t.equal(verifyClass(classKey, 3, first), undefined, 'the code of one version is none of the other');
+  createHmac('sha256', classKey).update(first.subarray(0, 28)).update('|3').digest().copy(first, 28, 0, 8);
+  t.strictSame(verifyClass(classKey, 3, first), content);
+  t.equal(verifyClass(classKey, 4, first), undefined);
+  first[30]! ^= 1;
+  t.equal(verifyClass(classKey, 3, first), undefined);
+});
+
 t.test('the event time is Event-Timestamp when believable, else the receipt less the delay', async (t) => {
   const second = noonMs / 1000;
   t.equal(eventTime(noonMs, second - 60, undefined), noonMs - 60_000);
@@ -97,7 +111,10 @@ const nas: NasRecord = {
   coaRatePerS: 100,
   mode: 'enforce',
   adoptedAtMs: null,
-  requireMessageAuthenticator: false,
+  messageAuthenticator: 'no',
+  limitProxyState: 'yes',
+  replyMessageAuthenticator: true,
+  learnSinceMs: 0,
 };
 const credential: CredentialRecord = {
   tenantId: 3,
@@ -107,10 +124,14 @@ const credential: CredentialRecord = {
   passwordCipher: Buffer.of(),
   scheme: 'clear',
 };
+const owners: Readonly<Record<string, number>> = { '/anna': 5, ':mac/001b44113ab7': 6, ':circuit/olt1 1/1/4': 7 };
 const receive = createAccountingReceiver({
   classKey,
   snapshot: {
-    credential: (tenant, realm, name) => (tenant === 3 && realm === '' && name === 'anna' ? credential : undefined),
+    credential: (tenant, realm, name) => {
+      const subscriptionId = owners[`${realm}/${name}`];
+      return tenant === 3 && subscriptionId ? { ...credential, subscriptionId } : undefined;
+    },
   },
 });
 
@@ -138,6 +159,16 @@ const interim = [
   [attributes.acctStatusType, 3],
   [attributes.acctSessionId, 'a1'],
 ] as const;
+
+t.test('without a Class the user name, the MAC address or the line says whose it is', async (t) => {
+  const ownerOf = (...list: (readonly [number, Value])[]) => accepted([...interim, ...list]).subscriptionId;
+  t.equal(ownerOf([attributes.userName, 'anna']), 5);
+  t.equal(ownerOf([attributes.userName, '00:1B:44:11:3A:B7']), 6);
+  const circuit = Buffer.concat([Buffer.from('00000de9010c', 'hex'), Buffer.from('olt1 1/1/4')]);
+  t.equal(ownerOf([attributes.userName, 'dhcp'], [attributes.vendorSpecific, circuit]), 7);
+  t.equal(ownerOf([attributes.vendorSpecific, circuit]), 7, 'also without a user name');
+  t.equal(ownerOf([attributes.userName, 'nobody']), 0);
+});
 
 t.test('an interim becomes a record with everything it says', async (t) => {
   const record = accepted([

@@ -89,7 +89,10 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     coaRatePerS: 1000,
     mode: 'enforce',
     adoptedAtMs: null,
-    requireMessageAuthenticator: false,
+    messageAuthenticator: 'no',
+    limitProxyState: 'yes',
+    replyMessageAuthenticator: true,
+    learnSinceMs: 0,
   };
   const state = { complete: true, mode: 'enforce' as EnforcementMode, nas, nasGeneration: 1, offsetMs: 0 };
   const timer: Timer = { ...systemTimer, nowMs: () => Date.now() + state.offsetMs };

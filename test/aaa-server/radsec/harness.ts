@@ -33,7 +33,7 @@ export const generous: RadsecLimits = {
 export async function startServer(t: Teardown, options: ServerOptions) {
   const isp = createIsp();
   isp.addSubscriber('alice', 'wonderland');
-  isp.setNases([nasOf({ address: '192.0.2.1/32', requireMessageAuthenticator: true, radsecIdentity: 'dns:tower' })]);
+  isp.setNases([nasOf({ address: '192.0.2.1/32', messageAuthenticator: 'yes', radsecIdentity: 'dns:tower' })]);
   const counters = createCounters();
   const classKey = keyring.derive('class');
   const records: AccountingRecord[] = [];

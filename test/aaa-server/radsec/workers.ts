@@ -48,7 +48,7 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
     count,
     settings: {
       ...{ addresses: ['127.0.0.1'], authPort: 0, acctPort: 0, udpDriver: 'auto', receiveBufferBytes: 0 },
-      ...{ rejectDelayMs: 0, masters, snapshotPath, redisUrl, logLevel: 'silent' },
+      ...{ rejectDelayMs: 0, learnWindowMs: 0, masters, snapshotPath, redisUrl, logLevel: 'silent' },
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       radsec: {
@@ -60,6 +60,8 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
     registry,
     log: createLogger('test', 'silent'),
     onEvents: () => undefined,
+    learned: () => [],
+    onLearned: () => undefined,
     onRadsec: links.hear,
     onFatal: (error) => {
       throw error;

@@ -311,3 +311,20 @@ t.test('a switch of the meter reaches the snapshot with its instant', async (t) 
   await until(() => reader.subscription(isp.tenantId, id)?.meter === 'flow', 'the switch is in the snapshot', 15_000);
   t.match(reader.subscription(isp.tenantId, id), { meter: 'flow', meterSinceMs });
 });
+
+t.test('the scheme of a stored password reaches the snapshot', async (t) => {
+  const database = await databaseForTest(t);
+  const isp = await createIsp(t, database.ownerUrl);
+  const [id] = await isp.addSubscriptions(1);
+  const harness = createHarness(t, database.feedUrl, temporaryFolder(t));
+  await harness.ready();
+  const credential = () => harness.subscribers.reader.credential(isp.tenantId, '', 'user0');
+  const before = credential();
+  t.equal(before?.scheme, 'clear');
+  for (const scheme of ['nt', 'crypt', 'argon2', 'none', 'clear'] as const) {
+    await isp.db.query('UPDATE credential SET password_scheme = $1 WHERE subscription_id = $2', [scheme, id]);
+    await until(() => credential()?.scheme === scheme, `the scheme is ${scheme}`);
+    t.same(credential()?.passwordCipher, before?.passwordCipher);
+  }
+  await t.rejects(isp.db.query("UPDATE credential SET password_scheme = 'rot13'"), /credential_password_scheme/);
+});

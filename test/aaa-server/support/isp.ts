@@ -59,7 +59,10 @@ export function nasOf(change: Partial<NasRecord> & { secrets?: readonly string[]
     coaRatePerS: 100,
     mode: 'enforce',
     adoptedAtMs: null,
-    requireMessageAuthenticator: false,
+    messageAuthenticator: 'no',
+    limitProxyState: 'yes',
+    replyMessageAuthenticator: true,
+    learnSinceMs: 0,
     ...rest,
   };
 }

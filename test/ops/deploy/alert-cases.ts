@@ -368,6 +368,33 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       },
     },
   },
+  LastmileRadiusOverload: {
+    fires: {
+      series: { [of('lastmile_radius_dropped_total', 'reason="overload"')]: '0+600x30' },
+      labels: { instance: 'aaa:9101' },
+      summary: 'aaa:9101 turns away 10 logins a second: more come than it can answer',
+    },
+    quiet: {
+      'a minute after a power cut': {
+        series: { [of('lastmile_radius_dropped_total', 'reason="overload"')]: '0x14 6000x15' },
+      },
+    },
+  },
+  LastmileUnprovenRequests: {
+    fires: {
+      series: {
+        [of('lastmile_radius_dropped_total', 'reason="message_authenticator_required"')]: '0+30x30',
+        [of('lastmile_radius_dropped_total', 'reason="message_authenticator_required_by_proxy_state"')]: '0x30',
+      },
+      labels: { instance: 'aaa:9101' },
+      summary: 'Logins without Message-Authenticator are dropped at aaa:9101',
+    },
+    quiet: {
+      'EAP without one': {
+        series: { [of('lastmile_radius_dropped_total', 'reason="message_authenticator_required_by_eap"')]: '0+30x40' },
+      },
+    },
+  },
   LastmileHandlerErrors: {
     fires: {
       series: { [of('lastmile_radius_dropped_total', 'reason="handler_error"')]: '0x10 3x30' },

@@ -1,0 +1,107 @@
+// Passwords that were proven before, as keyed fingerprints: neither decrypted nor slowly hashed again, and never kept in clear.
+import { Buffer } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
+import { addMd5, beginHmacMd5, digestLength, finishHmacMd5, hmacStates } from '../wire/md5.ts';
+
+/** Where a stored secret lies, the stored secret, and what was offered for it. */
+export type Offer = {
+  readonly tenantId: number;
+  readonly realm: string;
+  readonly userName: string;
+  /** Its length in octets is part of what is remembered. */
+  readonly stored: Uint8Array;
+  readonly offered: Uint8Array;
+};
+
+export type Proven = {
+  /** Whether `offered` was remembered for this very stored secret at this very place. */
+  has(offer: Offer): boolean;
+  /** To be called after the password was proven the long way. An older proof may make room. */
+  remember(offer: Offer): void;
+};
+
+const words = digestLength / 4;
+/** Octets of the tenant and of the three lengths. */
+const lengths = 14;
+/** A fingerprint may lie in any of so many places beside each other: one cache line. */
+const ways = 4;
+
+/**
+ * A fingerprint is HMAC-MD5 under a key that only this process knows: what is found with it cannot be steered from outside, and memory
+ * tells no password. A changed ciphertext or a moved one is another fingerprint, so nothing has to be invalidated.
+ * @param capacity a power of two, of 16 bytes each; from half of it on fingerprints begin to displace others
+ */
+export function createProven(capacity = 262_144, key: Buffer = randomBytes(digestLength)): Proven {
+  if (capacity < ways || (capacity & (capacity - 1)) !== 0) throw new Error('the capacity must be a power of two');
+  const states = hmacStates(key);
+  const table = new Uint32Array(capacity * words);
+  const sets = capacity / ways;
+  const digest = Buffer.alloc(digestLength);
+  const fingerprint = new Uint32Array(words);
+  const head = Buffer.alloc(2048);
+  let turn = 0;
+
+  /** The lengths come first, so no two offers give the same octets. */
+  function compute({ tenantId, realm, userName, stored, offered }: Offer): void {
+    const realmLength = writeText(head, realm, lengths);
+    const nameLength = writeText(head, userName, lengths + realmLength);
+    head.writeDoubleLE(tenantId, 0);
+    head.writeUInt16LE(realmLength, 8);
+    head.writeUInt16LE(nameLength, 10);
+    head.writeUInt16LE(stored.length, 12);
+    beginHmacMd5(states);
+    addMd5(head, 0, lengths + realmLength + nameLength);
+    addMd5(stored, 0, stored.length);
+    addMd5(offered, 0, offered.length);
+    finishHmacMd5(states, digest, 0);
+    for (let i = 0; i < words; i++) fingerprint[i] = digest.readUInt32LE(4 * i);
+    // All zero means an empty place.
+    if (((fingerprint[0] as number) | (fingerprint[1] as number)) === 0) fingerprint[0] = 1;
+  }
+
+  const setAt = () => ((fingerprint[3] as number) & (sets - 1)) * ways * words;
+
+  /** Offset of the fingerprint in the table, −1 when it is not there. */
+  function find(): number {
+    const set = setAt();
+    for (let at = set; at < set + ways * words; at += words) {
+      if (
+        table[at] === fingerprint[0] &&
+        table[at + 1] === fingerprint[1] &&
+        table[at + 2] === fingerprint[2] &&
+        table[at + 3] === fingerprint[3]
+      ) {
+        return at;
+      }
+    }
+    return -1;
+  }
+
+  return {
+    has(offer) {
+      compute(offer);
+      return find() >= 0;
+    },
+    remember(offer) {
+      compute(offer);
+      if (find() >= 0) return;
+      const set = setAt();
+      let at = set + (turn++ % ways) * words;
+      for (let free = set; free < set + ways * words; free += words) {
+        if (table[free] === 0 && table[free + 1] === 0) at = free;
+      }
+      table.set(fingerprint, at);
+    },
+  };
+}
+
+/** Writes `text` in UTF-8 and answers how many octets it took. Short names of ASCII, which most are, need no call out of JavaScript. */
+function writeText(target: Buffer, text: string, at: number): number {
+  if (text.length > 64) return target.write(text, at);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return target.write(text, at);
+    target[at + i] = unit;
+  }
+  return text.length;
+}

@@ -1,0 +1,245 @@
+// The UDP driver of batched system calls (Linux): recvmmsg and sendmmsg, the socket watched by the event loop itself, so that nothing
+// ever waits in a thread and a process or worker can end at any moment.
+import { isIPv6 } from 'node:net';
+import type { Peer, UdpBatch, UdpListener, UdpOptions, UdpSocket } from '../udp.ts';
+import { type Calls, errorName, is, systemError, type Watch } from './mmsg/calls.ts';
+import { createMessages } from './mmsg/messages.ts';
+import { createPeerTable, type KnownPeer } from './mmsg/peers.ts';
+import { createSendQueue } from './mmsg/send-queue.ts';
+import { type Family, familyOf, portOf, toName } from './mmsg/socket-address.ts';
+
+/** Datagrams per call: more would only make the first ones wait for their replies. After so many calls everything else has its turn. */
+const batchSize = 32;
+const batchesPerTurn = 8;
+/** The longest UDP datagram; memory that none has reached is not touched. */
+const longestDatagram = 65_535;
+const closeWithinMs = 1000;
+
+/** What a socket of ours cannot recover from. */
+const lasting = new Set(['EBADF', 'ENOTSOCK', 'EFAULT', 'EINVAL']);
+
+type OpenSocket = {
+  readonly udp: UdpSocket;
+  readonly grantedBytes: number;
+  stopReceiving(): void;
+  /** Called once. */
+  close(): Promise<void>;
+};
+
+export async function openMmsg(calls: Calls, options: UdpOptions): Promise<UdpListener> {
+  const opened: OpenSocket[] = [];
+  const dualStack = options.addresses.every(isIPv6);
+  let stopped: Promise<void> | undefined;
+
+  const stopReceiving = () => {
+    for (const socket of opened) socket.stopReceiving();
+  };
+  const stop = () => {
+    stopReceiving();
+    stopped ??= Promise.all(opened.map((socket) => socket.close())).then(() => undefined);
+    return stopped;
+  };
+
+  try {
+    for (const [index, address] of options.addresses.entries()) {
+      opened.push(openSocket(calls, address, index, dualStack, options));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const granted = Math.min(...opened.map(({ grantedBytes }) => grantedBytes));
+  return { driver: 'mmsg', sockets: opened.map(({ udp }) => udp), grantedBytes: granted, stopReceiving, stop };
+}
+
+type Bound = {
+  readonly fd: number;
+  readonly port: number;
+  readonly withSource: boolean;
+  readonly grantedBytes: number;
+};
+
+function bindSocket(calls: Calls, address: string, family: Family, dualStack: boolean, options: UdpOptions): Bound {
+  const where = `${address}:${options.port}`;
+  const name = toName(family, address, options.port);
+  if (!name) throw new Error(`${address} is no address that a socket can be bound to`);
+  const fd = calls.socket(family, is.datagrams);
+  if (fd < 0) throw systemError(fd, 'socket', where);
+  const must = (result: number, call: string): number => {
+    if (result >= 0) return result;
+    calls.close(fd);
+    throw systemError(result, call, where);
+  };
+  const set = (level: number, option: number, value: number) =>
+    must(calls.setOption(fd, level, option, value), 'setsockopt');
+
+  if (options.reusePort) set(is.level.socket, is.option.reusePort, 1);
+  if (family === is.inet6) set(is.level.ipv6, is.ipv6.v6Only, dualStack ? 0 : 1);
+  // Bound to one address there is nothing to tell: every reply leaves from it.
+  const withSource = address === '0.0.0.0' || isUnspecified(address);
+  if (withSource && family === is.inet) set(is.level.ip, is.ip.packetInfo, 1);
+  if (withSource && family === is.inet6) set(is.level.ipv6, is.ipv6.receivePacketInfo, 1);
+  const { receiveBufferBytes } = options;
+  if (receiveBufferBytes > 0) {
+    // Beyond the limit of the system when we may, else up to it.
+    const forced = calls.setOption(fd, is.level.socket, is.option.receiveBufferForce, receiveBufferBytes);
+    if (forced < 0) set(is.level.socket, is.option.receiveBuffer, receiveBufferBytes);
+  }
+  must(calls.bind(fd, name), 'bind');
+  must(calls.boundName(fd, name), 'getsockname');
+  // The kernel books twice of what it grants, for its own overhead.
+  const grantedBytes = must(calls.getOption(fd, is.level.socket, is.option.receiveBuffer), 'getsockopt') / 2;
+  return { fd, port: portOf(name.readInt32LE(0)), withSource, grantedBytes };
+}
+
+function isUnspecified(address: string): boolean {
+  return isIPv6(address) && toName(is.inet6, address, 0)?.every((octet, at) => at < 2 || octet === 0) === true;
+}
+
+function openSocket(calls: Calls, address: string, index: number, dualStack: boolean, options: UdpOptions): OpenSocket {
+  const family = familyOf(address);
+  const { fd, port, withSource, grantedBytes } = bindSocket(calls, address, family, dualStack, options);
+  const received = createMessages({ calls, family, count: batchSize, octets: longestDatagram, withSource });
+  const known = createPeerTable(family);
+  const queue = createSendQueue({ calls, fd, family, withSource, count: options.count });
+
+  let receiving = true;
+  let closed = false;
+  let turnIsDue = false;
+  let flushIsDue = false;
+  let wantsRoom = false;
+  let whenSent: (() => void) | undefined;
+
+  // One object for all batches: it is valid only during the handler's call.
+  const starts = new Int32Array(batchSize);
+  const lengths = new Int32Array(batchSize);
+  const peers: Peer[] = [];
+  const batch = {
+    count: 0,
+    data: new Array<Buffer>(batchSize).fill(received.data),
+    starts,
+    lengths,
+    peers,
+    reply(i: number, data: Buffer, start: number, length: number): void {
+      const peer = peers[i];
+      if (peer) add(peer, data, start, length);
+    },
+  } satisfies UdpBatch;
+  for (let i = 0; i < batchSize; i++) received.prepare(i);
+
+  function add(peer: Peer, data: Buffer, start: number, length: number): void {
+    if (isKnown(peer, family)) {
+      queue.add(peer.name, peer.source, data, start, length);
+      return;
+    }
+    const name = toName(family, peer.address, peer.port);
+    if (name) queue.add(new Int32Array(name.buffer, name.byteOffset, name.length / 4), null, data, start, length);
+    else options.count('send_error');
+  }
+
+  function flush(): void {
+    if (closed) return;
+    const needsRoom = !queue.flush();
+    if (!needsRoom) whenSent?.();
+    if (needsRoom === wantsRoom) return;
+    wantsRoom = needsRoom;
+    watch.change({ readable: true, writable: needsRoom });
+  }
+
+  /** One call's worth; answers how many datagrams it brought. */
+  function receive(): number {
+    const count = calls.receiveMany(fd, received.headers, batchSize);
+    if (count < 0) {
+      const code = errorName(count);
+      if (lasting.has(code)) options.onFatal(systemError(count, 'recvmmsg', `${address}:${port}`));
+      return 0;
+    }
+    batch.count = 0;
+    for (let i = 0; i < count; i++) {
+      if (receiving) take(i);
+      received.prepare(i);
+    }
+    if (batch.count > 0) {
+      try {
+        options.onBatch(batch, udp);
+      } finally {
+        flush();
+      }
+    }
+    return count;
+  }
+
+  function take(i: number): void {
+    const peer = received.wasTruncated(i) ? null : known.of(received, i);
+    // Nobody can be answered at port 0, and one such message would stop all behind it from being sent.
+    if (!peer || peer.port === 0) {
+      options.count(peer ? 'source_port_zero' : 'truncated');
+      return;
+    }
+    const at = batch.count++;
+    starts[at] = i * received.stride;
+    lengths[at] = received.received(i);
+    peers[at] = peer;
+  }
+
+  function turn(): void {
+    turnIsDue = false;
+    if (wantsRoom) flush();
+    for (let call = 0; call < batchesPerTurn && !closed && receive() === batchSize; ) call++;
+  }
+
+  // What the callback would throw nobody would catch; as an immediate it is an error like any other.
+  const watch: Watch = calls.watch(fd, { readable: true, writable: false }, () => {
+    if (turnIsDue) return;
+    turnIsDue = true;
+    setImmediate(turn);
+  });
+
+  const udp: UdpSocket = {
+    address,
+    port,
+    index,
+    send(peer, data, start, length) {
+      if (closed) {
+        options.count('send_error');
+        return;
+      }
+      add(peer, data, start, length);
+      if (flushIsDue) return;
+      flushIsDue = true;
+      // Behind everything this turn has still to say.
+      process.nextTick(() => {
+        flushIsDue = false;
+        flush();
+      });
+    },
+  };
+
+  return {
+    udp,
+    grantedBytes,
+    stopReceiving() {
+      receiving = false;
+    },
+    async close() {
+      flush();
+      if (queue.waiting() > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, closeWithinMs);
+          whenSent = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      queue.discard();
+      closed = true;
+      watch.close();
+      calls.close(fd);
+    },
+  };
+}
+
+function isKnown(peer: Peer, family: Family): peer is KnownPeer {
+  return 'name' in peer && (peer as KnownPeer).family === family;
+}
