@@ -1,4 +1,4 @@
-// What control-api asks of aaa-server over its admin port: the feed guard, the unknown sources, and who is known. Bearer token from the key ring.
+// What control-api asks of aaa-server over its admin port: the feed guard, unknown sources, who is known, what a dictionary says. Bearer token from the key ring.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Type from 'typebox';
@@ -7,6 +7,8 @@ import { type AdminHandler, reply } from '#ops/runtime/admin.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Guard } from './subscribers/guard.ts';
 import type { SnapshotReader } from './subscribers/records.ts';
+import type { Dictionary } from './wire/dictionary.ts';
+import { encodeTyped } from './wire/typed.ts';
 import type { Workers } from './workers.ts';
 
 export type AdminCallDeps = {
@@ -14,15 +16,31 @@ export type AdminCallDeps = {
   guard: Guard;
   snapshot: Pick<SnapshotReader, 'credential'>;
   workers: Pick<Workers, 'unknownClients'>;
+  dictionary: Dictionary;
 };
 
 const Confirmation = Type.Object(
   { tenant_id: Type.Integer({ minimum: 0 }), count: Type.Integer({ minimum: 1 }) },
   { additionalProperties: false },
 );
-const largestBody = 4096;
+const Attributes = Type.Object(
+  {
+    attributes: Type.Array(
+      Type.Object({ name: Type.String(), value: Type.String() }, { additionalProperties: false }),
+      { maxItems: 100 },
+    ),
+  },
+  { additionalProperties: false },
+);
+const largestBody = 64 * 1024;
 
-export function adminCalls({ keyring, guard, snapshot, workers }: AdminCallDeps): Record<string, AdminHandler> {
+export function adminCalls({
+  keyring,
+  guard,
+  snapshot,
+  workers,
+  dictionary,
+}: AdminCallDeps): Record<string, AdminHandler> {
   const expected = digest(`Bearer ${keyring.derive('admin-token').toString('hex')}`);
   const authorized =
     (method: string, handler: AdminHandler): AdminHandler =>
@@ -56,6 +74,17 @@ export function adminCalls({ keyring, guard, snapshot, workers }: AdminCallDeps)
       const known = snapshot.credential(Number(query.get('tenant_id')), realm, query.get('user_name') ?? '');
       if (!known) return json(response, 404, { error: 'no such user name in the snapshot' });
       json(response, 200, { subscription_id: known.subscriptionId });
+    }),
+    '/attributes': authorized('POST', async (request, response) => {
+      const body = await bodyOf(request);
+      if (!Value.Check(Attributes, body))
+        return json(response, 400, { error: 'send {"attributes": [{"name", "value"}]}' });
+      const data = body.attributes.map(({ name, value }) => {
+        const encoded = encodeTyped(dictionary, name, value);
+        if (!encoded.ok) return { problem: encoded.reason };
+        return { vendor: encoded.vendor, type: encoded.type, octets: encoded.value.toString('hex') };
+      });
+      json(response, 200, { data });
     }),
     '/unknown-clients': authorized('GET', async (_, response) => {
       const { clients, networks } = await workers.unknownClients();

@@ -11,6 +11,7 @@ export const loginFailures = [
   'unsupported_method',
   'unknown_user',
   'wrong_password',
+  'speed_policy_missing',
   'unsuitable_scheme',
   'eap_malformed',
   'eap_no_common_method',
@@ -81,9 +82,9 @@ export const counterFamilies = {
   },
   signs: {
     name: 'lastmile_radius_signs_total',
-    help: 'Signs of trouble: likely_wrong_secret = a PAP password that decrypts to rubbish; reject_delay_full = a reject that did not wait',
+    help: 'Signs of trouble: likely_wrong_secret = a PAP password that decrypts to rubbish; reject_delay_full = a reject that did not wait; speed_policy_nearest = a login that got the next lower speed because the access server has no policy of its own',
     label: 'sign',
-    values: ['likely_wrong_secret', 'reject_delay_full'],
+    values: ['likely_wrong_secret', 'reject_delay_full', 'speed_policy_nearest'],
   },
   radsecRefused: {
     name: 'lastmile_radsec_refused_total',

@@ -205,7 +205,13 @@ function build(config: Settings) {
     port: config.AAA_ADMIN_PORT,
     registry,
     ready: [redisReady(redis.current), ...subscribers.ready, { name: 'disk', check: disk.problem }, outbox.ready],
-    routes: adminCalls({ keyring, guard: subscribers.guard, snapshot: subscribers.reader, workers }),
+    routes: adminCalls({
+      keyring,
+      guard: subscribers.guard,
+      snapshot: subscribers.reader,
+      workers,
+      dictionary: loadDictionary(),
+    }),
   });
   return {
     log,

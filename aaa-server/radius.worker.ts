@@ -19,6 +19,7 @@ import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { ledgerOver } from './radius/ledger-over.ts';
+import { createOncePer } from './radius/once-per.ts';
 import { createRandomOctets } from './radius/random-octets.ts';
 import { createRadiusServer } from './radius/server.ts';
 import { createThreadLoad } from './radius/thread-load.ts';
@@ -37,6 +38,7 @@ const keyring = createKeyring(settings.masters);
 const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
+const oncePerMinute = createOncePer(60_000, clock);
 const snapshot = openSnapshotReader({ path: settings.snapshotPath, oncePerTurn: true });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
@@ -75,6 +77,12 @@ const handler = createRadiusHandler({
     feedSilence: settings.feedSilence,
     random: Math.random,
     uuid: createRandomOctets(16),
+    onNearestSpeed(nas, outcome) {
+      counters.count('signs', 'speed_policy_nearest');
+      if (oncePerMinute(`${nas.id} ${outcome}`)) {
+        log.warn({ nas: nas.id, outcome }, 'the access server has no policy of this speed, a lower one stands in');
+      }
+    },
   }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,

@@ -23,6 +23,7 @@ import { validation } from './plugins/validation.ts';
 import { Problem } from './problem.ts';
 import { serviceRoutes } from './services/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
+import { speedPolicyRoutes } from './speed-policies/routes.ts';
 import { credentialRoutes } from './subscriptions/credential-routes.ts';
 import { subscriptionRoutes } from './subscriptions/routes.ts';
 import { systemRoutes } from './system/routes.ts';
@@ -74,6 +75,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       authRoutes(api, deps);
       tenantRoutes(api, deps);
       nasRoutes(api, deps);
+      speedPolicyRoutes(api, deps);
       customerRoutes(api, deps);
       serviceRoutes(api, deps);
       subscriptionRoutes(api, deps);

@@ -8,6 +8,7 @@ import type { FeedGuard } from './feed-guard/client.ts';
 import type { History } from './history.ts';
 import type { BrakeDesk, LedgerReader } from './ledger-reader.ts';
 import type { UnknownSources } from './nas/unknown.ts';
+import type { AttributeDictionary } from './reply-attributes/dictionary.ts';
 import type { Neighbour } from './system/queries.ts';
 
 export type Deps = {
@@ -18,6 +19,7 @@ export type Deps = {
   readonly history: History;
   readonly brake: BrakeDesk;
   readonly feedGuard: FeedGuard;
+  readonly dictionary: AttributeDictionary;
   /** What flow-collector has received, by sender. */
   readonly exporterTraffic: () => Promise<ReadonlyMap<string, ExporterTraffic>>;
   /** What the edge knows of these access servers. */

@@ -6,7 +6,9 @@ import { exporterErrors } from './exporters/errors.ts';
 import { feedGuardErrors } from './feed-guard/errors.ts';
 import { nasErrors } from './nas/errors.ts';
 import type { ErrorEntry } from './problem.ts';
+import { replyAttributeErrors } from './reply-attributes/errors.ts';
 import { serviceErrors } from './services/errors.ts';
+import { speedPolicyErrors } from './speed-policies/errors.ts';
 import { subscriptionErrors } from './subscriptions/errors.ts';
 import { tenantErrors } from './tenants/errors.ts';
 import { usageErrors } from './usage/errors.ts';
@@ -34,6 +36,8 @@ export const errors = {
   ...authErrors,
   ...tenantErrors,
   ...nasErrors,
+  ...speedPolicyErrors,
+  ...replyAttributeErrors,
   ...customerErrors,
   ...serviceErrors,
   ...subscriptionErrors,

@@ -25,6 +25,7 @@ import { createHistory } from './history.ts';
 import { createHttpPart } from './http-part.ts';
 import { createBrakeDesk, createExporterTraffic, createLedgerReader, createNasEdge } from './ledger-reader.ts';
 import { createUnknownSources } from './nas/unknown.ts';
+import { createAttributeDictionary } from './reply-attributes/dictionary.ts';
 
 async function build(config: Settings) {
   const log = createLogger('control-api', config.LOG_LEVEL);
@@ -53,6 +54,7 @@ async function build(config: Settings) {
       history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
       feedGuard: createFeedGuard(aaa),
+      dictionary: createAttributeDictionary(aaa),
       exporterTraffic,
       nasEdge: createNasEdge(redis.current),
       unknownSources: createUnknownSources(aaa),

@@ -20,6 +20,7 @@ const peers = [
   'nfdump',
   'pmacct',
   'chromium',
+  'tshark',
   'eapoltest',
   'openssl',
   'radsecproxy',

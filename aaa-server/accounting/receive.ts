@@ -1,7 +1,7 @@
 // Turns a decoded Accounting-Request (RFC 2866, 2869) into the record that is kept; everything that depends on the receipt is fixed here.
 import { partitionOf, partitionOfSession } from '#policy/ledger/keys.ts';
 import type { AccountingKind, AccountingRecord } from '#policy/ledger/types.ts';
-import { nasProfile } from '#policy/nas/vendors.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
 import { findOwner } from '../auth/vouched.ts';
 import type { AccountingRequest, ReceivedAccounting } from '../radius/request.ts';
 import type { SnapshotReader } from '../subscribers/records.ts';
@@ -19,6 +19,7 @@ import {
 import type { Packet } from '../wire/packet.ts';
 import { type ClassContent, verifyClass } from './class.ts';
 import { eventTime } from './event-time.ts';
+import { octetsOfSession } from './octets-of.ts';
 
 export type ReceiverDeps = {
   readonly snapshot: Pick<SnapshotReader, 'credential'>;
@@ -64,7 +65,7 @@ export function createAccountingReceiver({ snapshot, classKey }: ReceiverDeps) {
     const nasInstance = nasInstanceOf(request);
     const userName = ofSession ? (textOf(packet, attribute.userName) ?? '') : '';
     const proven = ofSession ? provenClass(packet, nas.tenantId, classKey) : undefined;
-    const counters = countersOf(packet, nasProfile(nas.vendor).inputOctets);
+    const counters = octetsOfSession(packet, configuredNas(nas));
     const record: AccountingRecord = {
       kind,
       receivedAtMs,
@@ -119,23 +120,4 @@ function framedPrefix(packet: Packet): string {
   if (prefix !== undefined) return prefix;
   const address = ipv6AddressOf(packet, attribute.framedIpv6Address);
   return address === undefined ? '' : `${address}/128`;
-}
-
-/** Absent stays null: missing is not zero. */
-function countersOf(packet: Packet, inputOctets: 'up' | 'down') {
-  const input = {
-    octets: integerOf(packet, attribute.acctInputOctets) ?? null,
-    gigawords: integerOf(packet, attribute.acctInputGigawords) ?? null,
-  };
-  const output = {
-    octets: integerOf(packet, attribute.acctOutputOctets) ?? null,
-    gigawords: integerOf(packet, attribute.acctOutputGigawords) ?? null,
-  };
-  const [up, down] = inputOctets === 'up' ? [input, output] : [output, input];
-  return {
-    upOctets: up.octets,
-    upGigawords: up.gigawords,
-    downOctets: down.octets,
-    downGigawords: down.gigawords,
-  };
 }

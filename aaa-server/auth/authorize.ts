@@ -9,7 +9,8 @@ import { suspendedSpeed } from '#policy/access/suspended-speed.ts';
 import { isStricter } from '#policy/enforcement/brake-rule.ts';
 import { lowestFupSpeed } from '#policy/fup/effect.ts';
 import type { FupProfile } from '#policy/fup/profile.ts';
-import type { NasAttribute, NasProfile } from '#policy/nas/profile.ts';
+import type { ConfiguredNas, ToldSpeed } from '#policy/nas/configured.ts';
+import type { NasAttribute } from '#policy/nas/profile.ts';
 import type {
   PlanRecord,
   ProfileRecord,
@@ -25,7 +26,7 @@ export type Login =
   | { readonly tenantId: number; readonly subscriptionId: number };
 
 export type AuthorizeOptions = {
-  readonly nas: NasProfile;
+  readonly nas: Pick<ConfiguredNas, 'gardenVerified' | 'tell'>;
   /** Settings FEED_SILENCE_S and FEED_SILENCE_GRACE_S. */
   readonly feedSilence: Pick<FeedSilence, 'toleratedMs' | 'extraGraceMs'>;
   /** The last instant at which the mirror of decided profiles was known to be complete; null: it is. */
@@ -35,8 +36,8 @@ export type AuthorizeOptions = {
 };
 
 export type Reply = {
-  /** Empty for a reject. */
-  readonly rate: readonly NasAttribute[];
+  /** Null when the access server cannot be told any speed, and for a reject. */
+  readonly speed: ToldSpeed | null;
   readonly addresses: readonly NasAttribute[];
   /** Null: no Session-Timeout. */
   readonly sessionTimeoutS: number | null;
@@ -129,7 +130,7 @@ function replyOf(
   const rejected = outcome.kind === 'reject';
   const speed = 'speed' in outcome ? outcome.speed : suspendedSpeed(plan);
   return {
-    rate: rejected ? [] : nas.rate(speed),
+    speed: rejected ? null : nas.tell(speed),
     addresses: rejected || subscription.addresses.length === 0 ? none : addressAttributes(subscription.addresses),
     sessionTimeoutS: rejected ? null : sessionTimeoutS(plan, subscription, nas, nowMs, random),
     interimIntervalS: Math.max(leastInterimS, Math.round(plan.interimIntervalS * (0.9 + 0.2 * random()))),
@@ -182,7 +183,7 @@ const mostTimeoutS = 0x7fff_ffff;
 function sessionTimeoutS(
   plan: PlanRecord,
   subscription: SubscriptionRecord,
-  nas: NasProfile,
+  nas: AuthorizeOptions['nas'],
   nowMs: number,
   random: () => number,
 ): number | null {

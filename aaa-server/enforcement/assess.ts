@@ -2,6 +2,7 @@
 import type { EnforcementMode, NasRecord, ProfileRecord, SnapshotReader } from '#aaa-server/subscribers/records.ts';
 import { forNas } from '#policy/access/for-nas.ts';
 import { formatOutcome, type Outcome, parseOutcome } from '#policy/access/outcome.ts';
+import { throttlesOfPlan } from '#policy/access/speeds-of-plan.ts';
 import { isForecast, isStricter } from '#policy/enforcement/brake-rule.ts';
 import { disconnected, type NextStep, nextStep } from '#policy/enforcement/next-step.ts';
 import type { StricterChange } from '#policy/ledger/brake-gate.ts';
@@ -9,7 +10,7 @@ import type { Subscriber } from '#policy/ledger/enforcement.ts';
 import { keys } from '#policy/ledger/keys.ts';
 import type { LookAt } from '#policy/ledger/look.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
-import { nasProfile } from '#policy/nas/vendors.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
 import { usageWindows } from '#policy/time.ts';
 import type { Decide } from './decide.ts';
 
@@ -73,12 +74,21 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   const held = heldOf(lastProfile);
   const sessions = open.map((session): SessionNeed => {
     const nas = options.nas(session.tenantId, session.nasId);
-    const given = nas ? forNas(outcome, nasProfile(nas.vendor)) : outcome;
-    const login = [given, full, ...(held ? [held] : [])].find(
-      (known) => options.hashOutcome(formatOutcome(known)) === session.loginOutcomeHash,
-    );
-    const told = { ...session.enforcement, lastEventAtMs: session.lastEventAtMs, login: login ?? null };
-    const step = nextStep(told, given, { fallback: options.fallback });
+    const configured = nas && configuredNas(nas);
+    const given = configured ? forNas(outcome, configured) : outcome;
+    const live = configured?.profile.live ?? 'always';
+    const answered = (known: Outcome) => options.hashOutcome(formatOutcome(known)) === session.loginOutcomeHash;
+    const login =
+      [given, full, ...(held ? [held] : [])].find(answered) ??
+      // Elsewhere a change needs not know what there is now.
+      (live === 'always' ? undefined : throttlesOfPlan(plan).find(answered));
+    const told = {
+      ...session.enforcement,
+      lastEventAtMs: session.lastEventAtMs,
+      login: login ?? null,
+      answered: session.loginOutcomeHash !== '',
+    };
+    const step = nextStep(told, given, { fallback: options.fallback, live });
     const mode = weaker(tenant.mode, nas?.mode ?? 'observe');
     const isFirst = mode !== 'off' && session.enforcement.desired === '';
     return {
@@ -97,7 +107,8 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   const stricter = fresh.find((need) => !interrupts(need) && isStricter(from(need), need.outcome));
   const foreseen = options.clockSteady() && isForecast(outcome, { ...record, graceMs: plan.graceMs }, nowMs);
   const unforeseen = stricter && !foreseen ? changeTo(who, outcome) : null;
-  const interruption = fresh.some(interrupts) ? interruptionOf(who) : null;
+  const interrupted = fresh.find(interrupts);
+  const interruption = interrupted ? interruptionOf(who, interrupted) : null;
   return {
     who,
     outcome,
@@ -110,7 +121,7 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   };
 }
 
-/** The Disconnect that follows a refused change, which the brake let through before. */
+/** A Disconnect in place of a change: after a refusal, which the brake let through before, or where nothing else helps. */
 function interrupts({ step, outcome }: SessionNeed): boolean {
   return step.kind === 'change' && step.by === 'disconnect' && outcome.kind !== 'reject';
 }
@@ -135,8 +146,9 @@ export function changeTo(who: Subscriber, outcome: Outcome): StricterChange {
 }
 
 /** Counted for itself, whatever the change was. */
-function interruptionOf({ subscriptionId }: Subscriber): StricterChange {
-  return { subscriptionId, reason: 'disconnect:refused', desired: disconnected };
+function interruptionOf({ subscriptionId }: Subscriber, { session }: SessionNeed): StricterChange {
+  const reason = session.enforcement.errorCause === '' ? 'disconnect:not_live' : 'disconnect:refused';
+  return { subscriptionId, reason, desired: disconnected };
 }
 
 export function weaker(a: EnforcementMode, b: EnforcementMode): EnforcementMode {

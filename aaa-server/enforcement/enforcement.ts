@@ -6,6 +6,7 @@ import type { NasRecord, SnapshotReader } from '#aaa-server/subscribers/records.
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
+import { formatOutcome } from '#policy/access/outcome.ts';
 import { noteAction } from '#policy/ledger/actions.ts';
 import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
 import { createEnforcementLedger, type Subscriber } from '#policy/ledger/enforcement.ts';
@@ -82,9 +83,15 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
   const sender = createSender({
     coa,
     ledger,
-    build(session, outcome, by) {
-      const told = nas(session.tenantId, session.nasId);
-      const request = coaRequestFor(session, told, outcome, by, deps.keyring);
+    build(change) {
+      const { tenantId, nasId } = change.session;
+      const told = nas(tenantId, nasId);
+      const request = coaRequestFor(change, told, deps.keyring);
+      if ('match' in request && request.match === 'nearest') {
+        const { subscriptionId } = change.session;
+        const outcome = formatOutcome(change.desired);
+        alarms.raise('speed_policy_missing', `nas ${nasId}`, { tenantId, subscriptionId, nasId, outcome });
+      }
       if (!told?.coaOverRadsec || 'reason' in request) return request;
       return { ...request, secret: radsecSecret, overRadsec: told.id };
     },

@@ -213,10 +213,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (step.kind === 'settled' && sender.newest(key) === null) return null;
     const by = step.kind === 'change' ? step.by : outcome.kind === 'reject' ? 'disconnect' : 'coa';
     const crossedAtMs = work.crossedAtMs ?? null;
+    const from = step.kind === 'change' ? step.from : null;
     // A session nothing is known of most likely has what its login was answered by the same table.
-    const urgent =
-      outcome.kind !== 'accept' || (step.kind === 'change' && step.from !== null && isStricter(step.from, outcome));
-    return { sessionKey: key, session, owned: work.owned, desired: outcome, by, crossedAtMs, delayMs, urgent };
+    const urgent = outcome.kind !== 'accept' || (from !== null && isStricter(from, outcome));
+    return { sessionKey: key, session, owned: work.owned, desired: outcome, from, by, crossedAtMs, delayMs, urgent };
   }
 
   return {

@@ -18,6 +18,8 @@ export type Change = {
   readonly session: LiveSession;
   readonly owned: Owned;
   readonly desired: Outcome;
+  /** What the session has now; null when unknown. */
+  readonly from: Outcome | null;
   readonly by: 'coa' | 'disconnect';
   /** Wall clock of the crossing that caused it; null when something else did. */
   readonly crossedAtMs: number | null;
@@ -28,9 +30,7 @@ export type Change = {
 
 /** null: there is no way to tell this access server (no such record, no address); the reason is counted. */
 export type RequestBuilder = (
-  session: LiveSession,
-  outcome: Outcome,
-  by: 'coa' | 'disconnect',
+  change: Pick<Change, 'session' | 'desired' | 'from' | 'by'>,
 ) => CoaRequest | { readonly reason: string };
 
 export type Sender = {
@@ -108,7 +108,7 @@ export function createSender(options: SenderOptions): Sender {
     const { by, session } = change;
     const desired = formatOutcome(change.desired);
     const sent = by === 'disconnect' && change.desired.kind !== 'reject' ? disconnected : desired;
-    const request = options.build(change.session, change.desired, by);
+    const request = options.build(change);
     const looping =
       by === 'disconnect' && !options.disconnects.take(session, `${change.sessionKey} ${session.incarnation}`);
     if ('reason' in request || looping) {

@@ -2,8 +2,9 @@
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { FeedSilence } from '#policy/access/expiry.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
-import { nasProfile } from '#policy/nas/vendors.ts';
+import { withAdded } from '#policy/nas/reply-attributes.ts';
 import { makeClass } from '../accounting/class.ts';
 import { authorize } from '../auth/authorize.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
@@ -20,6 +21,8 @@ export type AnswerLoginDeps = {
   random(): number;
   /** 32 hex digits or 16 octets, new with every call. */
   uuid(): string | Uint8Array;
+  /** The access server knows no policy of the speed of this outcome: it was given the next lower one. */
+  onNearestSpeed?(nas: NasRecord, outcomeText: string): void;
 };
 
 export function createAnswerLogin(
@@ -30,15 +33,18 @@ export function createAnswerLogin(
     const { tenantId } = credential;
     const nowMs = clock.nowMs();
     const result = authorize(snapshot, credential, nowMs, {
-      nas: nasProfile(nas.vendor),
+      nas: configuredNas(nas),
       feedSilence,
       mirrorSilentSinceMs: snapshot.mirrorState().inStepAtMs,
       random,
     });
     if (result.kind === 'unknown_user') return { kind: 'reject', reason: 'unknown_user' };
     if (result.kind === 'unavailable') return { kind: 'unavailable' };
-    const { outcome, subscription, reply } = result;
+    const { outcome, plan, subscription, reply } = result;
     if (outcome.kind === 'reject') return { kind: 'reject', reason: outcome.reason };
+    // Without attributes for it the session would have no limit at all.
+    if (!reply.speed) return { kind: 'reject', reason: 'speed_policy_missing' };
+    if (reply.speed.match === 'nearest') deps.onNearestSpeed?.(nas, reply.outcomeText);
     const loginClass = makeClass(classKey, {
       tenantId,
       partition: partitionOf(tenantId, subscription.id),
@@ -50,13 +56,18 @@ export function createAnswerLogin(
       reply.sessionTimeoutS === null ? [] : [standard(attribute.sessionTimeout, reply.sessionTimeoutS)];
     return {
       kind: 'accept',
-      attributes: [
-        ...reply.rate,
-        ...reply.addresses,
-        ...timeout,
-        standard(attribute.acctInterimInterval, reply.interimIntervalS),
-        standard(attribute.class, loginClass),
-      ],
+      attributes: withAdded(
+        [
+          ...reply.speed.attributes,
+          ...reply.addresses,
+          ...timeout,
+          standard(attribute.acctInterimInterval, reply.interimIntervalS),
+          standard(attribute.class, loginClass),
+        ],
+        nas.attributes,
+        plan.attributes,
+        subscription.attributes,
+      ),
     };
   };
 }

@@ -21,7 +21,7 @@ export type RadiusPort = 'auth' | 'acct';
 /** What a proven login is answered: the attributes of the Accept (Class among them), why not, or nothing for want of records. */
 export type LoginAnswer =
   | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[] }
-  | { readonly kind: 'reject'; readonly reason: RestrictReason | 'unknown_user' }
+  | { readonly kind: 'reject'; readonly reason: RestrictReason | 'unknown_user' | 'speed_policy_missing' }
   | { readonly kind: 'unavailable' };
 
 export type AccountingRequest = {

@@ -1,6 +1,7 @@
 // The bytes of a record in LMDB. Fixed fields first, texts behind; numbers are doubles because ids and instants pass 2^32; NaN is null.
 import { type PasswordScheme, passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import type { Meter } from '#policy/ledger/types.ts';
+import type { NasAttribute } from '#policy/nas/profile.ts';
 import type {
   AddressRecord,
   CredentialRecord,
@@ -34,15 +35,22 @@ const addressKinds = [
   'delegated_prefix',
 ] as const satisfies readonly AddressRecord['kind'][];
 
+const none: readonly never[] = [];
+
 /** Name of a credential of a subscription; kept with it so that its credentials can be found when they change. */
 export type CredentialName = { readonly realm: string; readonly userName: string };
 
 const subscriptionHead = 40;
+/** Bits of the byte at 37: what is there only when it says so. Snapshots of before a bit was known have it clear. */
+const hasMeterSince = 1;
+const hasAttributes = 2;
+const marksOf = (bytes: Buffer) => bytes[37] ?? 0;
 /** Where holds begin: behind the instant of a switch of the meter, if there was one. */
-const headOf = (bytes: Buffer) => subscriptionHead + 8 * (bytes[37] ?? 0);
+const headOf = (bytes: Buffer) => subscriptionHead + (marksOf(bytes) & hasMeterSince ? 8 : 0);
 
 export function encodeSubscription(record: SubscriptionRecord, credentials: readonly CredentialName[]): Buffer {
   const out = writer(subscriptionHead + 8 + 17 * record.holds.length);
+  const { attributes = none } = record;
   out.double(record.customerId);
   out.double(record.planId);
   out.double(record.paidUntilMs ?? Number.NaN);
@@ -52,7 +60,7 @@ export function encodeSubscription(record: SubscriptionRecord, credentials: read
   out.byte(record.anchorDay);
   out.byte(indexIn(meters, record.meter));
   out.byte(record.holds.length);
-  out.byte(record.meterSinceMs === null ? 0 : 1);
+  out.byte((record.meterSinceMs === null ? 0 : hasMeterSince) | (attributes.length === 0 ? 0 : hasAttributes));
   out.short(record.addresses.length);
   if (record.meterSinceMs !== null) out.double(record.meterSinceMs);
   for (const hold of record.holds) {
@@ -69,15 +77,21 @@ export function encodeSubscription(record: SubscriptionRecord, credentials: read
     out.text(realm);
     out.text(userName);
   }
+  if (attributes.length > 0) {
+    out.byte(attributes.length);
+    for (const { vendor, type, value } of attributes) {
+      out.double(vendor);
+      out.byte(type);
+      out.text(octetsOf(value).toString('latin1'));
+    }
+  }
   return out.finish();
 }
-
-const none: readonly never[] = [];
 
 export function decodeSubscription(tenantId: number, id: number, bytes: Buffer): SubscriptionRecord {
   const holdCount = bytes[36] ?? 0;
   const addressCount = bytes.readUInt16LE(38);
-  return {
+  const record: SubscriptionRecord = {
     tenantId,
     id,
     customerId: bytes.readDoubleLE(0),
@@ -89,19 +103,44 @@ export function decodeSubscription(tenantId: number, id: number, bytes: Buffer):
     paidUntilSetAtMs: bytes.readDoubleLE(24),
     anchorDay: bytes[34] ?? 1,
     meter: meters[bytes[35] ?? 0] ?? 'radius',
-    meterSinceMs: bytes[37] === 1 ? bytes.readDoubleLE(subscriptionHead) : null,
+    meterSinceMs: marksOf(bytes) & hasMeterSince ? bytes.readDoubleLE(subscriptionHead) : null,
     addresses: addressCount === 0 ? none : decodeAddresses(bytes, holdCount, addressCount),
   };
+  return marksOf(bytes) & hasAttributes ? { ...record, attributes: decodeAttributes(bytes) } : record;
 }
 
 /** The names of the credentials that were stored with the subscription. */
 export function credentialNames(bytes: Buffer): CredentialName[] {
+  return namesFrom(behindAddresses(bytes));
+}
+
+function behindAddresses(bytes: Buffer) {
   const input = reader(bytes, headOf(bytes) + 17 * (bytes[36] ?? 0));
   for (let count = bytes.readUInt16LE(38); count > 0; count--) {
     input.byte();
     input.text();
   }
+  return input;
+}
+
+function namesFrom(input: ReturnType<typeof reader>): CredentialName[] {
   return Array.from({ length: input.short() }, () => ({ realm: input.text(), userName: input.text() }));
+}
+
+/** Behind everything else: few subscriptions have any. */
+function decodeAttributes(bytes: Buffer): NasAttribute[] {
+  const input = behindAddresses(bytes);
+  namesFrom(input);
+  return Array.from({ length: input.byte() }, () => ({
+    vendor: input.double(),
+    type: input.byte(),
+    value: Buffer.from(input.text(), 'latin1'),
+  }));
+}
+
+function octetsOf(value: NasAttribute['value']): Buffer {
+  if (typeof value === 'number') throw new Error('an attribute of a subscription is stored as octets');
+  return Buffer.from(value);
 }
 
 function decodeHolds(bytes: Buffer, count: number): HoldRecord[] {

@@ -2,6 +2,8 @@
 import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
 import type { FupRule } from '#policy/fup/rules.ts';
 import type { Meter } from '#policy/ledger/types.ts';
+import type { NasSettings } from '#policy/nas/configured.ts';
+import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { Speed } from '#policy/speed.ts';
 
 export const enforcementModes = ['enforce', 'observe', 'off'] as const;
@@ -24,6 +26,8 @@ export type PlanRecord = {
   readonly suspendAction: 'walled_garden' | 'throttle' | 'reject';
   readonly graceMs: number;
   readonly interimIntervalS: number;
+  /** Added to Access-Accepts; absent in snapshots from before there were any. */
+  readonly attributes?: readonly NasAttribute[];
 };
 
 export type HoldRecord = { readonly reason: HoldReason; readonly sinceMs: number; readonly untilMs: number | null };
@@ -51,6 +55,8 @@ export type SubscriptionRecord = {
   /** Since when it counts, and the other one did before; null: it always has. */
   readonly meterSinceMs: number | null;
   readonly addresses: readonly AddressRecord[];
+  /** Added to Access-Accepts; absent when there are none. */
+  readonly attributes?: readonly NasAttribute[];
 };
 
 export type CredentialRecord = {
@@ -65,18 +71,19 @@ export type CredentialRecord = {
 
 export type Demand = 'yes' | 'no' | 'auto';
 
-export type NasRecord = {
+/** What of its {@link NasSettings} is absent was not there when the snapshot was written: as usual for the vendor. */
+export type NasRecord = NasSettings & {
   readonly tenantId: number;
   readonly id: number;
   readonly name: string;
   /** CIDR text; a single device is a /32 or /128. */
   readonly address: string;
   readonly identifier: string | null;
-  readonly vendor: string;
   /** Decrypted by the reader of the record, never stored in clear. The second is the next one while rotating. */
   readonly secretCiphers: readonly Buffer[];
   readonly coaAddress: string | null;
-  readonly coaPort: number;
+  /** Null: the vendor's own. */
+  readonly coaPort: number | null;
   readonly coaRatePerS: number;
   readonly mode: EnforcementMode;
   readonly adoptedAtMs: number | null;
@@ -92,6 +99,8 @@ export type NasRecord = {
   readonly radsecIdentity?: string | null;
   /** CoA and Disconnect go back over its RadSec connection. */
   readonly coaOverRadsec?: boolean;
+  /** Added to Access-Accepts. */
+  readonly attributes?: readonly NasAttribute[];
 };
 
 /**

@@ -1,6 +1,8 @@
-// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql).
+// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0008_nas_profiles.sql).
 import { isPasswordScheme } from '#policy/credentials/password-scheme.ts';
 import { parseFupRules } from '#policy/fup/parse.ts';
+import type { Ipv6Rule, NasAttribute, SpeedWay } from '#policy/nas/profile.ts';
+import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import { isTimeZone } from '#policy/zone.ts';
 import { longestName } from './keys.ts';
 import type {
@@ -54,6 +56,7 @@ type PlanColumns = {
   suspend_action: PlanRecord['suspendAction'];
   grace_s: number;
   interim_interval_s: number;
+  attributes: StoredAttribute[];
 };
 
 type NasColumns = {
@@ -66,7 +69,7 @@ type NasColumns = {
   secret_cipher: Buffer;
   next_secret_cipher: Buffer | null;
   coa_address: string | null;
-  coa_port: number;
+  coa_port: number | null;
   coa_rate_per_s: number;
   mode: NasRecord['mode'];
   adopted_at_ms: number | null;
@@ -76,6 +79,12 @@ type NasColumns = {
   learn_since_ms: number;
   radsec_identity: string | null;
   coa_over_radsec: boolean;
+  speed_way: SpeedWay | null;
+  swap_octets: boolean;
+  octet_unit: number;
+  ipv6_rule: Ipv6Rule | null;
+  attributes: StoredAttribute[];
+  policies: { up_bps: number; down_bps: number; name: string; up_name: string | null }[];
 };
 
 type SubscriptionColumns = {
@@ -93,6 +102,7 @@ type SubscriptionColumns = {
   holds: { reason: HoldReason; since: string; until: string | null }[];
   credentials: { realm: string; user_name: string; password_cipher: string; scheme: string }[];
   addresses: AddressRecord[];
+  attributes: StoredAttribute[] | null;
 };
 
 const tenantView: View<TenantColumns> = {
@@ -109,8 +119,8 @@ const tenantView: View<TenantColumns> = {
 };
 
 const planView: View<PlanColumns> = {
-  select:
-    'SELECT tenant_id, id, up_bps, down_bps, fup_rules, suspend_action, grace_s, interim_interval_s FROM feed_plan',
+  select: `SELECT tenant_id, id, up_bps, down_bps, fup_rules, suspend_action, grace_s, interim_interval_s, attributes
+    FROM feed_plan JOIN feed_plan_attributes USING (tenant_id, id)`,
   toRow(row) {
     const tenantId = Number(row.tenant_id);
     const id = Number(row.id);
@@ -129,6 +139,7 @@ const planView: View<PlanColumns> = {
         suspendAction: row.suspend_action,
         graceMs: row.grace_s * 1000,
         interimIntervalS: row.interim_interval_s,
+        attributes: row.attributes.map(nasAttribute),
       },
     };
   },
@@ -137,8 +148,10 @@ const planView: View<PlanColumns> = {
 const nasView: View<NasColumns> = {
   select: `SELECT tenant_id, id, name, address, nas_identifier, vendor, secret_cipher, next_secret_cipher, coa_address,
     coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, message_authenticator, limit_proxy_state,
-    reply_message_authenticator, ${ms('learn_since')} AS learn_since_ms, radsec_identity, coa_over_radsec
-    FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_radsec USING (tenant_id, id)`,
+    reply_message_authenticator, ${ms('learn_since')} AS learn_since_ms, speed_way, swap_octets, octet_unit, ipv6_rule,
+    attributes, policies, radsec_identity, coa_over_radsec
+    FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_profile USING (tenant_id, id)
+    JOIN feed_nas_radsec USING (tenant_id, id)`,
   toRow: (row) => ({
     kind: 'nas',
     record: {
@@ -161,6 +174,17 @@ const nasView: View<NasColumns> = {
       learnSinceMs: Math.max(row.learn_since_ms, row.adopted_at_ms ?? 0),
       radsecIdentity: row.radsec_identity,
       coaOverRadsec: row.coa_over_radsec,
+      speedWay: row.speed_way,
+      swapOctets: row.swap_octets,
+      octetUnit: row.octet_unit,
+      ipv6Rule: row.ipv6_rule,
+      attributes: row.attributes.map(nasAttribute),
+      policies: row.policies.map(({ up_bps: upBps, down_bps: downBps, name, up_name: upName }) => ({
+        upBps,
+        downBps,
+        name,
+        upName,
+      })),
     },
   }),
 };
@@ -168,7 +192,7 @@ const nasView: View<NasColumns> = {
 const subscriptionView: View<SubscriptionColumns> = {
   select: `SELECT tenant_id, id, customer_id, plan_id, customer_status, status, ${ms('paid_until')} AS paid_until_ms,
     ${ms('paid_until_set_at')} AS paid_until_set_at_ms, anchor_day, meter, ${ms('meter_since')} AS meter_since_ms, holds,
-    credentials, addresses FROM feed_subscription`,
+    credentials, addresses, attributes FROM feed_subscription LEFT JOIN feed_subscription_attributes USING (tenant_id, id)`,
   toRow(row) {
     const tenantId = Number(row.tenant_id);
     const id = Number(row.id);
@@ -192,6 +216,7 @@ const subscriptionView: View<SubscriptionColumns> = {
         meter: row.meter,
         meterSinceMs: row.meter_since_ms,
         addresses: row.addresses,
+        ...(row.attributes ? { attributes: row.attributes.map(nasAttribute) } : {}),
       },
       credentials: row.credentials
         .filter(({ realm }) => Buffer.byteLength(realm) <= longestName)
@@ -215,3 +240,8 @@ export const views: Readonly<Record<FeedKind, View<never>>> = {
   nas: nasView,
   subscription: subscriptionView,
 };
+
+/** The octets were made when it was saved: a dictionary that changes since changes nothing that is stored. */
+function nasAttribute({ vendor, type, octets }: StoredAttribute): NasAttribute {
+  return { vendor, type, value: Buffer.from(octets, 'hex') };
+}

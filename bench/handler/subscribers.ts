@@ -69,7 +69,10 @@ function everybodysRows(keyring: Keyring): SourceRow[] {
         coaRatePerS: 100,
         mode: 'enforce',
         adoptedAtMs: null,
-        requireMessageAuthenticator: false,
+        messageAuthenticator: 'no',
+        limitProxyState: 'no',
+        replyMessageAuthenticator: true,
+        learnSinceMs: 0,
       },
     },
   ];

@@ -3,16 +3,18 @@ import { isIP } from 'node:net';
 import { eq, sql } from 'drizzle-orm';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import { radsecIdentity } from '#policy/nas/radsec-identity.ts';
-import { vendors } from '#policy/nas/vendors.ts';
+import { nasProfile, vendors } from '#policy/nas/vendors.ts';
 import type { Tx } from '../database/connect.ts';
 import { canonicalPrefix } from '../database/prefix.ts';
 import { instantOf } from '../fields.ts';
 import { invalid, Problem } from '../problem.ts';
+import type { Compiled } from '../reply-attributes/contract.ts';
+import { requirePolicies } from '../speed-policies/missing.ts';
 import type { NasBody, NasChange, NasReply } from './contract.ts';
 import { type Nas, nasOf, showNas } from './queries.ts';
 import { nas } from './schema.ts';
 
-export async function createNas(tx: Tx, keyring: Keyring, body: NasBody): Promise<NasReply> {
+export async function createNas(tx: Tx, keyring: Keyring, body: Compiled<NasBody>): Promise<NasReply> {
   const address = await canonicalPrefix(tx, body.address, '/address');
   const secrets = secretsAt(keyring, tx.scope.tenantId, address);
   const [made] = await tx
@@ -26,11 +28,12 @@ export async function createNas(tx: Tx, keyring: Keyring, body: NasBody): Promis
     })
     .returning();
   if (!made) throw new Error('the NAS was not inserted');
+  await requireTold(tx, made);
   tx.audit('nas', made.id, { name: made.name, address });
   return showNas(made);
 }
 
-export async function changeNas(tx: Tx, keyring: Keyring, id: number, change: NasChange): Promise<NasReply> {
+export async function changeNas(tx: Tx, keyring: Keyring, id: number, change: Compiled<NasChange>): Promise<NasReply> {
   if (Object.keys(change).length === 0) throw invalid('', 'names nothing to change');
   const before = await lockNas(tx, id);
   const address = change.address === undefined ? before.address : await canonicalPrefix(tx, change.address, '/address');
@@ -53,6 +56,8 @@ export async function changeNas(tx: Tx, keyring: Keyring, id: number, change: Na
     .where(eq(nas.id, id))
     .returning();
   if (!changed) throw new Problem('nas_unknown', `there is no NAS ${id}`);
+  if (change.vendor !== undefined || change.speed_way !== undefined || change.status !== undefined)
+    await requireTold(tx, changed);
   const { secret, next_secret, ...open } = change;
   tx.audit('nas', id, {
     ...open,
@@ -60,6 +65,14 @@ export async function changeNas(tx: Tx, keyring: Keyring, id: number, change: Na
     next_secret_changed: next_secret !== undefined,
   });
   return showNas(changed);
+}
+
+/** Speeds are told in a way the vendor knows, and those of the tariffs have names where names are wanted. */
+async function requireTold(tx: Tx, { id, vendor, speedWay }: Nas): Promise<void> {
+  const { rate, named } = nasProfile(vendor);
+  if (speedWay !== null && !(speedWay === 'names' ? named : rate))
+    throw invalid('/speed_way', `${vendor} is not told speeds in ${speedWay}`);
+  await requirePolicies(tx, { nasId: id });
 }
 
 /** Ends a rotation: the next secret becomes the only one. */
@@ -112,7 +125,7 @@ export function secretsAt(keyring: Keyring, tenantId: number, address: string) {
   };
 }
 
-function columnsOf(body: Partial<Omit<NasBody, 'name' | 'address' | 'secret'>>) {
+function columnsOf(body: Partial<Omit<Compiled<NasBody>, 'name' | 'address' | 'secret'>>) {
   if (body.vendor !== undefined && !vendors.some((known) => known === body.vendor))
     throw invalid('/vendor', `must be one of ${vendors.join(', ')}`);
   if (body.coa_address && (isIP(body.coa_address) === 0 || body.coa_address.includes('%')))
@@ -137,11 +150,18 @@ function columnsOf(body: Partial<Omit<NasBody, 'name' | 'address' | 'secret'>>) 
       : { replyMessageAuthenticator: body.reply_message_authenticator }),
     ...(body.radsec_identity === undefined ? {} : { radsecIdentity: identity ?? null }),
     ...(body.coa_over_radsec === undefined ? {} : { coaOverRadsec: body.coa_over_radsec }),
+    ...(body.speed_way === undefined ? {} : { speedWay: body.speed_way }),
+    ...(body.swap_octets === undefined ? {} : { swapOctets: body.swap_octets }),
+    ...(body.octet_unit === undefined ? {} : { octetUnit: body.octet_unit }),
+    ...(body.ipv6_rule === undefined ? {} : { ipv6Rule: body.ipv6_rule }),
+    ...(body.attributes === undefined ? {} : { attributes: body.attributes }),
     ...(body.status === undefined ? {} : { status: body.status }),
   };
 }
 
-function demandOf(body: Partial<NasBody>): { messageAuthenticator?: 'yes' | 'no' | 'auto' } {
+function demandOf(body: Pick<Partial<NasBody>, 'message_authenticator' | 'require_message_authenticator'>): {
+  messageAuthenticator?: 'yes' | 'no' | 'auto';
+} {
   const { message_authenticator: policy, require_message_authenticator: required } = body;
   if (required === undefined) return policy === undefined ? {} : { messageAuthenticator: policy };
   const said = required ? 'yes' : 'no';

@@ -1,9 +1,11 @@
 // What a network access server looks like in the API. Secrets go in and never come out.
 import { sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
+import { ipv6Rules, speedWays } from '#policy/nas/profile.ts';
 import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, Name, nullable, Prefix, strict } from '../fields.ts';
+import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { enforcementModes } from '../tenants/schema.ts';
 import { demands, nas, nasStatuses } from './schema.ts';
 
@@ -16,11 +18,25 @@ const Vendor = Type.String({ minLength: 1, maxLength: 64, description: 'a NAS pr
 
 type Demand = (typeof demands)[number];
 
+const SpeedWay = Type.Unsafe<(typeof speedWays)[number]>(
+  Type.Enum([...speedWays], {
+    description: 'whether it is told speeds as numbers or by names; null: as its vendor usually is',
+  }),
+);
+const Ipv6Rule = Type.Unsafe<(typeof ipv6Rules)[number]>(
+  Type.Enum([...ipv6Rules], {
+    description:
+      'whether the standard counters hold the IPv6 part (subset) or lack it (sum); null: as usual for the vendor',
+  }),
+);
+
 export const optional = {
   nas_identifier: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 253 }))),
   vendor: Type.Optional(Vendor),
   coa_address: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
-  coa_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+  coa_port: Type.Optional(
+    nullable(Type.Integer({ minimum: 1, maximum: 65535, description: 'null: the usual one of the vendor' })),
+  ),
   coa_rate_per_s: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
   mode: Type.Optional(choice(enforcementModes)),
   adopted_at: Type.Optional(
@@ -57,6 +73,11 @@ export const optional = {
   coa_over_radsec: Type.Optional(
     Type.Boolean({ description: 'CoA and Disconnect go back over its RadSec connection, for one behind NAT' }),
   ),
+  speed_way: Type.Optional(nullable(SpeedWay)),
+  swap_octets: Type.Optional(Type.Boolean({ description: 'its input octets are what others call output' })),
+  octet_unit: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 30, description: 'bytes that it counts as one' })),
+  ipv6_rule: Type.Optional(nullable(Ipv6Rule)),
+  attributes: Type.Optional(AttributesField),
   status: Type.Optional(choice(nasStatuses)),
 };
 
@@ -95,7 +116,7 @@ export const NasReply = Type.Object({
   has_next_secret: Type.Boolean({ description: 'both secrets verify until the rotation is finished' }),
   rotation_started_at: nullable(Instant),
   coa_address: nullable(Type.String()),
-  coa_port: Type.Integer(),
+  coa_port: nullable(Type.Integer({ description: 'null: the usual one of the vendor' })),
   coa_rate_per_s: Type.Integer(),
   mode: choice(enforcementModes),
   adopted_at: nullable(Instant),
@@ -106,6 +127,11 @@ export const NasReply = Type.Object({
   learn_since: Type.String({ format: 'date-time', description: 'what was learned before is void' }),
   radsec_identity: nullable(Type.String()),
   coa_over_radsec: Type.Boolean(),
+  speed_way: nullable(SpeedWay),
+  swap_octets: Type.Boolean(),
+  octet_unit: Type.Integer(),
+  ipv6_rule: nullable(Ipv6Rule),
+  attributes: Type.Array(AttributeField),
   status: choice(nasStatuses),
   created_at: Instant,
   updated_at: Instant,

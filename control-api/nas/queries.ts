@@ -4,6 +4,7 @@ import type { Conn } from '../database/connect.ts';
 import { inOrder, pageOf } from '../database/list.ts';
 import type { ListQuery, Pagination } from '../database/list-contract.ts';
 import { Problem } from '../problem.ts';
+import { showAttributes } from '../reply-attributes/contract.ts';
 import { type NasReply, nasList } from './contract.ts';
 import { nas } from './schema.ts';
 
@@ -51,6 +52,11 @@ export function showNas(row: Nas): NasReply {
     radsec_identity: row.radsecIdentity,
     coa_over_radsec: row.coaOverRadsec,
     learn_since: row.learnSince.toISOString(),
+    speed_way: row.speedWay,
+    swap_octets: row.swapOctets,
+    octet_unit: row.octetUnit,
+    ipv6_rule: row.ipv6Rule,
+    attributes: showAttributes(row.attributes),
     status: row.status,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

@@ -4,6 +4,7 @@ import { read } from '../database/read.ts';
 import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { Empty, IdParams, NoBody, problems, WriteQuery } from '../fields.ts';
+import { withStoredAttributes } from '../reply-attributes/compile.ts';
 import { changeNas, createNas, promoteSecret, relearn, removeNas } from './commands.ts';
 import { NasBody, NasChange, NasesReply, NasQuery, NasReply } from './contract.ts';
 import { oneWithEdge, withEdge } from './edge.ts';
@@ -12,10 +13,20 @@ import { rotationRoutes } from './rotation-routes.ts';
 import { unknownNasRoutes } from './unknown-routes.ts';
 
 const tags = ['nas'];
-const ofCertificate = ['nas_certificate_taken', 'nas_certificate_foreign', 'nas_without_certificate'] as const;
+
+/** What saving certificate, speeds and attributes can meet. */
+const saving = [
+  'nas_address_taken',
+  'nas_certificate_taken',
+  'nas_certificate_foreign',
+  'nas_without_certificate',
+  'speed_policy_missing',
+  'attribute_refused',
+  'aaa_unavailable',
+] as const;
 
 export function nasRoutes(app: Api, deps: Deps): void {
-  const { db, keyring } = deps;
+  const { db, keyring, dictionary } = deps;
   rotationRoutes(app, deps);
   unknownNasRoutes(app, deps);
 
@@ -47,11 +58,12 @@ export function nasRoutes(app: Api, deps: Deps): void {
         summary: 'Add a network access server, or a prefix of them',
         querystring: WriteQuery,
         body: NasBody,
-        response: { 201: NasReply, ...problems('nas_address_taken', ...ofCertificate, 'idempotency_key_reused') },
+        response: { 201: NasReply, ...problems(...saving, 'idempotency_key_reused') },
       },
     },
     async (request, reply) => {
-      const made = await write(db, writing(request), (tx) => createNas(tx, keyring, request.body));
+      const body = await withStoredAttributes(dictionary, request.body);
+      const made = await write(db, writing(request), (tx) => createNas(tx, keyring, body));
       return reply.code(201).send(made);
     },
   );
@@ -83,12 +95,13 @@ export function nasRoutes(app: Api, deps: Deps): void {
         params: IdParams,
         querystring: WriteQuery,
         body: NasChange,
-        response: { 200: NasReply, ...problems('nas_unknown', 'nas_address_taken', ...ofCertificate) },
+        response: { 200: NasReply, ...problems('nas_unknown', ...saving) },
       },
     },
     async (request) => {
       const { id } = request.params;
-      return oneWithEdge(deps, await write(db, writing(request), (tx) => changeNas(tx, keyring, id, request.body)));
+      const change = await withStoredAttributes(dictionary, request.body);
+      return oneWithEdge(deps, await write(db, writing(request), (tx) => changeNas(tx, keyring, id, change)));
     },
   );
 

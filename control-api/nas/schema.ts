@@ -1,5 +1,7 @@
 // The table of network access servers.
-import { boolean, cidr, inet, integer, pgTable, text } from 'drizzle-orm/pg-core';
+import { boolean, cidr, inet, integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
+import { ipv6Rules, speedWays } from '#policy/nas/profile.ts';
+import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import { bytea, id, instant, reference } from '../database/schema.ts';
 import { enforcementModes } from '../tenants/schema.ts';
 
@@ -18,7 +20,7 @@ export const nas = pgTable('nas', {
   nextSecretCipher: bytea('next_secret_cipher'),
   rotationStartedAt: instant('rotation_started_at'),
   coaAddress: inet('coa_address'),
-  coaPort: integer('coa_port').notNull().default(3799),
+  coaPort: integer('coa_port'),
   coaRatePerS: integer('coa_rate_per_s').notNull().default(100),
   mode: text('mode', { enum: enforcementModes }).notNull().default('enforce'),
   adoptedAt: instant('adopted_at'),
@@ -30,6 +32,11 @@ export const nas = pgTable('nas', {
   radsecIdentity: text('radsec_identity'),
   coaOverRadsec: boolean('coa_over_radsec').notNull().default(false),
   learnSince: instant('learn_since').notNull().defaultNow(),
+  speedWay: text('speed_way', { enum: speedWays }),
+  swapOctets: boolean('swap_octets').notNull().default(false),
+  octetUnit: integer('octet_unit').notNull().default(1),
+  ipv6Rule: text('ipv6_rule', { enum: ipv6Rules }),
+  attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),
   status: text('status', { enum: nasStatuses }).notNull().default('active'),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),

@@ -3,12 +3,13 @@ import { type Api, writing } from '../api.ts';
 import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { problems, WriteQuery } from '../fields.ts';
+import { withStoredAttributes } from '../reply-attributes/compile.ts';
 import { NasReply, UnknownNasBody, UnknownNasReply } from './contract.ts';
 import { addUnknown, listedAddress, showUnknown } from './unknown.ts';
 
 const tags = ['nas'];
 
-export function unknownNasRoutes(app: Api, { db, keyring, unknownSources }: Deps): void {
+export function unknownNasRoutes(app: Api, { db, keyring, dictionary, unknownSources }: Deps): void {
   app.get(
     '/nas/unknown',
     {
@@ -35,13 +36,21 @@ export function unknownNasRoutes(app: Api, { db, keyring, unknownSources }: Deps
         body: UnknownNasBody,
         response: {
           201: NasReply,
-          ...problems('unknown_client_not_listed', 'nas_address_taken', 'aaa_unavailable', 'idempotency_key_reused'),
+          ...problems(
+            'unknown_client_not_listed',
+            'nas_address_taken',
+            'speed_policy_missing',
+            'attribute_refused',
+            'aaa_unavailable',
+            'idempotency_key_reused',
+          ),
         },
       },
     },
     async (request, reply) => {
       const listed = listedAddress(await unknownSources(), request.body.address);
-      const made = await write(db, writing(request), (tx) => addUnknown(tx, keyring, request.body, listed));
+      const body = await withStoredAttributes(dictionary, request.body);
+      const made = await write(db, writing(request), (tx) => addUnknown(tx, keyring, body, listed));
       return reply.code(201).send(made);
     },
   );

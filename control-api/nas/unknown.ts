@@ -5,6 +5,7 @@ import type { Keyring } from '#ops/runtime/keyring.ts';
 import { type AaaAdmin, refused } from '../aaa-admin.ts';
 import type { Tx } from '../database/connect.ts';
 import { Problem } from '../problem.ts';
+import type { Compiled } from '../reply-attributes/contract.ts';
 import { createNas } from './commands.ts';
 import type { NasReply, UnknownNasBody, UnknownNasReply } from './contract.ts';
 
@@ -55,6 +56,11 @@ export function listedAddress({ data }: UnknownSources, address: string): string
   return found.address;
 }
 
-export function addUnknown(tx: Tx, keyring: Keyring, body: UnknownNasBody, listed: string): Promise<NasReply> {
+export function addUnknown(
+  tx: Tx,
+  keyring: Keyring,
+  body: Compiled<UnknownNasBody>,
+  listed: string,
+): Promise<NasReply> {
   return createNas(tx, keyring, { ...body, name: body.name ?? listed, address: listed });
 }

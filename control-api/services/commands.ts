@@ -3,13 +3,15 @@ import { eq, sql } from 'drizzle-orm';
 import { parseMoney } from '#policy/money.ts';
 import type { Tx } from '../database/connect.ts';
 import { invalid } from '../problem.ts';
+import type { Compiled } from '../reply-attributes/contract.ts';
+import { requirePolicies } from '../speed-policies/missing.ts';
 import { presentTenant, type Tenant } from '../tenants/queries.ts';
 import type { InternetBody, InternetChange, ServiceReply } from './contract.ts';
 import { requireBps, rulesOf } from './fup-rules.ts';
 import { serviceOf, showService, type Tariff } from './queries.ts';
 import { service, tariff } from './schema.ts';
 
-export async function createInternetService(tx: Tx, body: InternetBody): Promise<ServiceReply> {
+export async function createInternetService(tx: Tx, body: Compiled<InternetBody>): Promise<ServiceReply> {
   const tenant = await presentTenant(tx);
   const { tenantId } = tx.scope;
   const [made] = await tx
@@ -32,11 +34,16 @@ export async function createInternetService(tx: Tx, body: InternetBody): Promise
     })
     .returning();
   if (!first) throw new Error('the tariff was not inserted');
+  await requirePolicies(tx, { tariffId: first.id });
   tx.audit('service', made.id, { name: made.name });
   return showService(made, first, tenant.gigabyteBytes);
 }
 
-export async function changeInternetService(tx: Tx, id: number, change: InternetChange): Promise<ServiceReply> {
+export async function changeInternetService(
+  tx: Tx,
+  id: number,
+  change: Compiled<InternetChange>,
+): Promise<ServiceReply> {
   if (Object.keys(change).length === 0) throw invalid('', 'names nothing to change');
   const tenant = await presentTenant(tx);
   await tx.select({ id: service.id }).from(service).where(eq(service.id, id)).for('update');
@@ -55,11 +62,12 @@ export async function changeInternetService(tx: Tx, id: number, change: Internet
   if (!changed) throw new Error('the service vanished while it was locked');
   const newest =
     Object.keys(tariffChange).length === 0 ? before.tariff : await nextVersion(tx, before.tariff, tariffChange, tenant);
+  if (newest !== before.tariff || status === 'active') await requirePolicies(tx, { tariffId: newest.id });
   tx.audit('service', id, { ...change, version: newest.version });
   return showService(changed, newest, tenant.gigabyteBytes);
 }
 
-async function nextVersion(tx: Tx, before: Tariff, change: InternetChange, tenant: Tenant): Promise<Tariff> {
+async function nextVersion(tx: Tx, before: Tariff, change: Compiled<InternetChange>, tenant: Tenant): Promise<Tariff> {
   const currency = change.currency ?? before.currency;
   if (currency !== before.currency && change.monthly_fee === undefined)
     throw invalid('/monthly_fee', 'is needed when the currency changes');
@@ -80,12 +88,13 @@ async function nextVersion(tx: Tx, before: Tariff, change: InternetChange, tenan
   return made;
 }
 
-function optionsOf(body: InternetChange, tenant: Tenant) {
+function optionsOf(body: Compiled<InternetChange>, tenant: Tenant) {
   return {
     ...(body.fup_rules === undefined ? {} : { fupRules: rulesOf(body.fup_rules, tenant.gigabyteBytes) }),
     ...(body.suspend_action === undefined ? {} : { suspendAction: body.suspend_action }),
     ...(body.grace_s === undefined ? {} : { graceS: body.grace_s }),
     ...(body.interim_interval_s === undefined ? {} : { interimIntervalS: body.interim_interval_s }),
+    ...(body.attributes === undefined ? {} : { attributes: body.attributes }),
   };
 }
 

@@ -5,9 +5,10 @@ import { usageDirections, usageWindows } from '#policy/fup/rules.ts';
 import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { Currency, choice, Id, Instant, Money, Name, strict, Text } from '../fields.ts';
+import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { service, serviceCategories, serviceStatuses, suspendActions, tariff } from './schema.ts';
 
-const Mbps = Type.Number({ exclusiveMinimum: 0, maximum: 10_000_000, description: 'Mbps, at most 3 decimals' });
+export const Mbps = Type.Number({ exclusiveMinimum: 0, maximum: 10_000_000, description: 'Mbps, at most 3 decimals' });
 const MinuteOfDay = Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$', description: 'e.g. 18:30' });
 
 export const FupRuleField = strict({
@@ -44,6 +45,7 @@ const tariffOptions = {
     Type.Integer({ minimum: 0, maximum: 31_536_000, description: 'seconds of service after paid_until' }),
   ),
   interim_interval_s: Type.Optional(Type.Integer({ minimum: 60, maximum: 86_400 })),
+  attributes: Type.Optional(AttributesField),
 };
 
 export const InternetBody = strict({
@@ -78,6 +80,7 @@ export const TariffReply = Type.Object({
   suspend_action: choice(suspendActions),
   grace_s: Type.Integer(),
   interim_interval_s: Type.Integer(),
+  attributes: Type.Array(AttributeField),
 });
 export type TariffReply = Static<typeof TariffReply>;
 

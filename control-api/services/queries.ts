@@ -6,6 +6,7 @@ import type { Conn } from '../database/connect.ts';
 import { inOrder, pageOf, type Search } from '../database/list.ts';
 import type { ListQuery, Pagination } from '../database/list-contract.ts';
 import { Problem } from '../problem.ts';
+import { showAttributes } from '../reply-attributes/contract.ts';
 import { presentTenant } from '../tenants/queries.ts';
 import { type ServiceReply, serviceList, type TariffReply } from './contract.ts';
 import { showRules } from './fup-rules.ts';
@@ -84,6 +85,7 @@ export function showTariff(row: Tariff, gigabyteBytes: number): TariffReply {
     suspend_action: row.suspendAction,
     grace_s: row.graceS,
     interim_interval_s: row.interimIntervalS,
+    attributes: showAttributes(row.attributes),
   };
 }
 

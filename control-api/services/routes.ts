@@ -6,13 +6,17 @@ import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { Id, IdParams, problems, strict, WriteQuery } from '../fields.ts';
 import { Problem } from '../problem.ts';
+import { withStoredAttributes } from '../reply-attributes/compile.ts';
 import { changeInternetService, createInternetService } from './commands.ts';
 import { InternetBody, InternetChange, ServiceQuery, ServiceReply, ServicesReply } from './contract.ts';
 import { getService, listServices } from './queries.ts';
 
 const tags = ['services'];
 
-export function serviceRoutes(app: Api, { db }: Deps): void {
+/** What saving a tariff can meet. */
+const saving = ['service_name_taken', 'speed_policy_missing', 'attribute_refused', 'aaa_unavailable'] as const;
+
+export function serviceRoutes(app: Api, { db, dictionary }: Deps): void {
   app.get(
     '/services',
     {
@@ -53,11 +57,12 @@ export function serviceRoutes(app: Api, { db }: Deps): void {
         summary: 'Add an internet service to the catalog',
         querystring: WriteQuery,
         body: InternetBody,
-        response: { 201: ServiceReply, ...problems('service_name_taken', 'idempotency_key_reused') },
+        response: { 201: ServiceReply, ...problems(...saving, 'idempotency_key_reused') },
       },
     },
     async (request, reply) => {
-      const made = await write(db, writing(request), (tx) => createInternetService(tx, request.body));
+      const body = await withStoredAttributes(dictionary, request.body);
+      const made = await write(db, writing(request), (tx) => createInternetService(tx, body));
       return reply.code(201).send(made);
     },
   );
@@ -92,10 +97,12 @@ export function serviceRoutes(app: Api, { db }: Deps): void {
         params: IdParams,
         querystring: WriteQuery,
         body: InternetChange,
-        response: { 200: ServiceReply, ...problems('service_unknown', 'service_name_taken') },
+        response: { 200: ServiceReply, ...problems('service_unknown', ...saving) },
       },
-      handler: (request) =>
-        write(db, writing(request), (tx) => changeInternetService(tx, request.params.id, request.body)),
+      handler: async (request) => {
+        const change = await withStoredAttributes(dictionary, request.body);
+        return write(db, writing(request), (tx) => changeInternetService(tx, request.params.id, change));
+      },
     });
 
   // Older guides put the life of a subscription below /services: say where it is.

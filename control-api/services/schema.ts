@@ -1,6 +1,7 @@
 // Tables of the catalog: services and the versions of their tariffs.
 import { bigint, char, integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
 import type { FupRule } from '#policy/fup/rules.ts';
+import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import { id, instant, reference } from '../database/schema.ts';
 
 export const serviceCategories = ['internet', 'voice', 'bundle', 'recurring', 'one_time'] as const;
@@ -31,5 +32,6 @@ export const tariff = pgTable('tariff', {
   interimIntervalS: integer('interim_interval_s').notNull().default(300),
   monthlyFeeMinor: bigint('monthly_fee_minor', { mode: 'bigint' }).notNull().default(0n),
   currency: char('currency', { length: 3 }).notNull().default('USD'),
+  attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),
   createdAt: instant('created_at').notNull().defaultNow(),
 });

@@ -6,6 +6,7 @@ import { customerOf } from '../customers/queries.ts';
 import type { Tx } from '../database/connect.ts';
 import { instantOf } from '../fields.ts';
 import { invalid, Problem } from '../problem.ts';
+import type { Compiled } from '../reply-attributes/contract.ts';
 import { serviceOf } from '../services/queries.ts';
 import { assignAddress } from './addresses.ts';
 import type { CredentialBody, CredentialChange, SubscribeBody, SubscriptionChange, SuspendBody } from './contract.ts';
@@ -23,7 +24,12 @@ type HoldReason = (typeof holdReasons)[number];
 type TerminationReason = (typeof terminationReasons)[number];
 
 /** Sells a service to a customer, on the newest version of its tariff. Gives the id. */
-export async function subscribe(tx: Tx, keyring: Keyring, customerId: number, body: SubscribeBody): Promise<number> {
+export async function subscribe(
+  tx: Tx,
+  keyring: Keyring,
+  customerId: number,
+  body: Compiled<SubscribeBody>,
+): Promise<number> {
   const { tenantId } = tx.scope;
   await customerOf(tx, customerId);
   const tariffId = await sellable(tx, body.service_id);
@@ -38,6 +44,7 @@ export async function subscribe(tx: Tx, keyring: Keyring, customerId: number, bo
       anchorDay: body.anchor_day ?? 1,
       meter: body.meter ?? 'radius',
       paidUntil: body.paid_until ? instantOf(body.paid_until, '/paid_until') : null,
+      ...(body.attributes === undefined ? {} : { attributes: body.attributes }),
     })
     .returning({ id: subscription.id });
   if (!made) throw new Error('the subscription was not inserted');
@@ -62,7 +69,7 @@ export async function changeSubscription(
   tx: Tx,
   keyring: Keyring,
   path: SubscriptionPath,
-  change: SubscriptionChange,
+  change: Compiled<SubscriptionChange>,
 ): Promise<number> {
   if (Object.keys(change).length === 0) throw invalid('', 'names nothing to change');
   const found = await lock(tx, path);
@@ -81,6 +88,7 @@ export async function changeSubscription(
             paidUntilSetAt: sql`now()`,
           }),
       ...meterOf(found, change),
+      ...(change.attributes === undefined ? {} : { attributes: change.attributes }),
       updatedAt: sql`now()`,
     })
     .where(eq(subscription.id, id));
@@ -119,7 +127,7 @@ export async function alterCredential(
   return id;
 }
 
-function loginChange({ user_name, password }: SubscriptionChange): CredentialChange {
+function loginChange({ user_name, password }: Pick<SubscriptionChange, 'user_name' | 'password'>): CredentialChange {
   return { ...(user_name === undefined ? {} : { user_name }), ...(password === undefined ? {} : { password }) };
 }
 
@@ -133,7 +141,7 @@ const nextQuarter = sql`date_bin('15 minutes', now() + interval '30 minutes', 'e
 const quarterMs = 900_000;
 
 /** A switch to another meter; the database refuses one that is too soon. Naming the present one changes nothing. */
-function meterOf(found: Subscription, { meter, meter_since: text }: SubscriptionChange) {
+function meterOf(found: Subscription, { meter, meter_since: text }: Pick<SubscriptionChange, 'meter' | 'meter_since'>) {
   if (meter === undefined || meter === found.meter) {
     if (text !== undefined) throw invalid('/meter_since', 'needs another meter that begins then');
     return {};

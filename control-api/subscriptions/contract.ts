@@ -7,6 +7,7 @@ import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
 import { meters } from '#policy/ledger/types.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, nullable, Prefix, strict } from '../fields.ts';
+import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { TariffReply } from '../services/contract.ts';
 import { addressKinds, holdReasons, subscription, subscriptionHold, terminationReasons } from './schema.ts';
 
@@ -48,6 +49,7 @@ export const SubscribeBody = strict({
   anchor_day: Type.Optional(AnchorDay),
   meter: Type.Optional(MeterChoice),
   addresses: Type.Optional(Type.Array(AddressBody, { maxItems: 50 })),
+  attributes: Type.Optional(AttributesField),
 });
 export type SubscribeBody = Static<typeof SubscribeBody>;
 
@@ -64,6 +66,7 @@ export const SubscriptionChange = strict({
   ),
   user_name: Type.Optional(UserName),
   password: Type.Optional(Password),
+  attributes: Type.Optional(AttributesField),
 });
 export type SubscriptionChange = Static<typeof SubscriptionChange>;
 
@@ -127,6 +130,7 @@ export const SubscriptionReply = Type.Object({
   realm: nullable(Type.String()),
   credentials: Type.Array(CredentialReply),
   addresses: Type.Array(AddressReply),
+  attributes: Type.Array(AttributeField),
   created_at: Instant,
   updated_at: Instant,
   terminated_at: nullable(Instant),

@@ -6,6 +6,7 @@ import type { Conn } from '../database/connect.ts';
 import { inOrder, pageOf, type Search } from '../database/list.ts';
 import type { ListQuery, Pagination } from '../database/list-contract.ts';
 import { Problem } from '../problem.ts';
+import { showAttributes } from '../reply-attributes/contract.ts';
 import { showTariff } from '../services/queries.ts';
 import { service, tariff } from '../services/schema.ts';
 import { presentTenant } from '../tenants/queries.ts';
@@ -109,6 +110,7 @@ async function show(conn: Conn, ids: readonly number[], now: Date): Promise<Subs
       addresses: addresses
         .filter((address) => address.subscriptionId === row.id)
         .map(({ id, kind, prefix, assignedAt }) => ({ id, kind, prefix, assigned_at: assignedAt.toISOString() })),
+      attributes: showAttributes(row.attributes),
       created_at: row.createdAt.toISOString(),
       updated_at: row.updatedAt.toISOString(),
       terminated_at: row.terminatedAt?.toISOString() ?? null,

@@ -5,6 +5,7 @@ import { read } from '../database/read.ts';
 import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { Empty, Id, IdParams, problems, strict, WriteQuery } from '../fields.ts';
+import { withStoredAttributes } from '../reply-attributes/compile.ts';
 import { assignAddress, releaseAddress } from './addresses.ts';
 import { changeSubscription, lock, move, reactivate, subscribe, suspend, terminate } from './commands.ts';
 import {
@@ -27,7 +28,7 @@ const tags = ['subscriptions'];
 const listProblems = problems('invalid_cursor', 'page_too_deep', 'customer_unknown');
 const changed = { 200: SubscriptionReply, ...problems('subscription_unknown', 'subscription_terminated') };
 
-export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void {
+export function subscriptionRoutes(app: Api, { db, keyring, clock, dictionary }: Deps): void {
   const now = () => new Date(clock.nowMs());
   const writeAndShow = createWriteAndShow({ db, clock });
 
@@ -86,13 +87,16 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void
             'user_name_taken',
             'password_scheme_unavailable',
             'address_in_use',
+            'attribute_refused',
+            'aaa_unavailable',
             'idempotency_key_reused',
           ),
         },
       },
     },
     async (request, reply) => {
-      const made = await writeAndShow(request, (tx) => subscribe(tx, keyring, request.params.id, request.body));
+      const body = await withStoredAttributes(dictionary, request.body);
+      const made = await writeAndShow(request, (tx) => subscribe(tx, keyring, request.params.id, body));
       return reply.code(201).send(made);
     },
   );
@@ -128,12 +132,17 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock }: Deps): void
           'meter_since_refused',
           'meter_switched_lately',
           'user_name_taken',
+          'attribute_refused',
+          'aaa_unavailable',
           'password_scheme_unavailable',
         ),
       },
     },
     body: SubscriptionChange,
-    handler: (request, _, { path, body }) => writeAndShow(request, (tx) => changeSubscription(tx, keyring, path, body)),
+    async handler(request, _, { path, body }) {
+      const change = await withStoredAttributes(dictionary, body);
+      return writeAndShow(request, (tx) => changeSubscription(tx, keyring, path, change));
+    },
   });
 
   onBothPaths(app, {

@@ -1,8 +1,9 @@
 // Tables of subscriptions: life cycle, holds, credentials and static addresses.
-import { cidr, pgTable, smallint, text } from 'drizzle-orm/pg-core';
+import { cidr, jsonb, pgTable, smallint, text } from 'drizzle-orm/pg-core';
 import { passwordSchemes } from '#policy/credentials/password-scheme.ts';
 import { subscriptionStatuses } from '#policy/customers/subscription-status.ts';
 import { meters } from '#policy/ledger/types.ts';
+import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import { bytea, id, instant, reference } from '../database/schema.ts';
 
 export const holdReasons = ['non_payment', 'fraud', 'abuse', 'customer_request', 'admin'] as const;
@@ -21,6 +22,7 @@ export const subscription = pgTable('subscription', {
   anchorDay: smallint('anchor_day').notNull().default(1),
   meter: text('meter', { enum: meters }).notNull().default('radius'),
   meterSince: instant('meter_since'),
+  attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),
   terminatedAt: instant('terminated_at'),

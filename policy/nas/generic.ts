@@ -1,19 +1,30 @@
 // Any access server that understands the WISPr bandwidth attributes: bits per second, one attribute for each direction.
-import type { NasProfile } from './profile.ts';
+import type { Speed } from '../speed.ts';
+import { type NasAttribute, nasProfileOf } from './profile.ts';
+import { clamped } from './units.ts';
 
 const vendor = 14122;
-const bandwidthMaxUp = 7;
-const bandwidthMaxDown = 8;
-/** The attributes are 32 bits wide: a faster tariff is told as the fastest that fits, never as a wrapped-around slow one. */
-const fastestBps = 0xffff_ffff;
+const attribute = { redirectionUrl: 4, bandwidthMinUp: 5, bandwidthMinDown: 6, bandwidthMaxUp: 7, bandwidthMaxDown: 8 };
 
-export const generic: NasProfile = {
+export const generic = nasProfileOf({
   vendor: 'generic',
-  rate: (speed) => [
-    { vendor, type: bandwidthMaxUp, value: Math.min(speed.upBps, fastestBps) },
-    { vendor, type: bandwidthMaxDown, value: Math.min(speed.downBps, fastestBps) },
+  title: 'Any other (WISPr attributes)',
+  rate: (speed, shape) => [
+    ...wisprRate(speed),
+    ...(shape?.least
+      ? [
+          { vendor, type: attribute.bandwidthMinUp, value: clamped(shape.least.upBps) },
+          { vendor, type: attribute.bandwidthMinDown, value: clamped(shape.least.downBps) },
+        ]
+      : []),
   ],
-  sessionKeys: ['userName', 'sessionId', 'framedIp', 'callingStationId', 'nasIpAddress', 'nasPort', 'nasPortId'],
-  inputOctets: 'up',
-  gardenVerified: false,
-};
+  redirectUrl: { vendor, type: attribute.redirectionUrl },
+});
+
+/** WISPr-Bandwidth-Max-Up and -Down. */
+export function wisprRate(speed: Speed): NasAttribute[] {
+  return [
+    { vendor, type: attribute.bandwidthMaxUp, value: clamped(speed.upBps) },
+    { vendor, type: attribute.bandwidthMaxDown, value: clamped(speed.downBps) },
+  ];
+}

@@ -12,7 +12,7 @@ import type {
   TenantRecord,
 } from '#aaa-server/subscribers/records.ts';
 import { formatOutcome, type Outcome } from '#policy/access/outcome.ts';
-import { nasProfile } from '#policy/nas/vendors.ts';
+import { configuredNas } from '#policy/nas/configured.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
 const hour = 3_600_000;
@@ -98,7 +98,7 @@ function snapshotOf(world: World): SnapshotReader {
 }
 
 const options: AuthorizeOptions = {
-  nas: nasProfile('mikrotik'),
+  nas: configuredNas({ vendor: 'mikrotik' }),
   feedSilence: { toleratedMs: hour / 4, extraGraceMs: day },
   mirrorSilentSinceMs: null,
   random: () => 0.5,
@@ -115,7 +115,7 @@ const text = (world: World, change: Partial<AuthorizeOptions> = {}) => answer(wo
 t.test('a paid subscriber gets the speed of the tariff', async (t) => {
   const { outcome, reply, tenant: owner, plan: tariff } = answer();
   t.strictSame(outcome, { kind: 'accept', speed: plan.speed });
-  t.strictSame(reply.rate, [{ vendor: 14988, type: 8, value: '5M/20M' }]);
+  t.strictSame(reply.speed?.attributes, [{ vendor: 14988, type: 8, value: '5M/20M' }]);
   t.equal(reply.outcomeText, 'accept:5000000/20000000');
   t.equal(reply.outcomeHash, outcomeHash('accept:5000000/20000000'));
   t.match(reply.outcomeHash, /^[0-9a-f]{8}$/);
@@ -144,7 +144,7 @@ t.test('who is not known is unknown only when the snapshot is complete', async (
 });
 
 t.test('a throttled subscriber logs in throttled, until the window ends', async (t) => {
-  t.strictSame(answer({ profile: throttled }).reply.rate, [{ vendor: 14988, type: 8, value: '2M/2M' }]);
+  t.strictSame(answer({ profile: throttled }).reply.speed?.attributes, [{ vendor: 14988, type: 8, value: '2M/2M' }]);
   t.equal(text({ profile: throttled }), 'throttle:2000000/2000000:fup');
   t.equal(answer({ profile: throttled }, {}, now + 11 * hour).outcome.kind, 'accept');
   t.equal(text({ profile: { ...free, fupBlocked: true } }), 'reject:fup_blocked');
@@ -155,7 +155,7 @@ t.test('a rejected subscriber gets no attributes', async (t) => {
     subscription: { status: 'paused', addresses: [{ kind: 'ipv4', prefix: '10.0.0.7/32' }] },
   });
   t.strictSame(outcome, { kind: 'reject', reason: 'subscription_paused' });
-  t.strictSame([reply.rate, reply.addresses, reply.sessionTimeoutS], [[], [], null]);
+  t.strictSame([reply.speed, reply.addresses, reply.sessionTimeoutS], [null, [], null]);
 });
 
 t.test('a walled garden the vendor cannot do for sure is a reject; one it can is never without a limit', async (t) => {
@@ -163,7 +163,7 @@ t.test('a walled garden the vendor cannot do for sure is a reject; one it can is
   t.equal(text(world), 'reject:expired');
   const garden = answer(world, { nas: { ...options.nas, gardenVerified: true } });
   t.equal(garden.reply.outcomeText, 'walled_garden:expired');
-  t.strictSame(garden.reply.rate, [{ vendor: 14988, type: 8, value: '2M/2M' }]);
+  t.strictSame(garden.reply.speed?.attributes, [{ vendor: 14988, type: 8, value: '2M/2M' }]);
 });
 
 t.test('while the brake holds, a login gets what was last applied', async (t) => {

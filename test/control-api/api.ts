@@ -1,6 +1,8 @@
 // The API on a real database, with a ledger in memory, for the tests of control-api.
 
 import { Client } from 'pg';
+import { loadDictionary } from '#aaa-server/dictionaries/load.ts';
+import { encodeTyped } from '#aaa-server/wire/typed.ts';
 import type { Api } from '#control-api/api.ts';
 import { buildApp } from '#control-api/app.ts';
 import { hashPassword } from '#control-api/auth/password.ts';
@@ -61,6 +63,7 @@ export type MemoryLedger = {
 export type MemoryHistory = { sums: WindowSum[]; asked: WindowSumsQuery[]; away: boolean };
 
 const zero = { upBytes: 0, downBytes: 0 };
+const radius = loadDictionary();
 
 export type TestApiOptions = {
   topTalkers?: readonly TopTalker[];
@@ -145,6 +148,14 @@ export async function apiForTest(
             since: new Date(0).toISOString(),
           })),
         confirm: async (tenantId, count) => held.get(tenantId) === count && held.delete(tenantId),
+      },
+      dictionary: {
+        encode: async (attributes) =>
+          attributes.map(({ name, value }) => {
+            const encoded = encodeTyped(radius, name, value);
+            if (!encoded.ok) return { problem: encoded.reason };
+            return { vendor: encoded.vendor, type: encoded.type, octets: encoded.value.toString('hex') };
+          }),
       },
       exporterTraffic,
       nasEdge: async () => {

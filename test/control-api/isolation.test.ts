@@ -6,7 +6,10 @@ import { testKeyring } from '#test/support/stores.ts';
 import { apiForTest, makeTenant, makeUser, type TestApi } from './api.ts';
 import { operationsOf, sampleOf } from './sample.ts';
 
-type Ids = Record<'customer' | 'service' | 'subscription' | 'nas' | 'exporter' | 'address' | 'hold', number>;
+type Ids = Record<
+  'customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address' | 'credential' | 'hold',
+  number
+>;
 
 /** One of everything, made through the API as the tenant's own admin. */
 async function furnish(api: TestApi, slug: string, network: string): Promise<Ids> {
@@ -24,6 +27,12 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
   });
   const customer = await make('/customers', { name: `customer of ${slug}` });
   const nas = await make('/nas', { name: `nas of ${slug}`, address: `${network}.1`, secret: 's' });
+  const policy = await make('/speed-policies', {
+    vendor: 'cisco',
+    bandwidth_down: 10,
+    bandwidth_up: 10,
+    name: `policy of ${slug}`,
+  });
   const exporter = await make('/exporters', { name: `exporter of ${slug}`, address: `${network}.1` });
   const subscription = await make(`/customers/${customer.id}/services`, {
     service_id: service.id,
@@ -31,14 +40,18 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     password: 'x',
     addresses: [{ kind: 'ipv4', prefix: `${network}.7` }],
   });
+  const credentials = 'SELECT id FROM credential WHERE subscription_id = $1';
+  const credential = Number((await api.owner.query(credentials, [subscription.id])).rows[0].id);
   await make(`/subscriptions/${subscription.id}/suspend`, { reason: 'admin' });
   return {
     customer: customer.id,
     service: service.id,
     nas: nas.id,
+    policy: policy.id,
     exporter: exporter.id,
     subscription: subscription.id,
     address: subscription.addresses[0].id,
+    credential,
     hold: 1,
   };
 }
@@ -50,6 +63,7 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     services: ids.service,
     subscriptions: ids.subscription,
     nas: ids.nas,
+    'speed-policies': ids.policy,
     exporters: ids.exporter,
     tenants: tenantId,
     enforcement: 7,
@@ -57,6 +71,7 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
   return path
     .replace('{subscription_id}', String(ids.subscription))
     .replace('{address_id}', String(ids.address))
+    .replace('{credential_id}', String(ids.credential))
     .replace('{id}', String(own[collection]));
 }
 

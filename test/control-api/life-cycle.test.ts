@@ -352,7 +352,7 @@ t.test('the life of a customer', async (t) => {
       require_message_authenticator: false,
       message_authenticator: { policy: 'auto', learned: null, learned_at: null },
       has_next_secret: false,
-      coa_port: 3799,
+      coa_port: null,
     });
     await ok('PATCH', `/nas/${made.id}`, { next_secret: 's2', address: '2001:DB8:0::/48' });
     const moved = await ok('POST', `/nas/${made.id}/promote-secret`);

@@ -9,6 +9,7 @@ import type { Progress } from '#ops/seed/progress.ts';
 import { refusal } from '#ops/seed/refusal.ts';
 import { addSubscribers, userName } from '#ops/seed/subscribers.ts';
 import type { FupRule } from '#policy/fup/rules.ts';
+import { nasProfile } from '#policy/nas/vendors.ts';
 import type { Speed } from '#policy/speed.ts';
 import type { Lastmile } from '../stack/lastmile.ts';
 
@@ -89,12 +90,13 @@ async function nasOf(
   const { rows } = await client.query<{
     address: string;
     secret_cipher: Buffer;
-    coa_port: number;
+    vendor: string;
+    coa_port: number | null;
     coa_address: string | null;
     mode: string;
     tenant_mode: string;
   }>(
-    `SELECT nas.address, secret_cipher, coa_port, coa_address, mode, enforcement_mode AS tenant_mode
+    `SELECT nas.address, secret_cipher, vendor, coa_port, coa_address, mode, enforcement_mode AS tenant_mode
      FROM nas JOIN tenant ON tenant.id = tenant_id WHERE tenant_id = $1 AND nas.name = $2`,
     [tenantId, seedNasName],
   );
@@ -103,7 +105,7 @@ async function nasOf(
   const secret = keyring.decrypt('nas', `${tenantId}:${row.address}`, row.secret_cipher).toString();
   const mode = [row.tenant_mode, row.mode].find((each) => each !== 'enforce');
   const muted = row.coa_address ? `CoA goes to ${row.coa_address}` : mode ? `the enforcement mode is ${mode}` : null;
-  return { nas: { secret, coaPort: row.coa_port }, muted };
+  return { nas: { secret, coaPort: row.coa_port ?? nasProfile(row.vendor).coaPort }, muted };
 }
 
 async function otherAddresses(client: Client, tenantId: number): Promise<string[]> {

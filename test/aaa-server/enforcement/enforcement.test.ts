@@ -75,6 +75,49 @@ t.test('a subscriber who expires is disconnected with nothing but the names of t
   t.equal(nas.received.length, 1, 'the session waits for its Stop');
 });
 
+t.test('an access server that changes no session is told to end it, and nothing more', async (t) => {
+  const { nas, isp } = await setup(t);
+  isp.state.nas = { ...isp.state.nas, vendor: 'edgeos' };
+  isp.state.nasGeneration++;
+  const node = isp.node('a');
+  await node.start();
+  await isp.open(1);
+  await until(async () => (await isp.session(1)).acked === fullSpeed, 'the login is recognised');
+  node.nudge([await isp.cross(1)]);
+  await until(async () => (await isp.session(1)).acked === 'disconnect', 'the Disconnect is confirmed');
+  t.match(nas.received, [{ kind: 'disconnect', sessionId: 's1', userName: 'user1' }]);
+  t.strictSame(nas.received[0]!.types, [80, 1, 44, 8, 55], 'with nothing but the names of the session');
+  t.same(node.alarms, []);
+});
+
+t.test(
+  'an access server without a name for the speed is told the slowest it has, without any nothing; operators hear of it',
+  async (t) => {
+    const { nas, isp } = await setup(t);
+    isp.state.nas = {
+      ...isp.state.nas,
+      vendor: 'nokia',
+      policies: [{ ...isp.plan.speed, name: 'full', upName: null }],
+    };
+    isp.state.nasGeneration++;
+    const node = isp.node('a');
+    await node.start();
+    await isp.open(1);
+    await until(async () => (await isp.session(1)).acked === fullSpeed, 'the login is recognised');
+    node.nudge([await isp.cross(1)]);
+    await until(async () => (await isp.session(1)).acked === throttled, 'the slowest there is was told in its place');
+    t.same(node.alarms, ['speed_policy_missing']);
+    t.equal(nas.received.length, 1);
+    isp.state.nas = { ...isp.state.nas, policies: [] };
+    isp.state.nasGeneration++;
+    await isp.open(2);
+    await until(async () => (await isp.session(2)).acked === fullSpeed, 'the login is recognised');
+    node.nudge([await isp.cross(2)]);
+    await until(() => node.alarms.includes('no_speed_policy'), 'without any name nothing can be told');
+    t.equal(nas.received.length, 1);
+  },
+);
+
 t.test('a newer wish waits for the one under way', async (t) => {
   const { nas, isp } = await setup(t);
   let answerFirst = () => {};

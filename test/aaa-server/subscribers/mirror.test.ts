@@ -69,13 +69,20 @@ t.test('a record comes back from its bytes as it was', async () => {
       { maxLength: 4 },
     ),
   } as const);
+  const attribute = plain({
+    vendor: fc.constantFrom(0, 9, 14988),
+    type: fc.integer({ min: 1, max: 255 }),
+    value: fc.uint8Array({ maxLength: 90 }).map((octets) => Buffer.from(octets)),
+  });
+  const attributes = fc.array(attribute, { minLength: 1, maxLength: 16 });
   // A ciphertext begins with the version of its layout.
   const cipher = fc.uint8Array({ maxLength: 90 }).map((octets) => Buffer.of(1, ...octets));
   const scheme = fc.constantFrom(...passwordSchemes);
   const names = fc.array(plain({ realm: text, userName: text }), { maxLength: 4 });
   const lent = (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(40, 0xee)]);
   fc.assert(
-    fc.property(subscription, names, (record, credentials) => {
+    fc.property(subscription, fc.option(attributes), names, (plainRecord, added, credentials) => {
+      const record = added ? { ...plainRecord, attributes: added } : plainRecord;
       const bytes = lent(encodeSubscription(record, credentials));
       deepStrictEqual(decodeSubscription(record.tenantId, record.id, bytes), record);
       deepStrictEqual(credentialNames(bytes), credentials);

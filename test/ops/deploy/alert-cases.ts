@@ -240,6 +240,26 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       },
     },
   },
+  LastmileSpeedPolicyMissing: {
+    fires: {
+      series: {
+        [of('lastmile_radius_signs_total', 'sign="speed_policy_nearest"')]: '0+1x40',
+        [of('lastmile_radius_rejects_total', 'reason="speed_policy_missing"')]: '0x40',
+        [of('lastmile_enforcement_alarms_total', 'reason="speed_policy_missing"')]: '0+1x40',
+      },
+      labels: {},
+      summary: '30 logins or changes in 15 minutes met an access server that has no name for their speed',
+    },
+    quiet: {
+      'other signs': {
+        series: {
+          [of('lastmile_radius_signs_total', 'sign="likely_wrong_secret"')]: '0+60x40',
+          [of('lastmile_radius_signs_total', 'sign="speed_policy_nearest"')]: '3x40',
+          [of('lastmile_enforcement_alarms_total', 'reason="nak_401"')]: '0+1x40',
+        },
+      },
+    },
+  },
   LastmileWrongSecret: {
     fires: {
       series: {

@@ -1,0 +1,26 @@
+// Cambium: ePMP radios take kilobits per second of their own, Wi-Fi access points the WISPr attributes; each ignores the other's.
+import { wisprRate } from './generic.ts';
+import { nasProfileOf } from './profile.ts';
+import { gigawords, kbps } from './units.ts';
+
+const vendor = 17713;
+const attribute = { maxBurstUp: 26, maxBurstDown: 27, quotaTotal: 155, quotaTotalGigawords: 156 };
+
+export const cambium = nasProfileOf({
+  vendor: 'cambium',
+  title: 'Cambium ePMP and Wi-Fi',
+  rate: (speed) => [
+    { vendor, type: attribute.maxBurstUp, value: kbps(speed.upBps) },
+    { vendor, type: attribute.maxBurstDown, value: kbps(speed.downBps) },
+    ...wisprRate(speed),
+  ],
+  namings: [{ all: [], also: ['sessionId', 'callingStationId'] }],
+  redirectUrl: { vendor: 14122, type: 4 },
+  quota: ({ totalBytes }) => {
+    const left = gigawords(totalBytes);
+    return [
+      { vendor, type: attribute.quotaTotal, value: left.octets },
+      { vendor, type: attribute.quotaTotalGigawords, value: left.gigawords },
+    ];
+  },
+});
