@@ -44,7 +44,7 @@ function build(config: Settings) {
   const log = createLogger('aaa-server', config.LOG_LEVEL);
   const registry = createRegistry('aaa-server');
   // A dictionary that is wrong stops the start.
-  loadDictionary(config.RADIUS_DICTIONARY);
+  const dictionary = loadDictionary(config.RADIUS_DICTIONARY);
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const folder = openDataFolder(config.LASTMILE_DATA_DIR);
   const snapshotPath = path.join(folder.path, 'subscribers');
@@ -94,6 +94,7 @@ function build(config: Settings) {
         log,
         decide,
         hashOutcome: outcomeHash,
+        usesNextSecret: (nasId) => nasUses.usesNext(nasId),
         links: radsec.links,
         onPublished: subscribers.poke,
       });
@@ -178,9 +179,9 @@ function build(config: Settings) {
     registry,
     log: radiusLog,
     onEvents: nudge,
-    onRadsec: (worker, words) => radsec.links.hear(worker, words),
     learned: learned.all,
     onLearned: learned.note,
+    onRadsec: (worker, words) => radsec.links.hear(worker, words),
     onFatal,
   });
 
@@ -210,7 +211,7 @@ function build(config: Settings) {
       guard: subscribers.guard,
       snapshot: subscribers.reader,
       workers,
-      dictionary: loadDictionary(),
+      dictionary,
     }),
   });
   return {

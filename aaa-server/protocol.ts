@@ -43,6 +43,8 @@ export type WorkerSettings = {
   readonly logLevel: string;
   /** Null: RadSec is off. */
   readonly radsec: RadsecSettings | null;
+  /** Several workers share each port. */
+  readonly reusePort: boolean;
   /** Layout: counters.ts. */
   readonly counters: SharedArrayBuffer;
 };

@@ -102,7 +102,7 @@ const server = createRadiusServer({
 });
 const radsec = settings.radsec
   ? createRadsecServer({
-      ...{ ...settings, ...settings.radsec, reusePort: settings.workers > 1 },
+      ...{ ...settings, ...settings.radsec },
       ...{ handler, snapshot, counters, clock, registry, tell },
       warn: (message, fields) => log.warn(fields, message),
       onFatal: (error) => {
@@ -125,6 +125,8 @@ main.on('message', async (message: ToWorker) => {
       };
       return tell({ type: 'report', id: message.id, report });
     }
+    case 'learned':
+      return trust.hear(message.learned);
     case 'radsec_material':
     case 'radsec_send':
     case 'radsec_distrust':
@@ -132,8 +134,6 @@ main.on('message', async (message: ToWorker) => {
     case 'radsec_handed_back':
       radsec?.order(message);
       return;
-    case 'learned':
-      return trust.hear(message.learned);
     case 'handed_over':
       return server.receive(message.datagram);
     case 'stop':

@@ -19,17 +19,17 @@ import type { RadsecOrder, RadsecReport } from './radsec/protocol.ts';
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'learned' | 'walFolder' | 'counters'>;
+  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'learned' | 'walFolder' | 'reusePort' | 'counters'>;
   walFolder(index: number): string;
   readonly registry: Registry;
   readonly log: Logger;
   /** Partitions in which a session opened or a threshold was crossed. */
   onEvents(partitions: ReadonlySet<number>): void;
-  /** A worker speaks of its RadSec connections. */
-  onRadsec(worker: number, words: RadsecReport): void;
   /** What access servers have taught so far, and something new. */
   learned(): readonly LearnedOfNas[];
   onLearned(learned: LearnedOfNas): void;
+  /** A worker speaks of its RadSec connections. */
+  onRadsec(worker: number, words: RadsecReport): void;
   /** A worker ended by itself: the process must end too. */
   onFatal(error: Error): void;
   /** The program of a worker; another one in tests. */
@@ -55,8 +55,8 @@ export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onEvents, onRadsec, onFatal } = options;
   const counters: SharedArrayBuffer[] = [];
   let bound = { authPort: settings.authPort, acctPort: settings.acctPort };
-  let { radsec } = settings;
   let udpDriver: string | undefined;
+  let { radsec } = settings;
 
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
   registerDriverMetric(registry, 'lastmile_radius_udp_driver', () => udpDriver);
@@ -77,6 +77,7 @@ export function createWorkers(options: WorkersOptions): Workers {
         radsec,
         index,
         workers: count,
+        reusePort: count > 1,
         learned,
         walFolder: options.walFolder(index),
         counters: buffer,
@@ -90,7 +91,7 @@ export function createWorkers(options: WorkersOptions): Workers {
           if (radsec && message.radsecPort !== null) radsec = { ...radsec, port: message.radsecPort };
           log.info(
             {
-              ...{ worker, addresses: settings.addresses, ...bound, udp: udpDriver },
+              ...{ worker, addresses: settings.addresses, ...bound, udp: message.udpDriver },
               ...(radsec ? { radsecPort: radsec.port } : {}),
             },
             'listening',
@@ -136,10 +137,10 @@ export function createWorkers(options: WorkersOptions): Workers {
       registerReportMetrics(registry, await group.reports(), reportsOfScrape);
     },
     ports: () => bound,
+    teach: (learned) => group.tellAll({ type: 'learned', learned }),
     radsecPort: () => radsec?.port ?? null,
     orderRadsec: group.tell,
     orderRadsecOfAll: group.tellAll,
-    teach: (learned) => group.tellAll({ type: 'learned', learned }),
     unknownClients: async () =>
       mergeUnknownClients((await group.reports()).map(({ unknownClients }) => unknownClients)),
     nasActivities: async () => mergeNasActivities((await reportsOfScrape()).map(({ nasActivities }) => nasActivities)),

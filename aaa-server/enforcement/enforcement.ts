@@ -41,6 +41,8 @@ export type EnforcementDeps = Pick<AssessOptions, 'decide' | 'hashOutcome'> & {
     'complete' | 'feedAliveAtMs' | 'tenant' | 'plan' | 'subscription' | 'nasGeneration' | 'nasList'
   >;
   keyring: Keyring;
+  /** Whether an access server uses its next secret already. */
+  usesNextSecret?: (nasId: number) => boolean;
   registry: Registry;
   log: Logger;
   /** A profile of this partition was published: the mirror of this node can read it now. */
@@ -86,7 +88,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     build(change) {
       const { tenantId, nasId } = change.session;
       const told = nas(tenantId, nasId);
-      const request = coaRequestFor(change, told, deps.keyring);
+      const request = coaRequestFor(change, told, deps.keyring, deps.usesNextSecret?.(nasId));
       if ('match' in request && request.match === 'nearest') {
         const { subscriptionId } = change.session;
         const outcome = formatOutcome(change.desired);

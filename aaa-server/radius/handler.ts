@@ -6,6 +6,7 @@ import { createEap } from '../auth/eap/eap.ts';
 import { createEapStates } from '../auth/eap/states.ts';
 import { createNasTable, type NasClient, type NasTable } from '../auth/nas-table.ts';
 import { createPasswords } from '../auth/passwords.ts';
+import { createProven } from '../auth/proven.ts';
 import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
 import { attribute, eachAttribute, firstAttribute, octetsAt, textOf } from '../wire/attributes.ts';
@@ -24,11 +25,11 @@ import { type Verified, verifyMaker } from './verify.ts';
 
 export type RadiusHandler = {
   handleBatch(port: RadiusPort, batch: UdpBatch, socket: UdpSocket, socketIndex: number): void;
+  unknownClients(): UnknownReport;
   /** One packet of a link, in memory that is only lent; the reason why it gets no answer (counted), or null. */
   handlePacket(port: RadiusPort, data: Buffer, start: number, length: number, link: RadiusLink): DropReason | null;
   /** Requests that wait for the disk: whoever can hold its sender back does so while they are many. */
   waiting(): number;
-  unknownClients(): UnknownReport;
   nasActivities(): NasActivity[];
   /** Logins whose decision is awaited. */
   deciding(): number;
@@ -55,6 +56,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
+    proven: createProven(),
     slowHashes: createSlowHashes(deps),
     warn: deps.warn,
   });
@@ -166,9 +168,11 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   }
 
   function countSecret({ secrets, secured }: NasClient, activity: NasActivity, secret: Secret): void {
-    // Inside TLS it is the same for all and says nothing of a rotation.
+    // Through TLS everybody has the same one (RFC 6614 §2.3): it says nothing of a rotation.
     if (secured) return;
-    activity[secret === secrets[0] ? 'current' : 'next']++;
+    const which = secret === secrets[0] ? 'current' : 'next';
+    activity[which]++;
+    activity[`${which}AtMs`] = activity.lastHeardAtMs;
   }
 
   /** A login was right: what it says of an access server that proved nothing before. */

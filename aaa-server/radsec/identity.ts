@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { radsecIdentity } from '#policy/nas/radsec-identity.ts';
 import type { NasClient } from '../auth/nas-table.ts';
+import type { ClientTrust } from '../radius/trust.ts';
 import type { NasRecord } from '../subscribers/records.ts';
 import { createSecret } from '../wire/md5.ts';
 
@@ -18,12 +19,12 @@ export type IdentityTable = {
 /** The shared secret of every packet inside TLS (RFC 6614 §2.3). */
 export const radsecSecret = createSecret(Buffer.from('radsec'));
 
-/** TLS has proved who sends: nothing is demanded of the packet, and nothing is learned from it for UDP. */
-const proven: NasClient['trust'] = {
+/** Who holds the certificate made the packet: nothing of it has to prove that, and nothing is learned. */
+const provenByTls: ClientTrust = {
   requiresMessageAuthenticator: () => false,
   limitsProxyState: () => false,
-  proved: () => undefined,
-  loggedIn: () => undefined,
+  proved() {},
+  loggedIn() {},
 };
 
 export function namesOf(certificate: X509Certificate): CertificateNames {
@@ -54,8 +55,8 @@ export function createIdentityTable(records: readonly NasRecord[]): IdentityTabl
           record,
           secrets: [radsecSecret],
           several: sharing.length > 1,
-          trust: proven,
           lastVerified: 0,
+          trust: provenByTls,
           secured: true,
         }),
       ),

@@ -95,12 +95,12 @@ export type NasRecord = NasSettings & {
   readonly replyMessageAuthenticator: boolean;
   /** Since when (wall clock) its packets teach what `auto` demands; what was learned before is void. */
   readonly learnSinceMs: number;
+  /** Added to Access-Accepts. */
+  readonly attributes?: readonly NasAttribute[];
   /** The certificate it is known by over RadSec (policy/nas/radsec-identity.ts); absent in snapshots written before there was one. */
   readonly radsecIdentity?: string | null;
   /** CoA and Disconnect go back over its RadSec connection. */
   readonly coaOverRadsec?: boolean;
-  /** Added to Access-Accepts. */
-  readonly attributes?: readonly NasAttribute[];
 };
 
 /**

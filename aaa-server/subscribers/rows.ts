@@ -1,4 +1,4 @@
-// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0008_nas_profiles.sql).
+// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0009_nas_profiles.sql).
 import { isPasswordScheme } from '#policy/credentials/password-scheme.ts';
 import { parseFupRules } from '#policy/fup/parse.ts';
 import type { Ipv6Rule, NasAttribute, SpeedWay } from '#policy/nas/profile.ts';
@@ -77,14 +77,14 @@ type NasColumns = {
   limit_proxy_state: NasRecord['limitProxyState'];
   reply_message_authenticator: boolean;
   learn_since_ms: number;
-  radsec_identity: string | null;
-  coa_over_radsec: boolean;
   speed_way: SpeedWay | null;
   swap_octets: boolean;
   octet_unit: number;
   ipv6_rule: Ipv6Rule | null;
   attributes: StoredAttribute[];
   policies: { up_bps: number; down_bps: number; name: string; up_name: string | null }[];
+  radsec_identity: string | null;
+  coa_over_radsec: boolean;
 };
 
 type SubscriptionColumns = {
@@ -150,8 +150,7 @@ const nasView: View<NasColumns> = {
     coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, message_authenticator, limit_proxy_state,
     reply_message_authenticator, ${ms('learn_since')} AS learn_since_ms, speed_way, swap_octets, octet_unit, ipv6_rule,
     attributes, policies, radsec_identity, coa_over_radsec
-    FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_profile USING (tenant_id, id)
-    JOIN feed_nas_radsec USING (tenant_id, id)`,
+    FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_profile USING (tenant_id, id)`,
   toRow: (row) => ({
     kind: 'nas',
     record: {
@@ -172,8 +171,6 @@ const nasView: View<NasColumns> = {
       replyMessageAuthenticator: row.reply_message_authenticator,
       // A device that moves to us is as new as one that was added.
       learnSinceMs: Math.max(row.learn_since_ms, row.adopted_at_ms ?? 0),
-      radsecIdentity: row.radsec_identity,
-      coaOverRadsec: row.coa_over_radsec,
       speedWay: row.speed_way,
       swapOctets: row.swap_octets,
       octetUnit: row.octet_unit,
@@ -185,6 +182,8 @@ const nasView: View<NasColumns> = {
         name,
         upName,
       })),
+      radsecIdentity: row.radsec_identity,
+      coaOverRadsec: row.coa_over_radsec,
     },
   }),
 };

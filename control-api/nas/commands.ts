@@ -148,13 +148,13 @@ function columnsOf(body: Partial<Omit<Compiled<NasBody>, 'name' | 'address' | 's
     ...(body.reply_message_authenticator === undefined
       ? {}
       : { replyMessageAuthenticator: body.reply_message_authenticator }),
-    ...(body.radsec_identity === undefined ? {} : { radsecIdentity: identity ?? null }),
-    ...(body.coa_over_radsec === undefined ? {} : { coaOverRadsec: body.coa_over_radsec }),
     ...(body.speed_way === undefined ? {} : { speedWay: body.speed_way }),
     ...(body.swap_octets === undefined ? {} : { swapOctets: body.swap_octets }),
     ...(body.octet_unit === undefined ? {} : { octetUnit: body.octet_unit }),
     ...(body.ipv6_rule === undefined ? {} : { ipv6Rule: body.ipv6_rule }),
     ...(body.attributes === undefined ? {} : { attributes: body.attributes }),
+    ...(body.radsec_identity === undefined ? {} : { radsecIdentity: identity ?? null }),
+    ...(body.coa_over_radsec === undefined ? {} : { coaOverRadsec: body.coa_over_radsec }),
     ...(body.status === undefined ? {} : { status: body.status }),
   };
 }

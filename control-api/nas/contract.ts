@@ -60,6 +60,11 @@ export const optional = {
   require_message_authenticator: Type.Optional(
     Type.Boolean({ description: 'the same as message_authenticator: true is yes, false is no' }),
   ),
+  speed_way: Type.Optional(nullable(SpeedWay)),
+  swap_octets: Type.Optional(Type.Boolean({ description: 'its input octets are what others call output' })),
+  octet_unit: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 30, description: 'bytes that it counts as one' })),
+  ipv6_rule: Type.Optional(nullable(Ipv6Rule)),
+  attributes: Type.Optional(AttributesField),
   radsec_identity: Type.Optional(
     nullable(
       Type.String({
@@ -73,11 +78,6 @@ export const optional = {
   coa_over_radsec: Type.Optional(
     Type.Boolean({ description: 'CoA and Disconnect go back over its RadSec connection, for one behind NAT' }),
   ),
-  speed_way: Type.Optional(nullable(SpeedWay)),
-  swap_octets: Type.Optional(Type.Boolean({ description: 'its input octets are what others call output' })),
-  octet_unit: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 30, description: 'bytes that it counts as one' })),
-  ipv6_rule: Type.Optional(nullable(Ipv6Rule)),
-  attributes: Type.Optional(AttributesField),
   status: Type.Optional(choice(nasStatuses)),
 };
 
@@ -125,13 +125,13 @@ export const NasReply = Type.Object({
   reply_message_authenticator: Type.Boolean(),
   require_message_authenticator: Type.Boolean({ description: 'the policy of message_authenticator is yes' }),
   learn_since: Type.String({ format: 'date-time', description: 'what was learned before is void' }),
-  radsec_identity: nullable(Type.String()),
-  coa_over_radsec: Type.Boolean(),
   speed_way: nullable(SpeedWay),
   swap_octets: Type.Boolean(),
   octet_unit: Type.Integer(),
   ipv6_rule: nullable(Ipv6Rule),
   attributes: Type.Array(AttributeField),
+  radsec_identity: nullable(Type.String()),
+  coa_over_radsec: Type.Boolean(),
   status: choice(nasStatuses),
   created_at: Instant,
   updated_at: Instant,

@@ -6,6 +6,10 @@ export const nasErrors = {
     title: 'A NAS with this address and identifier exists, maybe in another tenant',
     constraint: 'nas_address',
   },
+  rotation_running: { status: 409, title: 'The secret of the NAS is being changed already' },
+  rotation_unproven: { status: 409, title: 'What the NAS sends does not show that it uses the right secret' },
+  rotation_count_changed: { status: 409, title: 'Not as many access servers as were confirmed' },
+  unknown_client_not_listed: { status: 404, title: 'No such unknown source sends packets' },
   nas_certificate_taken: {
     status: 409,
     title: 'A NAS with this RadSec identity and NAS identifier exists, maybe in another tenant',
@@ -21,9 +25,5 @@ export const nasErrors = {
     title: 'CoA over RadSec needs the RadSec identity of the NAS',
     constraint: 'nas_coa_over_radsec',
   },
-  rotation_running: { status: 409, title: 'The secret of the NAS is being changed already' },
-  rotation_unproven: { status: 409, title: 'What the NAS sends does not show that it uses the right secret' },
-  rotation_count_changed: { status: 409, title: 'Not as many access servers as were confirmed' },
-  unknown_client_not_listed: { status: 404, title: 'No such unknown source sends packets' },
   no_next_secret: { status: 409, title: 'The NAS has no next secret to change to' },
 } as const;

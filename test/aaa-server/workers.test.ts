@@ -71,9 +71,9 @@ async function startWorkers(
     registry,
     log: createLogger('test', 'silent'),
     onEvents: (partitions) => events.push(...partitions),
-    onRadsec: () => undefined,
     learned: () => learned,
     onLearned: (one) => learned.push(one),
+    onRadsec: () => undefined,
     onFatal: (error) => fatal.push(error),
     ...(script ? { script } : {}),
   });
@@ -141,7 +141,7 @@ t.test(
     workers.teach([{ nasId: 1, messageAuthenticator: { value: 'yes', atMs: Date.now() }, limitProxyState: null }]);
     const quick = { timeoutS: 1, retries: 1 };
     await until(async () => (await radclient(auth, 'auth', login, quick)).code === 'none', 'one worker to know');
-    for (let i = 0; i < 4; i++) t.equal((await radclient(auth, 'auth', login, quick)).code, 'none', 'either worker');
+    for (let i = 0; i < 2; i++) t.equal((await radclient(auth, 'auth', login, quick)).code, 'none', 'either worker');
     const proven = [...login, 'Message-Authenticator = 0x00'];
     t.equal((await radclient(auth, 'auth', proven)).code, 'Access-Accept');
   },

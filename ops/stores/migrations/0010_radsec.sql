@@ -9,5 +9,8 @@ ALTER TABLE nas
   ADD CONSTRAINT nas_radsec_tenant EXCLUDE USING gist (radsec_identity WITH =, tenant_id WITH <>);
 CREATE UNIQUE INDEX nas_radsec_identity ON nas (radsec_identity, coalesce(nas_identifier, ''));
 
-CREATE VIEW feed_nas_radsec AS SELECT tenant_id, id, radsec_identity, coa_over_radsec FROM nas;
-GRANT SELECT ON feed_nas_radsec TO lastmile_feed;
+CREATE OR REPLACE VIEW feed_nas AS
+  SELECT tenant_id, id, name, address::text AS address, nas_identifier, vendor, secret_cipher, next_secret_cipher,
+    host(coa_address) AS coa_address, coa_port, coa_rate_per_s, mode, adopted_at, require_message_authenticator,
+    radsec_identity, coa_over_radsec
+  FROM nas WHERE status = 'active';

@@ -48,7 +48,8 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
     count,
     settings: {
       ...{ addresses: ['127.0.0.1'], authPort: 0, acctPort: 0, udpDriver: 'auto', receiveBufferBytes: 0 },
-      ...{ rejectDelayMs: 0, learnWindowMs: 0, masters, snapshotPath, redisUrl, logLevel: 'silent' },
+      ...{ rejectDelayMs: 0, masters, snapshotPath, redisUrl, logLevel: 'silent' },
+      learnWindowMs: 86_400_000,
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       radsec: {
@@ -59,9 +60,9 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
     walFolder: (index) => walFolder(walRoot(folder), 'node', index),
     registry,
     log: createLogger('test', 'silent'),
-    onEvents: () => undefined,
     learned: () => [],
     onLearned: () => undefined,
+    onEvents: () => undefined,
     onRadsec: links.hear,
     onFatal: (error) => {
       throw error;

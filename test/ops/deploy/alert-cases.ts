@@ -415,6 +415,21 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       },
     },
   },
+  LastmilePasswordsUnchecked: {
+    fires: {
+      series: { [of('lastmile_radius_dropped_total', 'reason="password_hash_busy"')]: '0x10 5x30' },
+      labels: { instance: 'aaa:9101', reason: 'password_hash_busy' },
+      summary: '5 logins at aaa:9101 were not answered for the sake of their stored password: password_hash_busy',
+    },
+    quiet: {
+      'wrong passwords': {
+        series: {
+          [of('lastmile_radius_dropped_total', 'reason="password_hash_busy"')]: '0x30',
+          [of('lastmile_radius_rejects_total', 'reason="wrong_password"')]: '0+60x30',
+        },
+      },
+    },
+  },
   LastmileHandlerErrors: {
     fires: {
       series: { [of('lastmile_radius_dropped_total', 'reason="handler_error"')]: '0x10 3x30' },
