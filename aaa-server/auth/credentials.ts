@@ -1,12 +1,11 @@
 // The stored secrets of subscribers as the methods ask for them: the password itself, its NT hash, or whether an offered one is right.
-import { isDigestScheme } from '#policy/credentials/password-scheme.ts';
 import type { CredentialRecord, SnapshotReader } from '../subscribers/records.ts';
 import { ntHash } from '../wire/mschap.ts';
 import { decodeDigest, matchesDigest } from './digests.ts';
 import { findCredential } from './find-credential.ts';
 import type { Passwords } from './passwords.ts';
 import { type Dropped, dropped } from './proof.ts';
-import { createProven } from './proven.ts';
+import type { Proven } from './proven.ts';
 import { sameOctets } from './same-octets.ts';
 import type { SlowHashes, SlowResult, SlowScheme } from './slow-hashes.ts';
 
@@ -21,8 +20,8 @@ export type Credentials = {
   /** The NT hash of the password; of nobody one that no password has. */
   ntHashOf(credential: CredentialRecord | undefined): Buffer | Unusable;
   /**
-   * Whether `offered` is the password. It takes as long for nobody as for the tenant's subscriber whose slow hash was asked for last.
-   * A promise only for a slow hash: `offered` is copied for it.
+   * Whether `offered` is the password. What was proven before is neither decrypted nor hashed again. For nobody it takes as long as for the
+   * tenant's subscriber whose slow hash was asked for last. A promise only for a slow hash: `offered` is copied for it.
    */
   check(tenantId: number, credential: CredentialRecord | undefined, offered: Buffer): Checked | Promise<Checked>;
 };
@@ -30,6 +29,7 @@ export type Credentials = {
 export type CredentialsDeps = {
   readonly snapshot: Pick<SnapshotReader, 'credential'>;
   readonly passwords: Passwords;
+  readonly proven: Proven;
   readonly slowHashes: SlowHashes;
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
 };
@@ -41,10 +41,9 @@ const mostDecoys = 1000;
 
 type Decoy = { readonly scheme: SlowScheme; readonly stored: Buffer };
 
-export function createCredentials({ snapshot, passwords, slowHashes, warn }: CredentialsDeps): Credentials {
+export function createCredentials({ snapshot, passwords, proven, slowHashes, warn }: CredentialsDeps): Credentials {
   /** The last slow secret of each tenant: nobody's password is compared with it. */
   const decoys = new Map<number, Decoy>();
-  const proven = createProven();
 
   function secretOf(credential: CredentialRecord): Buffer | undefined {
     try {
@@ -55,13 +54,19 @@ export function createCredentials({ snapshot, passwords, slowHashes, warn }: Cre
     }
   }
 
-  function checkSlowly(tenantId: number, decoy: Decoy, offered: Buffer, isSomebody: boolean): Promise<Checked> {
-    if (isSomebody) {
-      if (decoys.size >= mostDecoys && !decoys.has(tenantId)) decoys.clear();
-      decoys.set(tenantId, decoy);
-    }
-    const checked = slowHashes.check(decoy.scheme, decoy.stored, Buffer.from(offered));
-    return isSomebody ? checked : checked.then((result) => (result === 'right' ? 'wrong' : result));
+  async function checkSlowly(credential: CredentialRecord, decoy: Decoy, offered: Buffer): Promise<Checked> {
+    const { tenantId } = credential;
+    if (decoys.size >= mostDecoys && !decoys.has(tenantId)) decoys.clear();
+    decoys.set(tenantId, decoy);
+    const kept = Buffer.from(offered);
+    const checked = await slowHashes.check(decoy.scheme, decoy.stored, kept);
+    if (checked === 'right') proven.remember(credential, kept);
+    return checked;
+  }
+
+  async function checkNobody({ scheme, stored }: Decoy, offered: Buffer): Promise<Checked> {
+    const checked = await slowHashes.check(scheme, stored, Buffer.from(offered));
+    return checked === 'right' ? 'wrong' : checked;
   }
 
   return {
@@ -80,7 +85,7 @@ export function createCredentials({ snapshot, passwords, slowHashes, warn }: Cre
     check(tenantId, credential, offered) {
       if (!credential) {
         const decoy = decoys.get(tenantId);
-        if (decoy) return checkSlowly(tenantId, decoy, offered, false);
+        if (decoy) return checkNobody(decoy, offered);
         // Compared all the same: it takes as long.
         sameOctets(offered, noPassword);
         return 'wrong';
@@ -90,17 +95,10 @@ export function createCredentials({ snapshot, passwords, slowHashes, warn }: Cre
       if (proven.has(credential, offered)) return 'right';
       const stored = secretOf(credential);
       if (!stored) return 'unreadable';
-      if (scheme !== 'clear' && !isDigestScheme(scheme)) {
-        const kept = Buffer.from(offered);
-        return checkSlowly(tenantId, { scheme, stored }, kept, true).then((result) => {
-          if (result === 'right') proven.remember(credential, kept);
-          return result;
-        });
-      }
+      if (scheme === 'crypt' || scheme === 'argon2') return checkSlowly(credential, { scheme, stored }, offered);
       const matches = scheme === 'clear' ? sameOctets(offered, stored) : matchesDigest(scheme, stored, offered);
-      if (matches === undefined) return 'unreadable';
       if (matches) proven.remember(credential, offered);
-      return matches ? 'right' : 'wrong';
+      return matches === undefined ? 'unreadable' : matches ? 'right' : 'wrong';
     },
   };
 }

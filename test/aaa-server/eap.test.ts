@@ -4,10 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Duplex } from 'node:stream';
+import { connect } from 'node:tls';
 import t from 'tap';
 import { methodMakers } from '#aaa-server/auth/eap/methods.ts';
 import { createEapStates } from '#aaa-server/auth/eap/states.ts';
 import { createTlsFrames } from '#aaa-server/auth/eap/tls-frames.ts';
+import { createTlsBasis, createTlsSession } from '#aaa-server/auth/eap/tls-session.ts';
 import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
 import { decodeAvps, encodeAvp } from '#aaa-server/wire/avp.ts';
 import { chapResponse } from '#aaa-server/wire/chap.ts';
@@ -23,6 +26,7 @@ import { settings as upSettings } from '#ops/up/settings.ts';
 import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
 import { runs } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
+import { until } from '#test/support/wait.ts';
 import { createLogins, type Reply } from './support/logins.ts';
 import { mulberry32 } from './support/mutate.ts';
 
@@ -262,6 +266,40 @@ t.test('attribute-value pairs keep vendor, code and octets', async (t) => {
   t.same(decodeAvps(octets), avps);
   t.equal(decodeAvps(octets.subarray(0, -9)), undefined);
   t.equal(decodeAvps(Buffer.from('0000000140000003', 'hex')), undefined, 'shorter than its own head');
+});
+
+t.test('a tunnel that the device closes gives no keys', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const identity = makeCertificates(folder);
+  for (const requestCertificate of [false, true]) {
+    const session = createTlsSession(createTlsBasis(identity, requestCertificate));
+    const said: Buffer[] = [];
+    const wire = new Duplex({
+      read: () => undefined,
+      write(chunk: Buffer, _encoding, done) {
+        said.push(chunk);
+        done();
+      },
+    });
+    const device = connect({ socket: wire, ca: identity.ca, servername: 'radius.example.net' });
+    t.teardown(() => device.destroy());
+    device.on('error', (error) => t.fail(error.message));
+    const exchange = async () => {
+      await until(() => said.length > 0, 'the device speaks');
+      const turn = await session.receive(Buffer.concat(said.splice(0)));
+      if (turn.output.length > 0) wire.push(turn.output);
+      return turn;
+    };
+    let turn = await exchange();
+    while (!turn.established) turn = await exchange();
+    t.equal(session.exportKey(128, 'client EAP encryption').length, 128);
+    t.equal(session.peerNames(), undefined, 'a device without a certificate has no names');
+    await until(() => !device.connecting && device.getProtocol(), 'the device is content');
+    device.end();
+    await until(async () => (await exchange()).error, 'the end is noticed');
+    session.close();
+  }
 });
 
 t.test('the settings of EAP are refused where they cannot work, and only aaa-server sees the key', async (t) => {

@@ -203,6 +203,27 @@ t.test('the event loop goes on while a hash is computed', { skip: noCrypt }, asy
   t.ok(turns > 50, `${turns} turns`);
 });
 
+t.test(
+  'a slow hash is computed once for a password that is right, and again when what is stored changes',
+  async (t) => {
+    let computed = 0;
+    const counting: Crypt = {
+      hash: async (password, setting) => {
+        computed++;
+        return password.toString() === 'wonderland' ? setting.toString() : '$6$other';
+      },
+    };
+    const logins = loginsWith('crypt', '$6$one', { crypt: counting });
+    for (let i = 0; i < 3; i++) t.ok(accepted(await logins.ask(pap('alice', 'wonderland'))));
+    t.equal(computed, 1);
+    for (let i = 0; i < 3; i++) t.ok(rejected(await logins.ask(pap('alice', 'looking-glass'))));
+    t.equal(computed, 4, 'a wrong one is remembered by nobody');
+    logins.isp.addSubscriber('alice', '$6$two', {}, '', 'crypt');
+    t.ok(accepted(await logins.ask(pap('alice', 'wonderland'))));
+    t.equal(computed, 5);
+  },
+);
+
 t.test('without libcrypt those logins go unanswered, so that the access server asks elsewhere', async (t) => {
   const logins = loginsWith('crypt', 'abJnggxhB/yWI', { crypt: 'koffi is not installed' });
   t.equal(await logins.ask(pap('alice', 'password')), undefined);

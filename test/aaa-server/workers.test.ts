@@ -65,6 +65,7 @@ async function startWorkers(
       redisUrl,
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       logLevel: 'silent',
+      radsec: null,
     },
     walFolder: (index) => walFolder(walRoot(folder), 'node', index),
     registry,
@@ -72,6 +73,7 @@ async function startWorkers(
     onEvents: (partitions) => events.push(...partitions),
     learned: () => learned,
     onLearned: (one) => learned.push(one),
+    onRadsec: () => undefined,
     onFatal: (error) => fatal.push(error),
     ...(script ? { script } : {}),
   });
@@ -139,7 +141,7 @@ t.test(
     workers.teach([{ nasId: 1, messageAuthenticator: { value: 'yes', atMs: Date.now() }, limitProxyState: null }]);
     const quick = { timeoutS: 1, retries: 1 };
     await until(async () => (await radclient(auth, 'auth', login, quick)).code === 'none', 'one worker to know');
-    for (let i = 0; i < 4; i++) t.equal((await radclient(auth, 'auth', login, quick)).code, 'none', 'either worker');
+    for (let i = 0; i < 2; i++) t.equal((await radclient(auth, 'auth', login, quick)).code, 'none', 'either worker');
     const proven = [...login, 'Message-Authenticator = 0x00'];
     t.equal((await radclient(auth, 'auth', proven)).code, 'Access-Accept');
   },
@@ -235,7 +237,7 @@ const program = (afterwards: string) =>
         if (type === 'report') parentPort.postMessage({ type, id, report: { unknownClients: { clients: [], networks: [] }, nasActivities: [], metrics: [] } });
         if (type === 'stop') parentPort.close();
       });
-      parentPort.postMessage({ type: 'ready', authPort: 1, acctPort: 2, udpDriver: 'dgram' });
+      parentPort.postMessage({ type: 'ready', authPort: 1, acctPort: 2, radsecPort: null, udpDriver: 'dgram' });
       ${afterwards}`)}`,
   );
 

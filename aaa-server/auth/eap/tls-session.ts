@@ -80,6 +80,7 @@ export function createTlsSession({ identity, context, requestCertificate }: TlsB
       incoming.push(chunk);
       activity++;
     });
+    for (const event of ['end', 'close']) socket.on(event, () => failed(new Error('the tunnel is closed')));
   };
   if (requestCertificate) {
     // A server that listens nowhere takes the stream as a connection: it alone tells whether the certificate is good.

@@ -1,6 +1,7 @@
 // What is asked again of a password that was proven before: nothing, until what is stored is another.
 import t from 'tap';
 import { createCredentials } from '#aaa-server/auth/credentials.ts';
+import { createProven } from '#aaa-server/auth/proven.ts';
 import type { SlowResult } from '#aaa-server/auth/slow-hashes.ts';
 import type { CredentialRecord } from '#aaa-server/subscribers/records.ts';
 
@@ -15,6 +16,7 @@ function setUp(scheme: CredentialRecord['scheme']) {
         return Buffer.from(passwordCipher).reverse();
       },
     },
+    proven: createProven(),
     slowHashes: {
       waiting: () => 0,
       check: async () => {
