@@ -17,6 +17,7 @@ function setUp(scheme: CredentialRecord['scheme']) {
         return Buffer.from(passwordCipher).reverse();
       },
     },
+    proven: createProven(),
     slowHashes: {
       waiting: () => 0,
       check: async () => {
