@@ -5,6 +5,7 @@ import { addresses, list, port, text } from '#ops/runtime/settings.ts';
 import { udpDrivers } from '#ops/runtime/udp.ts';
 import { enforcementSettings } from './enforcement/config.ts';
 import { outboxSettings } from './outbox/config.ts';
+import { radsecSettings } from './radsec/config.ts';
 
 export const settings = Type.Object({
   LASTMILE_DATA_DIR: text({ default: './data', description: 'everything that lasts on this node' }),
@@ -21,6 +22,7 @@ export const settings = Type.Object({
   BIND_HOST: addresses({ default: ['127.0.0.1'], description: 'addresses of the listeners, comma-separated' }),
   RADIUS_AUTH_PORT: port({ default: 1812, description: 'UDP port of Access-Requests' }),
   RADIUS_ACCT_PORT: port({ default: 1813, description: 'UDP port of Accounting-Requests' }),
+  ...radsecSettings,
   AAA_ADMIN_PORT: port({
     default: 9101,
     description: '/metrics, /healthz, /readyz and the admin calls of control-api',

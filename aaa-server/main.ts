@@ -35,15 +35,16 @@ import { registerNasMetrics } from './nas-metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
 import { createLearned } from './radius/learned.ts';
 import { createNasUses } from './radius/nas-uses.ts';
+import { createRadsec } from './radsec/radsec.ts';
 import { cachedNases } from './subscribers/nas-cache.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
-import { createWorkers } from './workers.ts';
+import { createWorkers, type Workers } from './workers.ts';
 
 function build(config: Settings) {
   const log = createLogger('aaa-server', config.LOG_LEVEL);
   const registry = createRegistry('aaa-server');
   // A dictionary that is wrong stops the start.
-  loadDictionary(config.RADIUS_DICTIONARY);
+  const dictionary = loadDictionary(config.RADIUS_DICTIONARY);
   const keyring = createKeyring(config.LASTMILE_SECRET_KEY);
   const folder = openDataFolder(config.LASTMILE_DATA_DIR);
   const snapshotPath = path.join(folder.path, 'subscribers');
@@ -69,6 +70,12 @@ function build(config: Settings) {
     { redis, log: log.child({ component: 'subscribers' }), registry },
   );
 
+  const radsec = createRadsec(config, {
+    ...{ workerCount, registry, clock: systemClock, snapshot: subscribers.reader },
+    log: log.child({ component: 'radsec' }),
+    workers: (): Workers => workers,
+  });
+
   const enforcement = onRedis(
     'enforcement',
     redis,
@@ -87,6 +94,8 @@ function build(config: Settings) {
         log,
         decide,
         hashOutcome: outcomeHash,
+        usesNextSecret: (nasId) => nasUses.usesNext(nasId),
+        links: radsec.links,
         onPublished: subscribers.poke,
       });
     },
@@ -148,7 +157,7 @@ function build(config: Settings) {
     onNews: (news) => workers.teach(news),
     log: radiusLog,
   });
-  const workers = createWorkers({
+  const workers: Workers = createWorkers({
     count: workerCount,
     settings: {
       addresses: config.BIND_HOST,
@@ -164,6 +173,7 @@ function build(config: Settings) {
       redisUrl: config.REDIS_URL,
       feedSilence,
       logLevel: config.LOG_LEVEL,
+      radsec: radsec.settings,
     },
     walFolder: (index) => walFolder(wals, folder.uuid, index),
     registry,
@@ -171,6 +181,7 @@ function build(config: Settings) {
     onEvents: nudge,
     learned: learned.all,
     onLearned: learned.note,
+    onRadsec: (worker, words) => radsec.links.hear(worker, words),
     onFatal,
   });
 
@@ -200,12 +211,15 @@ function build(config: Settings) {
       guard: subscribers.guard,
       snapshot: subscribers.reader,
       workers,
-      dictionary: loadDictionary(),
+      dictionary,
     }),
   });
   return {
     log,
-    parts: [admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, workers, nasUses, enforcement],
+    parts: [
+      ...[admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, workers],
+      ...[...radsec.parts, nasUses, enforcement],
+    ],
   };
 }
 

@@ -9,6 +9,7 @@ import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
 import type { HandedOver } from './radius/request.ts';
 import type { UnknownReport } from './radius/unknown-clients.ts';
+import type { RadsecOrder, RadsecSettings, RadsecWords } from './radsec/protocol.ts';
 
 /** What a worker is given when it is created. */
 export type WorkerSettings = {
@@ -40,12 +41,17 @@ export type WorkerSettings = {
   readonly redisUrl: string;
   readonly feedSilence: { readonly toleratedMs: number; readonly extraGraceMs: number };
   readonly logLevel: string;
+  /** Null: RadSec is off. */
+  readonly radsec: RadsecSettings | null;
+  /** Several workers share each port. */
+  readonly reusePort: boolean;
   /** Layout: counters.ts. */
   readonly counters: SharedArrayBuffer;
 };
 
 export type ToWorker =
   | GroupOrder
+  | RadsecOrder
   /** An Access-Request that another worker received. */
   | { readonly type: 'handed_over'; readonly datagram: HandedOver }
   /** What access servers have taught another worker or node. */
@@ -54,7 +60,15 @@ export type ToWorker =
 /** What a worker says of its own accord. */
 export type OwnWords =
   /** Listening. The ports are those the system chose when 0 was asked. */
-  | { readonly type: 'ready'; readonly authPort: number; readonly acctPort: number; readonly udpDriver: string }
+  | {
+      readonly type: 'ready';
+      readonly authPort: number;
+      readonly acctPort: number;
+      /** Null where RadSec is off. */
+      readonly radsecPort: number | null;
+      readonly udpDriver: string;
+    }
+  | RadsecWords
   /** For the worker of that index, which leads the conversation that the datagram goes on with. */
   | { readonly type: 'hand_over'; readonly worker: number; readonly datagram: HandedOver }
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */

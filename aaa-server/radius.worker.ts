@@ -24,6 +24,7 @@ import { createRandomOctets } from './radius/random-octets.ts';
 import { createRadiusServer } from './radius/server.ts';
 import { createThreadLoad } from './radius/thread-load.ts';
 import { createTrust } from './radius/trust.ts';
+import { createRadsecServer } from './radsec/server.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
@@ -99,9 +100,19 @@ const server = createRadiusServer({
     throw error;
   },
 });
+const radsec = settings.radsec
+  ? createRadsecServer({
+      ...{ ...settings, ...settings.radsec },
+      ...{ handler, snapshot, counters, clock, registry, tell },
+      warn: (message, fields) => log.warn(fields, message),
+      onFatal: (error) => {
+        throw error;
+      },
+    })
+  : null;
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-const running = await startAll([reader, redis, accounting, server], log);
+const running = await startAll([reader, redis, accounting, ...(radsec ? [radsec] : []), server], log);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {
@@ -116,9 +127,18 @@ main.on('message', async (message: ToWorker) => {
     }
     case 'learned':
       return trust.hear(message.learned);
+    case 'radsec_material':
+    case 'radsec_send':
+    case 'radsec_distrust':
+    case 'radsec_handed_over':
+    case 'radsec_handed_back':
+      radsec?.order(message);
+      return;
     case 'handed_over':
       return server.receive(message.datagram);
     case 'stop':
+      // Nothing new by either way; then all that was taken is answered by the way it came.
+      radsec?.stopReceiving();
       await running.stop();
       tell({ type: 'stopped' });
       return main.close();
@@ -126,4 +146,4 @@ main.on('message', async (message: ToWorker) => {
       message satisfies never;
   }
 });
-tell({ type: 'ready', ...server.bound() });
+tell({ type: 'ready', ...server.bound(), radsecPort: radsec?.port() ?? null });

@@ -7,17 +7,19 @@ import { registerReportMetrics } from '#ops/runtime/report-metrics.ts';
 import { registerDriverMetric } from '#ops/runtime/udp/driver-metric.ts';
 import { assertPortFree } from '#ops/runtime/udp.ts';
 import { createWorkerGroup } from '#ops/runtime/worker-group.ts';
+import { isFree } from '#ops/stores/embedded/ports.ts';
 import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
 import { createRadiusCounterBuffer } from './counters.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
 import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
 import { mergeUnknownClients, type UnknownReport } from './radius/unknown-clients.ts';
+import type { RadsecOrder, RadsecReport } from './radsec/protocol.ts';
 
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'learned' | 'walFolder' | 'counters'>;
+  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'learned' | 'walFolder' | 'reusePort' | 'counters'>;
   walFolder(index: number): string;
   readonly registry: Registry;
   readonly log: Logger;
@@ -26,6 +28,8 @@ export type WorkersOptions = {
   /** What access servers have taught so far, and something new. */
   learned(): readonly LearnedOfNas[];
   onLearned(learned: LearnedOfNas): void;
+  /** A worker speaks of its RadSec connections. */
+  onRadsec(worker: number, words: RadsecReport): void;
   /** A worker ended by itself: the process must end too. */
   onFatal(error: Error): void;
   /** The program of a worker; another one in tests. */
@@ -35,6 +39,10 @@ export type WorkersOptions = {
 export type Workers = Part & {
   /** After `start`. */
   ports(): { readonly authPort: number; readonly acctPort: number };
+  /** After `start`; null where RadSec is off. */
+  radsecPort(): number | null;
+  orderRadsec(worker: number, order: RadsecOrder): void;
+  orderRadsecOfAll(order: RadsecOrder): void;
   /** Sources that are no NAS of ours, most packets first. */
   unknownClients(): Promise<UnknownReport>;
   /** What each access server sends, by NAS id. */
@@ -44,10 +52,11 @@ export type Workers = Part & {
 };
 
 export function createWorkers(options: WorkersOptions): Workers {
-  const { count, settings, registry, log, onEvents, onFatal } = options;
+  const { count, settings, registry, log, onEvents, onRadsec, onFatal } = options;
   const counters: SharedArrayBuffer[] = [];
   let bound = { authPort: settings.authPort, acctPort: settings.acctPort };
   let udpDriver: string | undefined;
+  let { radsec } = settings;
 
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
   registerDriverMetric(registry, 'lastmile_radius_udp_driver', () => udpDriver);
@@ -65,8 +74,10 @@ export function createWorkers(options: WorkersOptions): Workers {
       return {
         ...settings,
         ...bound,
+        radsec,
         index,
         workers: count,
+        reusePort: count > 1,
         learned,
         walFolder: options.walFolder(index),
         counters: buffer,
@@ -77,8 +88,26 @@ export function createWorkers(options: WorkersOptions): Workers {
         case 'ready':
           bound = { authPort: message.authPort, acctPort: message.acctPort };
           udpDriver = message.udpDriver;
-          log.info({ worker, addresses: settings.addresses, ...bound, udp: udpDriver }, 'listening');
+          if (radsec && message.radsecPort !== null) radsec = { ...radsec, port: message.radsecPort };
+          log.info(
+            {
+              ...{ worker, addresses: settings.addresses, ...bound, udp: message.udpDriver },
+              ...(radsec ? { radsecPort: radsec.port } : {}),
+            },
+            'listening',
+          );
           return;
+        case 'radsec_connection':
+        case 'radsec_answer':
+          return onRadsec(worker, message);
+        case 'radsec_hand_over': {
+          const { to, ...handed } = message;
+          return group.tell(to, { ...handed, type: 'radsec_handed_over', from: worker });
+        }
+        case 'radsec_hand_back': {
+          const { to, ...handed } = message;
+          return group.tell(to, { ...handed, type: 'radsec_handed_back' });
+        }
         case 'hand_over':
           return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });
         case 'events':
@@ -98,11 +127,20 @@ export function createWorkers(options: WorkersOptions): Workers {
     async start() {
       if (settings.authPort !== 0) await assertPortFree(settings.addresses, settings.authPort);
       if (settings.acctPort !== 0) await assertPortFree(settings.addresses, settings.acctPort);
+      // Shared listening would split connections with a second server without a word.
+      for (const address of radsec && radsec.port !== 0 ? settings.addresses : []) {
+        if (!(await isFree(radsec?.port ?? 0, address))) {
+          throw new Error(`port ${radsec?.port} of ${address} (RADSEC_PORT) is in use, or not allowed`);
+        }
+      }
       await group.start();
       registerReportMetrics(registry, await group.reports(), reportsOfScrape);
     },
     ports: () => bound,
     teach: (learned) => group.tellAll({ type: 'learned', learned }),
+    radsecPort: () => radsec?.port ?? null,
+    orderRadsec: group.tell,
+    orderRadsecOfAll: group.tellAll,
     unknownClients: async () =>
       mergeUnknownClients((await group.reports()).map(({ unknownClients }) => unknownClients)),
     nasActivities: async () => mergeNasActivities((await reportsOfScrape()).map(({ nasActivities }) => nasActivities)),

@@ -14,6 +14,7 @@ import {
   checkRedisProgram,
 } from './doctor/machine.ts';
 import { checkClickHouse, checkDataFolder, checkPorts, checkPostgres, checkRedis } from './doctor/node-stores.ts';
+import { checkRadsec } from './doctor/radsec.ts';
 import { type Settings, settings as schema } from './up/settings.ts';
 
 const marks = { ok: 'ok  ', warn: 'warn', bad: 'BAD ' } as const;
@@ -30,6 +31,7 @@ async function examine(settings: Settings): Promise<Finding[]> {
     await checkClickHouse(settings),
     ...checkHistory(settings.LASTMILE_DATA_DIR),
     ...(await checkPorts(settings)),
+    ...checkRadsec(settings),
     checkEap(settings, Date.now()),
     checkKernelBuffers(),
     checkClock(),

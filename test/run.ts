@@ -23,6 +23,7 @@ const peers = [
   'tshark',
   'eapoltest',
   'openssl',
+  'radsecproxy',
 ];
 
 function check(title: string, command: string, args: readonly string[]): Promise<boolean> {

@@ -15,6 +15,8 @@ export type NasClient = {
   readonly trust: ClientTrust;
   /** Index of the secret that verified last: what signs a reply when the request itself proves none. */
   lastVerified: number;
+  /** Its packets come through TLS with a certificate of its own. */
+  readonly secured?: true;
 };
 
 export type NasTable = {
@@ -86,15 +88,19 @@ export function createNasTable(
   return {
     problems,
     find(address, identifier) {
-      const found = candidates(address);
-      if (found.length <= 1) return found[0];
-      const named = identifier();
-      return (
-        found.find(({ record }) => record.identifier !== null && record.identifier === named) ??
-        found.find(({ record }) => record.identifier === null)
-      );
+      return deviceOf(candidates(address), identifier);
     },
   };
+}
+
+/** Which of those that share an address or certificate: the one of that NAS-Identifier, else the one that has none. */
+export function deviceOf(clients: readonly NasClient[], identifier: () => string | undefined): NasClient | undefined {
+  if (clients.length <= 1) return clients[0];
+  const named = identifier();
+  return (
+    clients.find(({ record }) => record.identifier !== null && record.identifier === named) ??
+    clients.find(({ record }) => record.identifier === null)
+  );
 }
 
 function longestFirst(levels: ReadonlyMap<number, ReadonlyMap<bigint, readonly NasClient[]>>): Level[] {

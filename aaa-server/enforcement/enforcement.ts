@@ -1,5 +1,7 @@
 // Puts enforcement together: ownership, reconciler, brake, sender and CoA client, as one part of aaa-server's main thread.
 import type { Cluster, Redis } from 'ioredis';
+import { radsecSecret } from '#aaa-server/radsec/identity.ts';
+import type { RadsecLinks } from '#aaa-server/radsec/links.ts';
 import type { NasRecord, SnapshotReader } from '#aaa-server/subscribers/records.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Logger } from '#ops/runtime/log.ts';
@@ -39,11 +41,15 @@ export type EnforcementDeps = Pick<AssessOptions, 'decide' | 'hashOutcome'> & {
     'complete' | 'feedAliveAtMs' | 'tenant' | 'plan' | 'subscription' | 'nasGeneration' | 'nasList'
   >;
   keyring: Keyring;
+  /** Whether an access server uses its next secret already. */
+  usesNextSecret?: (nasId: number) => boolean;
   registry: Registry;
   log: Logger;
   /** A profile of this partition was published: the mirror of this node can read it now. */
   onPublished?: (partition: number) => void;
   onAlarm?: (alarm: Alarm) => void;
+  /** The RadSec connections of this node; missing where RadSec is off. */
+  links?: Pick<RadsecLinks, 'acquire'> | undefined;
   timer?: Timer;
   /** In [0, 1). */
   random?: () => number;
@@ -67,7 +73,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
   const ledger = createEnforcementLedger(redis, deps.node);
   const gate = createBrakeGate(redis);
   const nas = nasById(snapshot);
-  const coa = createCoaClient({ source: config.COA_SOURCE, timer, random, metrics });
+  const coa = createCoaClient({ source: config.COA_SOURCE, timer, random, metrics, links: deps.links });
   const partitions = createPartitions({
     ledger,
     timer,
@@ -81,13 +87,15 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     ledger,
     build(change) {
       const { tenantId, nasId } = change.session;
-      const request = coaRequestFor(change, nas(tenantId, nasId), deps.keyring);
+      const told = nas(tenantId, nasId);
+      const request = coaRequestFor(change, told, deps.keyring, deps.usesNextSecret?.(nasId));
       if ('match' in request && request.match === 'nearest') {
         const { subscriptionId } = change.session;
         const outcome = formatOutcome(change.desired);
         alarms.raise('speed_policy_missing', `nas ${nasId}`, { tenantId, subscriptionId, nasId, outcome });
       }
-      return request;
+      if (!told?.coaOverRadsec || 'reason' in request) return request;
+      return { ...request, secret: radsecSecret, overRadsec: told.id };
     },
     enforced: ({ tenantId, nasId }) =>
       weaker(snapshot.tenant(tenantId)?.mode ?? 'observe', nas(tenantId, nasId)?.mode ?? 'observe') === 'enforce',

@@ -19,13 +19,17 @@ import { createDuplicates, type DuplicatesOptions, type Entry } from './duplicat
 import { decideLogin, type LoginDecision } from './login.ts';
 import { createNasActivities, type NasActivity } from './nas-activity.ts';
 import { createOncePer } from './once-per.ts';
-import type { RadiusDeps, RadiusPort, RadiusRequest } from './request.ts';
+import type { RadiusDeps, RadiusLink, RadiusPort, RadiusRequest } from './request.ts';
 import { createUnknownClients, type UnknownReport } from './unknown-clients.ts';
 import { type Verified, verifyMaker } from './verify.ts';
 
 export type RadiusHandler = {
   handleBatch(port: RadiusPort, batch: UdpBatch, socket: UdpSocket, socketIndex: number): void;
   unknownClients(): UnknownReport;
+  /** One packet of a link, in memory that is only lent; the reason why it gets no answer (counted), or null. */
+  handlePacket(port: RadiusPort, data: Buffer, start: number, length: number, link: RadiusLink): DropReason | null;
+  /** Requests that wait for the disk: whoever can hold its sender back does so while they are many. */
+  waiting(): number;
   nasActivities(): NasActivity[];
   /** Logins whose decision is awaited. */
   deciding(): number;
@@ -118,6 +122,31 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       startedMs,
       reply: (reply, start, length) => batch.reply(i, reply, start, length),
     };
+    return serve(port, request);
+  }
+
+  function handleLinked(
+    port: RadiusPort,
+    data: Buffer,
+    start: number,
+    length: number,
+    link: RadiusLink,
+  ): DropReason | null {
+    const packet = decodePacket(data, start, length);
+    if (!packet.ok) return packet.reason;
+    const { peer, socket, socketIndex } = link;
+    const client = link.clientOf(() => textOf(packet, attribute.nasIdentifier));
+    if (!client) return 'unknown_client';
+    return serve(port, {
+      ...{ packet, client, peer, socket, socketIndex },
+      activity: activities.of(client.record.id),
+      startedMs: clock.monotonicMs(),
+      reply: (reply, from, size) => socket.send(peer, reply, from, size),
+      ...(link.handOver ? { handOver: link.handOver } : {}),
+    });
+  }
+
+  function serve(port: RadiusPort, request: RadiusRequest): DropReason | null {
     const reason = handleRequest(port, request);
     if (reason) request.activity.dropped++;
     return reason;
@@ -138,8 +167,12 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     return verified;
   }
 
-  function countSecret({ secrets }: NasClient, activity: NasActivity, secret: Secret): void {
-    activity[secret === secrets[0] ? 'current' : 'next']++;
+  function countSecret({ secrets, secured }: NasClient, activity: NasActivity, secret: Secret): void {
+    // Through TLS everybody has the same one (RFC 6614 §2.3): it says nothing of a rotation.
+    if (secured) return;
+    const which = secret === secrets[0] ? 'current' : 'next';
+    activity[which]++;
+    activity[`${which}AtMs`] = activity.lastHeardAtMs;
   }
 
   /** A login was right: what it says of an access server that proved nothing before. */
@@ -182,11 +215,9 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     const leader = eap.leaderOf(packet, client.record);
     if (leader !== undefined) {
       const { peer, socketIndex } = request;
-      deps.handOver(leader, {
-        data: new Uint8Array(packet.data.subarray(packet.start, packet.end)),
-        peer,
-        socketIndex,
-      });
+      const data = new Uint8Array(packet.data.subarray(packet.start, packet.end));
+      if (request.handOver) request.handOver(leader, data, client);
+      else deps.handOver(leader, { data, peer, socketIndex });
       counters.count('eap', 'handed_over');
       return null;
     }
@@ -380,6 +411,17 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
         }
       }
     },
+    handlePacket(port, data, start, length, link) {
+      let reason: DropReason | null = 'handler_error';
+      try {
+        reason = handleLinked(port, data, start, length, link);
+      } catch (error) {
+        deps.warn('a packet could not be handled', { err: error, source: link.peer.address });
+      }
+      if (reason) drop(reason);
+      return reason;
+    },
+    waiting: () => appending.size,
     unknownClients: () => unknown.list(),
     nasActivities: activities.list,
     deciding: () => deciding.size,

@@ -15,6 +15,9 @@ export type NasActivity = {
   /** Requests made with its current and its next secret, since its secrets last changed. */
   current: number;
   next: number;
+  /** Wall clock of the last one with each, 0 when there was none. */
+  currentAtMs: number;
+  nextAtMs: number;
   /** Access-Requests with and without a Message-Authenticator. */
   proven: number;
   unproven: number;
@@ -48,7 +51,7 @@ export function createNasActivities(): NasActivities {
         }
         const now = record.secretCiphers[0]?.toString('base64') ?? '';
         const before = secrets.get(nasId);
-        if (before !== undefined && before !== now) Object.assign(activity, { current: 0, next: 0 });
+        if (before !== undefined && before !== now) Object.assign(activity, noUses);
       }
       secrets.clear();
       for (const { id, secretCiphers } of records) secrets.set(id, secretCiphers[0]?.toString('base64') ?? '');
@@ -77,9 +80,13 @@ export function mergeNasActivities(lists: readonly (readonly NasActivity[])[]): 
     merged.set(activity.nasId, sum);
     sum.lastHeardAtMs = Math.max(sum.lastHeardAtMs, activity.lastHeardAtMs);
     for (const count of sums) sum[count] += activity[count];
+    sum.currentAtMs = Math.max(sum.currentAtMs, activity.currentAtMs);
+    sum.nextAtMs = Math.max(sum.nextAtMs, activity.nextAtMs);
   }
   return merged;
 }
+
+const noUses = { current: 0, next: 0, currentAtMs: 0, nextAtMs: 0 };
 
 function emptyOf(nasId: number): NasActivity {
   return {
@@ -90,8 +97,7 @@ function emptyOf(nasId: number): NasActivity {
     status: 0,
     rejected: 0,
     dropped: 0,
-    current: 0,
-    next: 0,
+    ...noUses,
     proven: 0,
     unproven: 0,
   };

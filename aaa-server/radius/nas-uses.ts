@@ -48,13 +48,21 @@ export type NasUsesOptions = {
   readonly everyMs?: number;
 };
 
-export function createNasUses({ redis, node, activities, nowMs, log, everyMs = 5000 }: NasUsesOptions): Part {
+export type NasUses = Part & {
+  /** Whether its last request was made with its next secret: then it is spoken to with that one. */
+  usesNext(nasId: number): boolean;
+};
+
+export function createNasUses({ redis, node, activities, nowMs, log, everyMs = 5000 }: NasUsesOptions): NasUses {
   const lately = createLately(nowMs());
   const problem = 'what access servers send cannot be published';
-  return createRepeated({ name: 'uses of access servers', everyMs, log, problem }, async () => {
-    const client = redis();
-    if (!client) return;
+  let onNext: ReadonlySet<number> = new Set();
+  const published = createRepeated({ name: 'uses of access servers', everyMs, log, problem }, async () => {
     const now = nowMs();
-    await publishNasUses(client, node, lately(await activities(), now), now);
+    const totals = await activities();
+    onNext = new Set(totals.flatMap(({ nasId, currentAtMs, nextAtMs }) => (nextAtMs > currentAtMs ? [nasId] : [])));
+    const client = redis();
+    if (client) await publishNasUses(client, node, lately(totals, now), now);
   });
+  return { ...published, usesNext: (nasId) => onNext.has(nasId) };
 }

@@ -80,16 +80,30 @@ export type RadiusDeps = {
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
 };
 
+/** What brings packets whose maker is known by other means than the source address; answers go back by it and by nothing else. */
+export type RadiusLink = {
+  readonly peer: Peer;
+  /** With `peer`, tells its requests from those of every other link and socket. */
+  readonly socketIndex: number;
+  readonly socket: Pick<UdpSocket, 'send'>;
+  /** Gives an Access-Request to the worker that leads its conversation; the answer still goes back by this link. */
+  handOver?(worker: number, data: Uint8Array<ArrayBuffer>, client: NasClient): void;
+  /** `identifier`: the packet's NAS-Identifier. */
+  clientOf(identifier: () => string | undefined): NasClient | undefined;
+};
+
 export type RadiusRequest = {
   readonly packet: Packet;
   readonly client: NasClient;
   /** What this access server sends, counted here. */
   readonly activity: NasActivity;
   readonly peer: Peer;
-  readonly socket: UdpSocket;
+  readonly socket: Pick<UdpSocket, 'send'>;
   readonly socketIndex: number;
   /** Monotonic instant of the receipt. */
   readonly startedMs: number;
   /** Sends an answer while the batch is still being handled. */
   reply(data: Buffer, start: number, length: number): void;
+  /** Of a link: how it is given to another worker. */
+  readonly handOver?: RadiusLink['handOver'];
 };

@@ -17,7 +17,8 @@ const unproven: Verified = { ok: true, secret: null };
 /**
  * Access-Request: Message-Authenticator when present; without one it is only let through when it carries no EAP-Message (RFC 3579) and
  * the NAS demands none, nor for what has Proxy-State (CVE-2024-3596). EAP and a password in one request contradict each other.
- * Status-Server: always required (RFC 5997). Accounting-Request: by its Request Authenticator, and Message-Authenticator when present.
+ * Status-Server: always required (RFC 5997). Accounting-Request: by its Request Authenticator, and Message-Authenticator when present. Over TLS a
+ * Message-Authenticator may be absent, never wrong.
  */
 export function verifyMaker(packet: Packet, client: NasClient): Verified {
   if (packet.code === code.accountingRequest) {
@@ -35,6 +36,8 @@ export function verifyMaker(packet: Packet, client: NasClient): Verified {
     if (packet.code === code.accessRequest) client.trust.proved(packet);
     return { ok: true, secret };
   }
+  // What came through TLS was made by who holds the certificate: nothing else has to prove it.
+  if (client.secured) return { ok: true, secret: client.secrets[0] ?? null };
   if (packet.code === code.statusServer) return refused('message_authenticator_required_by_status_server');
   if (client.trust.requiresMessageAuthenticator()) return refused('message_authenticator_required');
   if (packet.hasEap) return refused('message_authenticator_required_by_eap');

@@ -97,6 +97,10 @@ export type NasRecord = NasSettings & {
   readonly learnSinceMs: number;
   /** Added to Access-Accepts. */
   readonly attributes?: readonly NasAttribute[];
+  /** The certificate it is known by over RadSec (policy/nas/radsec-identity.ts); absent in snapshots written before there was one. */
+  readonly radsecIdentity?: string | null;
+  /** CoA and Disconnect go back over its RadSec connection. */
+  readonly coaOverRadsec?: boolean;
 };
 
 /**

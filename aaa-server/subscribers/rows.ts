@@ -1,4 +1,4 @@
-// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0008_nas_profiles.sql).
+// Rows of the feed_* views as records of the snapshot. The views are the contract with PostgreSQL (migrations/0003_feed.sql, 0009_nas_profiles.sql).
 import { isPasswordScheme } from '#policy/credentials/password-scheme.ts';
 import { parseFupRules } from '#policy/fup/parse.ts';
 import type { Ipv6Rule, NasAttribute, SpeedWay } from '#policy/nas/profile.ts';
@@ -83,6 +83,8 @@ type NasColumns = {
   ipv6_rule: Ipv6Rule | null;
   attributes: StoredAttribute[];
   policies: { up_bps: number; down_bps: number; name: string; up_name: string | null }[];
+  radsec_identity: string | null;
+  coa_over_radsec: boolean;
 };
 
 type SubscriptionColumns = {
@@ -147,7 +149,7 @@ const nasView: View<NasColumns> = {
   select: `SELECT tenant_id, id, name, address, nas_identifier, vendor, secret_cipher, next_secret_cipher, coa_address,
     coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, message_authenticator, limit_proxy_state,
     reply_message_authenticator, ${ms('learn_since')} AS learn_since_ms, speed_way, swap_octets, octet_unit, ipv6_rule,
-    attributes, policies
+    attributes, policies, radsec_identity, coa_over_radsec
     FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_profile USING (tenant_id, id)`,
   toRow: (row) => ({
     kind: 'nas',
@@ -180,6 +182,8 @@ const nasView: View<NasColumns> = {
         name,
         upName,
       })),
+      radsecIdentity: row.radsec_identity,
+      coaOverRadsec: row.coa_over_radsec,
     },
   }),
 };

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { eq, sql } from 'drizzle-orm';
 import type { Keyring } from '#ops/runtime/keyring.ts';
+import { radsecIdentity } from '#policy/nas/radsec-identity.ts';
 import { nasProfile, vendors } from '#policy/nas/vendors.ts';
 import type { Tx } from '../database/connect.ts';
 import { canonicalPrefix } from '../database/prefix.ts';
@@ -129,6 +130,9 @@ function columnsOf(body: Partial<Omit<Compiled<NasBody>, 'name' | 'address' | 's
     throw invalid('/vendor', `must be one of ${vendors.join(', ')}`);
   if (body.coa_address && (isIP(body.coa_address) === 0 || body.coa_address.includes('%')))
     throw invalid('/coa_address', 'must be an IP address');
+  const identity = body.radsec_identity && radsecIdentity(body.radsec_identity);
+  if (body.radsec_identity && !identity)
+    throw invalid('/radsec_identity', 'must be dns:, cn: or sha256: and a name or fingerprint of a certificate');
   return {
     ...(body.nas_identifier === undefined ? {} : { nasIdentifier: body.nas_identifier }),
     ...(body.vendor === undefined ? {} : { vendor: body.vendor }),
@@ -149,6 +153,8 @@ function columnsOf(body: Partial<Omit<Compiled<NasBody>, 'name' | 'address' | 's
     ...(body.octet_unit === undefined ? {} : { octetUnit: body.octet_unit }),
     ...(body.ipv6_rule === undefined ? {} : { ipv6Rule: body.ipv6_rule }),
     ...(body.attributes === undefined ? {} : { attributes: body.attributes }),
+    ...(body.radsec_identity === undefined ? {} : { radsecIdentity: identity ?? null }),
+    ...(body.coa_over_radsec === undefined ? {} : { coaOverRadsec: body.coa_over_radsec }),
     ...(body.status === undefined ? {} : { status: body.status }),
   };
 }

@@ -65,6 +65,19 @@ export const optional = {
   octet_unit: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 30, description: 'bytes that it counts as one' })),
   ipv6_rule: Type.Optional(nullable(Ipv6Rule)),
   attributes: Type.Optional(AttributesField),
+  radsec_identity: Type.Optional(
+    nullable(
+      Type.String({
+        minLength: 4,
+        maxLength: 300,
+        description:
+          'the certificate it is known by over RadSec: `dns:` an alternative name, `cn:` the common name, or `sha256:` the fingerprint',
+      }),
+    ),
+  ),
+  coa_over_radsec: Type.Optional(
+    Type.Boolean({ description: 'CoA and Disconnect go back over its RadSec connection, for one behind NAT' }),
+  ),
   status: Type.Optional(choice(nasStatuses)),
 };
 
@@ -117,6 +130,8 @@ export const NasReply = Type.Object({
   octet_unit: Type.Integer(),
   ipv6_rule: nullable(Ipv6Rule),
   attributes: Type.Array(AttributeField),
+  radsec_identity: nullable(Type.String()),
+  coa_over_radsec: Type.Boolean(),
   status: choice(nasStatuses),
   created_at: Instant,
   updated_at: Instant,

@@ -55,6 +55,8 @@ export function showNas(row: Nas): NasReply {
     octet_unit: row.octetUnit,
     ipv6_rule: row.ipv6Rule,
     attributes: showAttributes(row.attributes),
+    radsec_identity: row.radsecIdentity,
+    coa_over_radsec: row.coaOverRadsec,
     status: row.status,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

@@ -13,6 +13,7 @@ import { rotationRoutes } from './rotation-routes.ts';
 import { unknownNasRoutes } from './unknown-routes.ts';
 
 const tags = ['nas'];
+const ofCertificate = ['nas_certificate_taken', 'nas_certificate_foreign', 'nas_without_certificate'] as const;
 
 /** What saving speeds and attributes can meet. */
 const saving = ['nas_address_taken', 'speed_policy_missing', 'attribute_refused', 'aaa_unavailable'] as const;
@@ -50,7 +51,7 @@ export function nasRoutes(app: Api, deps: Deps): void {
         summary: 'Add a network access server, or a prefix of them',
         querystring: WriteQuery,
         body: NasBody,
-        response: { 201: NasReply, ...problems(...saving, 'idempotency_key_reused') },
+        response: { 201: NasReply, ...problems(...saving, ...ofCertificate, 'idempotency_key_reused') },
       },
     },
     async (request, reply) => {
@@ -87,7 +88,7 @@ export function nasRoutes(app: Api, deps: Deps): void {
         params: IdParams,
         querystring: WriteQuery,
         body: NasChange,
-        response: { 200: NasReply, ...problems('nas_unknown', ...saving) },
+        response: { 200: NasReply, ...problems('nas_unknown', ...saving, ...ofCertificate) },
       },
     },
     async (request) => {

@@ -35,6 +35,8 @@ export const nas = pgTable('nas', {
   octetUnit: integer('octet_unit').notNull().default(1),
   ipv6Rule: text('ipv6_rule', { enum: ipv6Rules }),
   attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),
+  radsecIdentity: text('radsec_identity'),
+  coaOverRadsec: boolean('coa_over_radsec').notNull().default(false),
   status: text('status', { enum: nasStatuses }).notNull().default('active'),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),

@@ -121,6 +121,7 @@ export async function checkPorts(settings: Settings): Promise<Finding[]> {
     { name: 'AAA_ADMIN_PORT', kind: 'tcp', ours: aaaRuns },
     { name: 'RADIUS_AUTH_PORT', kind: 'udp', ours: aaaRuns },
     { name: 'RADIUS_ACCT_PORT', kind: 'udp', ours: aaaRuns },
+    ...(settings.RADSEC_CERT === '' ? [] : [{ name: 'RADSEC_PORT', kind: 'tcp', ours: aaaRuns } as const]),
     { name: 'FLOW_ADMIN_PORT', kind: 'tcp', ours: flowRuns },
     { name: 'NETFLOW_PORT', kind: 'udp', ours: flowRuns },
   ] as const;

@@ -2,6 +2,7 @@
 import Type, { type Static } from 'typebox';
 import { eapSettings } from '#ops/runtime/eap-settings.ts';
 import { addresses, port, text } from '#ops/runtime/settings.ts';
+import { radsecFileSettings } from '../pki/radsec-settings.ts';
 import { storeSettings } from '../stores/settings.ts';
 
 export const settings = Type.Object({
@@ -10,6 +11,7 @@ export const settings = Type.Object({
   HTTP_PORT: port({ default: 8080, description: 'API and web UI' }),
   RADIUS_AUTH_PORT: port({ default: 1812, description: 'UDP port of Access-Requests' }),
   RADIUS_ACCT_PORT: port({ default: 1813, description: 'UDP port of Accounting-Requests' }),
+  ...radsecFileSettings,
   AAA_ADMIN_PORT: port({ default: 9101, description: '/metrics, /healthz, /readyz of aaa-server' }),
   AAA_WORKERS: Type.Integer({
     minimum: 0,

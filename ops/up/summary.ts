@@ -13,7 +13,7 @@ export function summary(settings: Settings, folder: DataFolder): string[] {
   const clickhouse = settings.CLICKHOUSE_URL === '' ? readRecord<ClickHouseRecord>(folder, 'clickhouse') : undefined;
   return [
     `  API      ${api}/api/v1, described at ${api}/api/docs`,
-    `  RADIUS   ${settings.BIND_HOST.join(', ')}: authentication ${settings.RADIUS_AUTH_PORT}, accounting ${settings.RADIUS_ACCT_PORT}`,
+    `  RADIUS   ${settings.BIND_HOST.join(', ')}: authentication ${settings.RADIUS_AUTH_PORT}, accounting ${settings.RADIUS_ACCT_PORT}${settings.RADSEC_CERT === '' ? '' : `, RadSec ${settings.RADSEC_PORT}`}`,
     `  Flows    ${settings.BIND_HOST.join(', ')}: NetFlow ${settings.NETFLOW_PORT}`,
     `  Metrics  ${api}/metrics, http://${host}:${settings.AAA_ADMIN_PORT}/metrics and http://${host}:${settings.FLOW_ADMIN_PORT}/metrics`,
     ...(clickhouse

@@ -309,6 +309,8 @@ t.test('what is encoded is read the same, whatever the value', async (t) => {
 });
 
 const freeradius = '/usr/share/freeradius';
+/** Types that FreeRADIUS has wrong before 3.2.6. */
+const wrongUntil326 = ['ZTE-Client-DNS-Pri', 'ZTE-Client-DNS-Sec', 'ZTE-Context-Name'];
 const noneOfTheirs = !existsSync(freeradius) && 'no FreeRADIUS dictionaries on this machine';
 
 t.test("FreeRADIUS's own dictionary is read whole, and ours agrees with it", { skip: noneOfTheirs }, async (t) => {
@@ -319,7 +321,7 @@ t.test("FreeRADIUS's own dictionary is read whole, and ours agrees with it", { s
   const ours = loadDictionary();
   for (const one of ours.attributes()) {
     const other = theirs.attribute(one.name);
-    if (!other) continue;
+    if (!other || wrongUntil326.includes(one.name)) continue;
     const facts = ({ vendor, path, kind, encrypt, hasTag, concat }: typeof one) => ({
       vendor,
       path,
@@ -333,8 +335,8 @@ t.test("FreeRADIUS's own dictionary is read whole, and ours agrees with it", { s
   t.ok(ours.attributes().length >= 130);
   t.match(theirs.attribute('FreeRADIUS-802.1X-Anonce'), { extendedSpace: 245, vendor: 11344, path: [1] });
   t.match(theirs.formatOf(429), { typeOctets: 4, lengthOctets: 0 });
-  const both = loadDictionary(`${freeradius}/dictionary`);
-  t.equal(both.attribute('Cisco-AVPair')?.vendor, 9, 'and it may be given beside ours');
+  const both = loadDictionary(`${freeradius}/dictionary.starent`);
+  t.match(both.attribute('SN-VPN-ID'), { vendor: 8164 }, 'a file of theirs may be given beside ours');
 });
 
 t.test('every dictionary FreeRADIUS ships is read by itself', { skip: noneOfTheirs }, async (t) => {

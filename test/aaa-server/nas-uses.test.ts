@@ -35,7 +35,7 @@ t.test('requests are counted by the secret that made them, from zero when the se
   const activity = () => driven.handler.nasActivities()[0]!;
   driven.receive(accounting(next), 'acct');
   driven.receive(pap({ messageAuthenticator: true, secret: next }));
-  t.match(activity(), { current: 0, next: 2, proven: 1, unproven: 0 });
+  t.match(activity(), { current: 0, currentAtMs: 0, next: 2, nextAtMs: driven.wallMs, proven: 1, unproven: 0 });
   driven.receive(pap());
   t.match(activity(), { current: 1, next: 2, proven: 1, unproven: 1 }, 'a password that is right shows the secret');
   driven.receive(pap({ secret: next }));
@@ -46,7 +46,7 @@ t.test('requests are counted by the secret that made them, from zero when the se
   driven.isp.setNases([nasOf({ secrets: ['the next one'] })]);
   driven.nowMs += 1000;
   driven.receive(pap({ messageAuthenticator: true, secret: next }));
-  t.match(activity(), { current: 1, next: 0, proven: 3 }, 'the rotation was finished');
+  t.match(activity(), { current: 1, next: 0, nextAtMs: 0, proven: 3 }, 'the rotation was finished');
   await driven.handler.drain();
 });
 
@@ -107,13 +107,17 @@ for (const cluster of [false, true]) {
     const part = createNasUses({
       redis: () => redis,
       node: 'c',
-      activities: async () => [activityOf({ current: 5 })],
+      activities: async () => [
+        activityOf({ current: 5, currentAtMs: 7, nextAtMs: 8 }),
+        { ...activityOf({ currentAtMs: 9, nextAtMs: 8 }), nasId: 2 },
+      ],
       nowMs: () => 2_000_001,
       log: createLogger('test', 'silent'),
       everyMs: 5,
     });
     await part.start();
     await until(async () => (await readNasEdge(redis, [1])).uses.get(1)?.current === 5, 'what the part published');
+    t.strictSame([1, 2, 3].map(part.usesNext), [true, false, false], 'who was last heard with the next secret');
     await part.stop();
   });
 }

@@ -375,6 +375,39 @@ t.test('the life of a customer', async (t) => {
     t.equal((await call('GET', `/nas/${made.id}`)).status, 404);
   });
 
+  await t.test('a NAS is known by a certificate, in one spelling, within one tenant', async (t) => {
+    const body = { name: 'tower', address: '192.0.2.77', secret: 's' };
+    const made = await ok('POST', '/nas', { ...body, radsec_identity: 'dns:Tower.Example.net' });
+    t.match(made, { radsec_identity: 'dns:tower.example.net', coa_over_radsec: false });
+    t.match(await ok('PATCH', `/nas/${made.id}`, { coa_over_radsec: true }), { coa_over_radsec: true });
+    for (const wrong of ['tower.example.net', 'dns:*.example.net', 'sha256:12']) {
+      t.match(await call('PATCH', `/nas/${made.id}`, { radsec_identity: wrong }), { status: 400 });
+    }
+    const twin = { ...body, address: '192.0.2.78', radsec_identity: 'dns:tower.example.net' };
+    t.match(await call('POST', '/nas', twin), { status: 409, body: { code: 'nas_certificate_taken' } });
+    const named = await ok('POST', '/nas', { ...twin, nas_identifier: 'b' });
+    const { rows } = await api.owner.query(
+      `INSERT INTO tenant (slug, name) VALUES ('certificates', 'Certificates') RETURNING id`,
+    );
+    await t.rejects(
+      api.owner.query(
+        `INSERT INTO nas (tenant_id, name, address, nas_identifier, secret_cipher, radsec_identity)
+         VALUES ($1, 'x', '192.0.2.79', 'c', '', 'dns:tower.example.net')`,
+        [rows[0].id],
+      ),
+      /nas_radsec_tenant/,
+    );
+    t.match(await call('PATCH', `/nas/${made.id}`, { radsec_identity: null }), {
+      status: 409,
+      body: { code: 'nas_without_certificate' },
+    });
+    t.match(await ok('PATCH', `/nas/${made.id}`, { radsec_identity: null, coa_over_radsec: false }), {
+      radsec_identity: null,
+    });
+    for (const { id } of [made, named]) await call('DELETE', `/nas/${id}`);
+    await api.owner.query('DELETE FROM tenant WHERE id = $1', [rows[0].id]);
+  });
+
   await t.test('usage, sessions and enforcement come from the ledger; 503 while it is away', async (t) => {
     const [{ id: live }] = (await ok('GET', '/subscriptions?search=rahima2')).data;
     const bytes = { upBytes: 3, downBytes: 4 };

@@ -1,7 +1,5 @@
 // Every method of EAP with wpa_supplicant's eapol_test as the subscriber's device: it is let in, and its keys are those of the access server.
-import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
@@ -10,49 +8,8 @@ import { ntHash } from '#aaa-server/wire/mschap.ts';
 import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
 import { makeCertificates } from '#test/aaa-server/support/certificates.ts';
 import { createLogins } from '#test/aaa-server/support/logins.ts';
+import { type Device, eapolTest } from '#test/support/eapol-test.ts';
 import { missing } from '#test/support/peers.ts';
-
-type Device = Readonly<Record<string, string>>;
-
-/** Runs eapol_test; true when it was let in, and its keys are those that the access server got. */
-function eapolTest(
-  folder: string,
-  port: number,
-  device: Device,
-  withKeys: boolean,
-): Promise<{ ok: boolean; output: string }> {
-  const file = path.join(folder, `${randomBytes(4).toString('hex')}.conf`);
-  const lines = Object.entries(device).map(([name, value]) => `  ${name}=${value}`);
-  writeFileSync(
-    file,
-    `network={\n  key_mgmt=${withKeys ? 'WPA-EAP' : 'IEEE8021X'}\n  eapol_flags=0\n${lines.join('\n')}\n}\n`,
-  );
-  return new Promise((resolve, reject) => {
-    const child = spawn(
-      'eapol_test',
-      [
-        '-c',
-        file,
-        '-a',
-        '127.0.0.1',
-        '-p',
-        String(port),
-        '-s',
-        'testing123',
-        '-r',
-        '0',
-        '-t',
-        '20',
-        ...(withKeys ? [] : ['-n']),
-      ],
-      { cwd: folder },
-    );
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    child.on('error', reject);
-    child.on('close', (status) => resolve({ ok: status === 0 && /^SUCCESS$/m.test(output), output }));
-  });
-}
 
 t.test(
   'eapol_test logs in by every method',

@@ -1,6 +1,6 @@
 // Each process can be built from its settings without starting anything, and says all that is wrong with them.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
@@ -49,6 +49,22 @@ for (const { script, wrong } of processes) {
     }
   });
 }
+
+t.test('a dictionary of the operator that is wrong stops aaa-server, with file and line', async (t) => {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'lastmile-check-'));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+  const dictionary = path.join(dataDir, 'own');
+  writeFileSync(dictionary, 'ATTRIBUTE Colour 250 string\nATTRIBUTE Shape 251 strnig\n');
+  const result = check('aaa-server/main.ts', {
+    LASTMILE_DATA_DIR: dataDir,
+    LASTMILE_SECRET_KEY: 'a secret of the tests only',
+    REDIS_URL: 'redis://127.0.0.1:1',
+    FEED_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    RADIUS_DICTIONARY: dictionary,
+  });
+  t.equal(result.status, 1);
+  t.match(result.stderr, /own:2: Shape has the unknown type strnig/);
+});
 
 const olderNode = ['/usr/bin/node', '/usr/local/bin/node'].find((program) => {
   const version = spawnSync(program, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout ?? '';

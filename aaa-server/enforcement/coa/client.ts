@@ -1,10 +1,12 @@
 // Sends CoA-Request and Disconnect-Request to access servers and waits for the answer (RFC 5176; retransmission RFC 5080 §2.2.1).
 import { isIPv6, SocketAddress } from 'node:net';
+import type { RadsecLinks } from '#aaa-server/radsec/links.ts';
 import type { Secret } from '#aaa-server/wire/md5.ts';
 import { causeLabel } from '#policy/enforcement/nak.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { EnforcementMetrics } from '../metrics.ts';
 import type { Timer } from '../timer.ts';
+import { converseOverRadsec } from './over-radsec.ts';
 import { createPacer } from './pacer.ts';
 import { buildRequest, type CoaKind, readReply } from './packet.ts';
 import { nextTimeoutMs, retransmission } from './retransmit.ts';
@@ -20,11 +22,24 @@ export type CoaRequest = {
   /** The current secret. A NAS that already has the next one drops what we send until the rotation is finished here. */
   readonly secret: Secret;
   readonly attributes: readonly NasAttribute[];
+  /** Id of the access server that is told over its RadSec connections, not at its address. */
+  readonly overRadsec?: number;
   /** Goes before what is not, when many wait for the same access server. */
   readonly urgent?: boolean;
   /** Asked when its turn has come: false withdraws it. */
   readonly wanted?: () => boolean;
 };
+
+const unsentReasons = [
+  'queue_full',
+  'no_identifier',
+  'too_long',
+  'socket',
+  /** It has no RadSec connection now. */
+  'nas_unreachable',
+  'aborted',
+  'withdrawn',
+] as const;
 
 export type CoaAnswer =
   | { readonly kind: 'ack' }
@@ -33,7 +48,7 @@ export type CoaAnswer =
   /** Not sent, or given up because the ownership or the process ended. */
   | {
       readonly kind: 'unsent';
-      readonly reason: 'queue_full' | 'no_identifier' | 'too_long' | 'socket' | 'aborted' | 'withdrawn';
+      readonly reason: (typeof unsentReasons)[number];
     };
 
 export type CoaClient = {
@@ -47,12 +62,14 @@ export type CoaClientOptions = {
   timer: Timer;
   random: () => number;
   metrics: EnforcementMetrics;
+  /** Without them nobody can be told over RadSec. */
+  links?: Pick<RadsecLinks, 'acquire'> | undefined;
   queueLimit?: number;
   socketLimit?: number;
 };
 
 export function createCoaClient(options: CoaClientOptions): CoaClient {
-  const { timer, metrics, random, queueLimit = 10_000, socketLimit = 64 } = options;
+  const { timer, metrics, random, links, queueLimit = 10_000, socketLimit = 64 } = options;
   const pacer = createPacer({ timer, queueLimit });
   const sockets = createSocketPool({
     source: options.source,
@@ -71,7 +88,9 @@ export function createCoaClient(options: CoaClientOptions): CoaClient {
     }
     try {
       if (request.wanted && !request.wanted()) return { kind: 'unsent', reason: 'withdrawn' };
-      return await converse(request, signal);
+      if (request.overRadsec === undefined) return await converse(request, signal);
+      if (!links) return { kind: 'unsent', reason: 'nas_unreachable' };
+      return await converseOverRadsec({ links, timer, metrics }, request, request.overRadsec, signal);
     } finally {
       pacer.done(request.nas);
     }

@@ -33,16 +33,17 @@ export type NoRequest = {
     | 'no_speed_policy';
 };
 
-/** The request, or the reason why there can be none. */
+/** The request, or the reason why there can be none. `usesNextSecret`: the rotation of its secret has reached the device. */
 export function coaRequestFor(
   { session, desired, from, by: kind }: SessionChange,
   nas: NasRecord | undefined,
   keyring: Keyring,
+  usesNextSecret = false,
 ): BuiltRequest | NoRequest {
   if (!nas) return { reason: 'nas_unknown' };
   const address = (nas.coaAddress ?? session.sourceAddress).replace(/^::ffff:(?=\d+\.)/i, '');
   if (isIP(address) === 0) return { reason: 'no_coa_address' };
-  const cipher = nas.secretCiphers[0];
+  const cipher = (usesNextSecret && nas.secretCiphers[1]) || nas.secretCiphers[0];
   if (!cipher) return { reason: 'no_secret' };
   const configured = configuredNas(nas);
   const named = identification(session, configured.profile);

@@ -3,7 +3,12 @@ import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { outcomeHash } from '#aaa-server/accounting/class.ts';
 import { createDecide } from '#aaa-server/enforcement/decide.ts';
-import { createEnforcement, type Enforcement, type EnforcementConfig } from '#aaa-server/enforcement/enforcement.ts';
+import {
+  createEnforcement,
+  type Enforcement,
+  type EnforcementConfig,
+  type EnforcementDeps,
+} from '#aaa-server/enforcement/enforcement.ts';
 import { systemTimer, type Timer } from '#aaa-server/enforcement/timer.ts';
 import type {
   EnforcementMode,
@@ -30,6 +35,14 @@ const hour = 3600_000;
 
 type Teardown = { teardown(handler: () => unknown): unknown };
 type SessionFields = Record<string, string>;
+
+export type NodeOptions = {
+  config?: Partial<EnforcementConfig>;
+  pace?: object;
+  redis?: Redis;
+  log?: string;
+  links?: EnforcementDeps['links'];
+};
 
 export type Isp = Awaited<ReturnType<typeof createIsp>>;
 
@@ -174,10 +187,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
 
   const decide = createDecide({ snapshot, feedSilenceMs: 900_000, feedSilenceGraceMs: 86_400_000 });
 
-  function node(
-    name: string,
-    options: { config?: Partial<EnforcementConfig>; pace?: object; redis?: Redis; log?: string } = {},
-  ): Enforcement & { registry: Registry; alarms: string[] } {
+  function node(name: string, options: NodeOptions = {}): Enforcement & { registry: Registry; alarms: string[] } {
     const registry = new Registry();
     const alarms: string[] = [];
     const enforcement = createEnforcement(
@@ -195,6 +205,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
         registry,
         log: pino({ level: options.log ?? 'silent' }),
         onAlarm: ({ reason }) => alarms.push(reason),
+        links: options.links,
         timer,
         random: () => 0.5,
         pace: { tickMs: 20, leaseMs: 1500, visibilityMs: 1000, ...options.pace },

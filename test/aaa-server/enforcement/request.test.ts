@@ -31,6 +31,17 @@ t.test('the port is that of the NAS, else the usual one of its vendor', async (t
   t.match(built({ vendor: 'mikrotik', coaPort: null }), { port: 3799 });
 });
 
+t.test('while a secret is rotated it is the one that the device uses', async (t) => {
+  const secretOf = (secrets: readonly string[], usesNext: boolean) => {
+    const change = { session, desired: throttle, from: null, by: 'disconnect' } as const;
+    const request = coaRequestFor(change, nasOf({ secrets }), keyring, usesNext);
+    return 'reason' in request ? request.reason : String(request.secret.octets);
+  };
+  t.equal(secretOf(['current', 'next'], false), 'current');
+  t.equal(secretOf(['current', 'next'], true), 'next');
+  t.equal(secretOf(['current'], true), 'current', 'the rotation is over');
+});
+
 t.test(
   'Nokia is given one set of keys: the session id in its number format, else the port with an address',
   async (t) => {

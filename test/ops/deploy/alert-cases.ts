@@ -280,6 +280,67 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       },
     },
   },
+  LastmileRadsecExpires: {
+    fires: {
+      series: {
+        [of('lastmile_radsec_certificate_expires_seconds', 'file="certificate"')]: '5000000x30',
+        [of('lastmile_radsec_certificate_expires_seconds', 'file="crl"')]: '1001200x30',
+      },
+      labels: { instance: 'aaa:9101', file: 'crl' },
+      summary: 'RadSec at aaa:9101: the crl file expires in 11d 13h 46m 40s',
+    },
+    quiet: {
+      'a certificate that lasts': {
+        series: { [of('lastmile_radsec_certificate_expires_seconds', 'file="certificate"')]: '5000000x30' },
+      },
+    },
+  },
+  LastmileRadsecRefused: {
+    fires: {
+      series: { [of('lastmile_radsec_refused_total', 'reason="unknown_nas"')]: '0+2x30' },
+      labels: { instance: 'aaa:9101', reason: 'unknown_nas' },
+      summary: 'RadSec at aaa:9101 refused 20 connections in 10 minutes: unknown_nas',
+    },
+    quiet: {
+      'strangers that speak no TLS': {
+        series: { [of('lastmile_radsec_refused_total', 'reason="handshake_failed"')]: '0+100x30' },
+      },
+    },
+  },
+  LastmileRadsecReload: {
+    fires: {
+      series: { [of('lastmile_radsec_reload_failures_total')]: '0x10 1x30' },
+      labels: { instance: 'aaa:9101' },
+      summary: 'RadSec at aaa:9101 could not use its changed certificate files',
+    },
+    quiet: {
+      'a failure long ago': { series: { [of('lastmile_radsec_reload_failures_total')]: '0x2 1x120' }, atMinute: 90 },
+    },
+  },
+  LastmileRadsecDisconnected: {
+    fires: {
+      series: {
+        [of('lastmile_nas_radsec_connections', tower)]: '1x2 0x30',
+        [of('lastmile_nas_open_sessions', tower)]: '5x30',
+      },
+      labels: onTower,
+      summary: 'Access server tower (tenant 1) has no RadSec connection',
+    },
+    quiet: {
+      'one without sessions': {
+        series: {
+          [of('lastmile_nas_radsec_connections', tower)]: '0x30',
+          [of('lastmile_nas_open_sessions', tower)]: '0x30',
+        },
+      },
+      'a reconnect': {
+        series: {
+          [of('lastmile_nas_radsec_connections', tower)]: '1x10 0x2 1x20',
+          [of('lastmile_nas_open_sessions', tower)]: '5x30',
+        },
+      },
+    },
+  },
   LastmileUnknownClients: {
     fires: {
       series: { [of('lastmile_radius_dropped_total', 'reason="unknown_client"')]: '0+1200x30' },
