@@ -39,7 +39,7 @@ const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
 const oncePerMinute = createOncePer(60_000, clock);
-const snapshot = openSnapshotReader({ path: settings.snapshotPath, oncePerTurn: true });
+const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs: 5 });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,

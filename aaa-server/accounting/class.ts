@@ -34,10 +34,13 @@ export function makeClass(
   const bytes = Buffer.allocUnsafe(classLength);
   bytes[0] = version;
   bytes[1] = content.partition;
-  bytes.writeUIntBE(content.subscriptionId, 2, 6);
+  const high = Math.floor(content.subscriptionId / 0x1_0000_0000);
+  bytes[2] = high >>> 8;
+  bytes[3] = high;
+  putWord(bytes, 4, content.subscriptionId % 0x1_0000_0000);
   if (typeof content.uuid === 'string') bytes.fill(0, 8, 24).write(content.uuid, 8, 16, 'hex');
-  else bytes.set(content.uuid, 8);
-  bytes.writeUInt32BE(Number.parseInt(content.outcomeHash, 16) || 0, 24);
+  else for (let i = 0; i < 16; i++) bytes[8 + i] = content.uuid[i] as number;
+  putWord(bytes, 24, Number.parseInt(content.outcomeHash, 16));
   signInto(key, content.tenantId, bytes, bytes, signedLength);
   return bytes;
 }
@@ -57,6 +60,13 @@ export function verifyClass(key: Buffer, tenantId: number, bytes: Buffer): Class
     uuid: bytes.toString('hex', 8, 24),
     outcomeHash: bytes.toString('hex', 24, 28),
   };
+}
+
+function putWord(bytes: Buffer, at: number, word: number): void {
+  bytes[at] = word >>> 24;
+  bytes[at + 1] = word >>> 16;
+  bytes[at + 2] = word >>> 8;
+  bytes[at + 3] = word;
 }
 
 const computed = Buffer.alloc(codeLength);

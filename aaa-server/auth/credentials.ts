@@ -5,7 +5,7 @@ import { decodeDigest, matchesDigest } from './digests.ts';
 import { findCredential } from './find-credential.ts';
 import type { Passwords } from './passwords.ts';
 import { type Dropped, dropped } from './proof.ts';
-import type { Offer, Proven } from './proven.ts';
+import type { Proven } from './proven.ts';
 import { sameOctets } from './same-octets.ts';
 import type { SlowHashes, SlowResult, SlowScheme } from './slow-hashes.ts';
 
@@ -60,7 +60,7 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
     decoys.set(tenantId, decoy);
     const kept = Buffer.from(offered);
     const checked = await slowHashes.check(decoy.scheme, decoy.stored, kept);
-    if (checked === 'right') proven.remember(offerOf(credential, kept));
+    if (checked === 'right') proven.remember(credential, kept);
     return checked;
   }
 
@@ -92,20 +92,15 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
       }
       const { scheme } = credential;
       if (scheme === 'none') return 'wrong';
-      const offer = offerOf(credential, offered);
-      if (proven.has(offer)) return 'right';
+      if (proven.has(credential, offered)) return 'right';
       const stored = secretOf(credential);
       if (!stored) return 'unreadable';
       if (scheme === 'crypt' || scheme === 'argon2') return checkSlowly(credential, { scheme, stored }, offered);
       const matches = scheme === 'clear' ? sameOctets(offered, stored) : matchesDigest(scheme, stored, offered);
-      if (matches) proven.remember(offer);
+      if (matches) proven.remember(credential, offered);
       return matches === undefined ? 'unreadable' : matches ? 'right' : 'wrong';
     },
   };
-}
-
-function offerOf({ tenantId, realm, userName, passwordCipher }: CredentialRecord, offered: Buffer): Offer {
-  return { tenantId, realm, userName, stored: passwordCipher, offered };
 }
 
 /** What becomes of a login whose password could be neither confirmed nor refuted. */

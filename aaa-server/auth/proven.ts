@@ -1,35 +1,29 @@
 // Passwords that were proven before, as keyed fingerprints: neither decrypted nor slowly hashed again, and never kept in clear.
 import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
+import type { CredentialRecord } from '../subscribers/records.ts';
 import { addMd5, beginHmacMd5, digestLength, finishHmacMd5, hmacStates } from '../wire/md5.ts';
 
-/** Where a stored secret lies, the stored secret, and what was offered for it. */
-export type Offer = {
-  readonly tenantId: number;
-  readonly realm: string;
-  readonly userName: string;
-  /** Its length in octets is part of what is remembered. */
-  readonly stored: Uint8Array;
-  readonly offered: Uint8Array;
-};
+/** Whose secret it is, and the secret as it is stored. */
+export type Stored = Pick<CredentialRecord, 'tenantId' | 'realm' | 'userName' | 'scheme' | 'passwordCipher'>;
 
 export type Proven = {
   /** Whether `offered` was remembered for this very stored secret at this very place. */
-  has(offer: Offer): boolean;
+  has(stored: Stored, offered: Uint8Array): boolean;
   /** To be called after the password was proven the long way. An older proof may make room. */
-  remember(offer: Offer): void;
+  remember(stored: Stored, offered: Uint8Array): void;
 };
 
 const words = digestLength / 4;
-/** Octets of the tenant and of the three lengths. */
-const lengths = 14;
-/** A fingerprint may lie in any of so many places beside each other: one cache line. */
-const ways = 4;
+/** Behind the tenant and four lengths. */
+const textsAt = 16;
+/** A fingerprint may lie in any of so many places beside each other: two cache lines. */
+const ways = 8;
 
 /**
  * A fingerprint is HMAC-MD5 under a key that only this process knows: what is found with it cannot be steered from outside, and memory
  * tells no password. A changed ciphertext or a moved one is another fingerprint, so nothing has to be invalidated.
- * @param capacity a power of two, of 16 bytes each; from half of it on fingerprints begin to displace others
+ * @param capacity a power of two, of 16 bytes each; filled to more than half, fingerprints begin to displace others
  */
 export function createProven(capacity = 262_144, key: Buffer = randomBytes(digestLength)): Proven {
   if (capacity < ways || (capacity & (capacity - 1)) !== 0) throw new Error('the capacity must be a power of two');
@@ -42,16 +36,18 @@ export function createProven(capacity = 262_144, key: Buffer = randomBytes(diges
   let turn = 0;
 
   /** The lengths come first, so no two offers give the same octets. */
-  function compute({ tenantId, realm, userName, stored, offered }: Offer): void {
-    const realmLength = writeText(head, realm, lengths);
-    const nameLength = writeText(head, userName, lengths + realmLength);
+  function compute({ tenantId, realm, userName, scheme, passwordCipher }: Stored, offered: Uint8Array): void {
+    const realmEnd = textsAt + writeText(head, realm, textsAt);
+    const nameEnd = realmEnd + writeText(head, userName, realmEnd);
+    const end = nameEnd + writeText(head, scheme, nameEnd);
     head.writeDoubleLE(tenantId, 0);
-    head.writeUInt16LE(realmLength, 8);
-    head.writeUInt16LE(nameLength, 10);
-    head.writeUInt16LE(stored.length, 12);
+    head.writeUInt16LE(realmEnd, 8);
+    head.writeUInt16LE(nameEnd, 10);
+    head.writeUInt16LE(end, 12);
+    head.writeUInt16LE(passwordCipher.length, 14);
     beginHmacMd5(states);
-    addMd5(head, 0, lengths + realmLength + nameLength);
-    addMd5(stored, 0, stored.length);
+    addMd5(head, 0, end);
+    addMd5(passwordCipher, 0, passwordCipher.length);
     addMd5(offered, 0, offered.length);
     finishHmacMd5(states, digest, 0);
     for (let i = 0; i < words; i++) fingerprint[i] = digest.readUInt32LE(4 * i);
@@ -78,12 +74,12 @@ export function createProven(capacity = 262_144, key: Buffer = randomBytes(diges
   }
 
   return {
-    has(offer) {
-      compute(offer);
+    has(stored, offered) {
+      compute(stored, offered);
       return find() >= 0;
     },
-    remember(offer) {
-      compute(offer);
+    remember(stored, offered) {
+      compute(stored, offered);
       if (find() >= 0) return;
       const set = setAt();
       let at = set + (turn++ % ways) * words;

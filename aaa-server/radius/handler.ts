@@ -75,6 +75,8 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   let table: NasTable = createNasTable([], keyring);
   let tableGeneration = Number.NaN;
   let tableCheckedMs = Number.NEGATIVE_INFINITY;
+  /** Wall clock of the receipt of the batch that is being handled. */
+  let batchAtMs = 0;
 
   function nasTable(nowMs: number): NasTable {
     if (nowMs - tableCheckedMs < nasCheckMs) return table;
@@ -100,13 +102,13 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     i: number,
     socket: UdpSocket,
     socketIndex: number,
+    startedMs: number,
   ): DropReason | null {
     const data = batch.data[i];
     const peer = batch.peers[i];
     if (!data || !peer) throw new Error(`the batch has no datagram ${i}`);
     const packet = decodePacket(data, batch.starts[i], batch.lengths[i]);
     if (!packet.ok) return packet.reason;
-    const startedMs = clock.monotonicMs();
     const client = nasTable(startedMs).find(peer.address, () => textOf(packet, attribute.nasIdentifier));
     if (!client) {
       unknown.note(peer.address, clock.nowMs(), () => textOf(packet, attribute.nasIdentifier));
@@ -162,7 +164,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
 
   function verify({ packet, client, activity }: RadiusRequest): Verified {
     const verified = verifyMaker(packet, client);
-    if (verified.ok) activity.lastHeardAtMs = clock.nowMs();
+    if (verified.ok) activity.lastHeardAtMs = batchAtMs;
     if (verified.ok && verified.secret) countSecret(client, activity, verified.secret);
     return verified;
   }
@@ -401,9 +403,12 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
 
   return {
     handleBatch(port, batch, socket, socketIndex) {
+      // One instant for all that came together: the clocks are not asked for each of them.
+      const startedMs = clock.monotonicMs();
+      batchAtMs = clock.nowMs();
       for (let i = 0; i < batch.count; i++) {
         try {
-          const reason = handleOne(port, batch, i, socket, socketIndex);
+          const reason = handleOne(port, batch, i, socket, socketIndex, startedMs);
           if (reason) drop(reason);
         } catch (error) {
           drop('handler_error');

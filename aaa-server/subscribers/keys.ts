@@ -20,10 +20,10 @@ export const longestName = 253;
 
 /** Writes the key of (kind, tenant, id) into `key`, which has `recordKeyLength` bytes. */
 export function writeRecordKey(key: Buffer, kind: number, tenantId: number, id: number): Buffer {
-  key.writeUInt32BE(tenantId, 0);
+  putWord(key, 0, tenantId);
   key[4] = kind;
-  key.writeUInt32BE(Math.floor(id / 0x1_0000_0000), 5);
-  key.writeUInt32BE(id % 0x1_0000_0000, 9);
+  putWord(key, 5, Math.floor(id / 0x1_0000_0000));
+  putWord(key, 9, id % 0x1_0000_0000);
   return key;
 }
 
@@ -33,11 +33,22 @@ export function recordKey(kind: Kind, tenantId: number, id: number): Buffer {
 
 /** Neither part contains NUL (PostgreSQL refuses it in text), so the parts cannot run into each other. */
 export function credentialKey(tenantId: number, realm: string, userName: string): Buffer {
-  const key = Buffer.allocUnsafe(prefixLength + realm.length + 1 + userName.length);
-  key.writeUInt32BE(tenantId, 0);
+  return writeCredentialKey(Buffer.allocUnsafe, tenantId, realm, userName);
+}
+
+/** The same in memory that `take` gives, which is asked for so many octets. */
+export function writeCredentialKey(
+  take: (length: number) => Buffer,
+  tenantId: number,
+  realm: string,
+  userName: string,
+): Buffer {
+  const nameAt = prefixLength + realm.length + 1;
+  const key = take(nameAt + userName.length);
+  putWord(key, 0, tenantId);
   key[4] = kinds.credential;
-  key[prefixLength + realm.length] = 0;
-  const isPlain = writeAscii(key, realm, prefixLength) && writeAscii(key, userName, prefixLength + realm.length + 1);
+  key[nameAt - 1] = 0;
+  const isPlain = writeAscii(key, realm, prefixLength) && writeAscii(key, userName, nameAt);
   return isPlain ? key : Buffer.concat([prefix(tenantId, kinds.credential), Buffer.from(`${realm}\0${userName}`)]);
 }
 
@@ -84,6 +95,13 @@ function prefix(tenantId: number, kind: number): Buffer {
   key.writeUInt32BE(tenantId, 0);
   key[4] = kind;
   return key;
+}
+
+function putWord(key: Buffer, at: number, word: number): void {
+  key[at] = word >>> 24;
+  key[at + 1] = word >>> 16;
+  key[at + 2] = word >>> 8;
+  key[at + 3] = word;
 }
 
 function view(key: Uint8Array): Buffer {

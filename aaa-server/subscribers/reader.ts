@@ -2,13 +2,13 @@
 import { decodeCredential, decodeProfileRecord, decodeSubscription, decodeVersioned, versionOf } from './encoding.ts';
 import { currentSnapshot, type Environment, openForReading, openNodeForReading } from './environment.ts';
 import {
-  credentialKey,
   kinds,
   longestName,
   rangeOf,
   recordKeyLength,
   startOfTenant,
   tenantOfKey,
+  writeCredentialKey,
   writeRecordKey,
 } from './keys.ts';
 import { metaKeys, readNumber } from './meta.ts';
@@ -22,8 +22,8 @@ export type ReaderOptions = {
   swapCheckMs?: number;
   /** false: opens nothing until `follow()` is called. */
   follow?: boolean;
-  /** Reads what belongs to everybody once in a turn of the event loop: for threads that answer many logins in one. */
-  oncePerTurn?: boolean;
+  /** For so long what belongs to everybody (marks, tenants, plans) is not read again: for threads that answer many logins. Default 0. */
+  marksStandMs?: number;
 };
 
 export type OpenReader = SnapshotReader & { follow(): void; close(): Promise<void> };
@@ -37,7 +37,11 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   let snapshot: Environment | undefined;
   let file = '';
   const key = Buffer.alloc(recordKeyLength);
+  // One for each length that occurs: there are few, and LMDB takes its length from the key.
+  const nameKeys: Buffer[] = [];
+  const nameKeyOf = (length: number) => (nameKeys[length] ??= Buffer.alloc(length));
   const marks = { complete: 0, feedAliveAtMs: 0, generation: 0, nasGeneration: 0, mirrorInStepAtMs: 0 };
+  const { marksStandMs = 0 } = options;
   let marksStand = false;
   const tenants = new Map<number, Decoded<TenantRecord>>();
   const plans = new Map<number, Decoded<PlanRecord>>();
@@ -70,11 +74,11 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     marks.generation = readNumber(snapshot, metaKeys.generation);
     marks.nasGeneration = readNumber(snapshot, metaKeys.nasGeneration);
     marks.mirrorInStepAtMs = readNumber(node, metaKeys.mirrorInStep);
-    if (options.oncePerTurn === true) {
+    if (marksStandMs > 0) {
       marksStand = true;
-      setImmediate(() => {
+      setTimeout(() => {
         marksStand = false;
-      });
+      }, marksStandMs).unref();
     }
     return marks;
   }
@@ -118,7 +122,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     },
     credential(tenantId, realm, userName) {
       if (!snapshot || userName.length > longestName || realm.length > longestName) return undefined;
-      const bytes = snapshot.getBinaryFast(credentialKey(tenantId, realm, userName));
+      const bytes = snapshot.getBinaryFast(writeCredentialKey(nameKeyOf, tenantId, realm, userName));
       return bytes && decodeCredential(tenantId, realm, userName, bytes, bytes.length);
     },
     profile(tenantId, subscriptionId) {

@@ -5,10 +5,11 @@ import { addMd5, beginMd5, digestLength, finishMd5, type Secret } from './md5.ts
 export const maxPasswordLength = 128;
 
 const key = Buffer.alloc(digestLength);
+const plain = Buffer.alloc(maxPasswordLength);
 
 /**
  * The password in the hidden octets, without the NULs that pad it; undefined when their number is not 16, 32 … 128. `authenticator` at
- * `authenticatorAt` is the Request Authenticator. A wrong secret gives rubbish, not an error.
+ * `authenticatorAt` is the Request Authenticator. A wrong secret gives rubbish, not an error. Its memory is used again by the next call.
  */
 export function revealPassword(
   hidden: Buffer,
@@ -17,12 +18,11 @@ export function revealPassword(
   authenticatorAt = 0,
 ): Buffer | undefined {
   if (hidden.length === 0 || hidden.length > maxPasswordLength || hidden.length % digestLength !== 0) return undefined;
-  const plain = Buffer.allocUnsafe(hidden.length);
   for (let at = 0; at < hidden.length; at += digestLength) {
     keyInto(secret, at === 0 ? authenticator : hidden, at === 0 ? authenticatorAt : at - digestLength);
     for (let i = 0; i < digestLength; i++) plain[at + i] = (hidden[at + i] as number) ^ (key[i] as number);
   }
-  let length = plain.length;
+  let length = hidden.length;
   while (length > 0 && plain[length - 1] === 0) length--;
   return plain.subarray(0, length);
 }

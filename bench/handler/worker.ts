@@ -7,10 +7,12 @@ import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
 import { createRandomOctets } from '#aaa-server/radius/random-octets.ts';
 import type { RadiusPort } from '#aaa-server/radius/request.ts';
+import { createRadiusServer, type RadiusServer } from '#aaa-server/radius/server.ts';
+import { createTrust } from '#aaa-server/radius/trust.ts';
 import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
-import type { Peer, UdpBatch, UdpSocket } from '#ops/runtime/udp.ts';
+import type { Peer, UdpBatch, UdpDriver, UdpSocket } from '#ops/runtime/udp.ts';
 import { openWal } from '#ops/wal/wal.ts';
 import type { PacketStore } from '../load/packet-store.ts';
 
@@ -22,11 +24,13 @@ const firstPort = 40_000;
 export type BareWorker = {
   /** Sends every packet of the store once, line after line in turn, and waits for the last answer; answers how many were answered well. */
   drive(port: RadiusPort, packets: PacketStore, sockets: number): Promise<number>;
+  /** The same behind sockets; answers how to close them. */
+  listen(driver: UdpDriver): Promise<RadiusServer>;
   close(): Promise<void>;
 };
 
 export async function openBareWorker(folder: string, snapshotPath: string, keyring: Keyring): Promise<BareWorker> {
-  const snapshot = openSnapshotReader({ path: snapshotPath, oncePerTurn: true });
+  const snapshot = openSnapshotReader({ path: snapshotPath, marksStandMs: 5 });
   const wal = await openWal({ folder: path.join(folder, 'wal') });
   const counters = createCounters();
   const classKey = keyring.derive('class');
@@ -36,6 +40,7 @@ export async function openBareWorker(folder: string, snapshotPath: string, keyri
     clock: systemClock,
     counters,
     rejectDelayMs: 0,
+    trust: createTrust({ windowMs: 0, nowMs: systemClock.nowMs, onLearned: () => {} }),
     crypt: 'not measured',
     eap: { node: 'bench', worker: 0, workers: 1, makers: [] },
     handOver: () => {},
@@ -89,6 +94,23 @@ export async function openBareWorker(folder: string, snapshotPath: string, keyri
       }
       await handler.drain();
       return answered() - before;
+    },
+    async listen(udpDriver) {
+      const server = createRadiusServer({
+        addresses: ['127.0.0.1'],
+        authPort: 0,
+        acctPort: 0,
+        udpDriver,
+        receiveBufferBytes: 1024 * 1024,
+        handler,
+        counters,
+        warn: (message, fields) => console.error(message, fields),
+        onFatal: (error) => {
+          throw error;
+        },
+      });
+      await server.start();
+      return server;
     },
     async close() {
       await wal.close();

@@ -1,4 +1,4 @@
-// What a worker reads once per turn and keeps decoded: never older than the turn in which it is asked.
+// What a worker reads once in a while and keeps decoded: never older than that while.
 import t from 'tap';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
@@ -8,7 +8,7 @@ import { until } from '#test/support/wait.ts';
 import { createIsp } from '../support/isp.ts';
 import { temporaryFolder } from './harness.ts';
 
-t.test('a worker sees every change in a turn after it, and decodes nothing twice', async (t) => {
+t.test('a worker sees every change soon, and decodes nothing twice', async (t) => {
   const folder = temporaryFolder(t);
   const isp = createIsp();
   isp.addSubscriber('alice', 'wonderland');
@@ -17,7 +17,7 @@ t.test('a worker sees every change in a turn after it, and decodes nothing twice
   const node = openNodeForWriting(folder);
   await first.put(rows);
   await setCurrentSnapshot(node, first.file);
-  const reader = openSnapshotReader({ path: folder, oncePerTurn: true, swapCheckMs: 10 });
+  const reader = openSnapshotReader({ path: folder, marksStandMs: 5, swapCheckMs: 10 });
   t.teardown(async () => {
     await reader.close();
     await node.close();
