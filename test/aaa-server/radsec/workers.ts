@@ -52,6 +52,7 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
       learnWindowMs: 86_400_000,
       loginLedgerMs: 100,
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
+      loginLedgerMs: 100,
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       radsec: {
         ...{ port, material: authority.material(), limits: generous, version11: false },
