@@ -8,7 +8,6 @@ import type { CredentialRecord } from '#aaa-server/subscribers/records.ts';
 function setUp(scheme: CredentialRecord['scheme']) {
   const asked = { decryptions: 0, slow: 0, answer: 'right' as SlowResult };
   const credentials = createCredentials({
-    proven: createProven(),
     snapshot: { credential: () => undefined },
     passwords: {
       // A ciphertext is the password backwards.

@@ -50,7 +50,6 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
       ...{ addresses: ['127.0.0.1'], authPort: 0, acctPort: 0, udpDriver: 'auto', receiveBufferBytes: 0 },
       ...{ rejectDelayMs: 0, masters, snapshotPath, redisUrl, logLevel: 'silent' },
       learnWindowMs: 86_400_000,
-      loginLedgerMs: 100,
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       loginLedgerMs: 100,
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
