@@ -48,6 +48,7 @@ export function environmentOf(
     REDIS_URL: facts.redisUrl,
     CLICKHOUSE_URL: facts.clickhouseUrl,
     ...ownOf(name, settings, facts),
+    ...(name === 'aaa-server' ? { NODE_OPTIONS: limitedYoungHeap(given) } : {}),
   };
   const passed = Object.entries(given).filter(([key, value]) => {
     const setting = key.replace(/_FILE$/, '');
@@ -61,9 +62,9 @@ function ownOf(name: ProcessName, settings: Settings, facts: SharedFacts): Recor
   const keys = { LASTMILE_SECRET_KEY: facts.secretKeys.join(',') };
   switch (name) {
     case 'aaa-server':
-      return { ...feed, ...keys, UV_THREADPOOL_SIZE: threadPoolSize(settings, settings.AAA_WORKERS, 2, 1) };
+      return { ...feed, ...keys, UV_THREADPOOL_SIZE: threadPoolSize(settings.AAA_WORKERS, 2) };
     case 'flow-collector':
-      return { ...feed, UV_THREADPOOL_SIZE: threadPoolSize(settings, settings.FLOW_WORKERS, 1, 0) };
+      return { ...feed, UV_THREADPOOL_SIZE: threadPoolSize(settings.FLOW_WORKERS, 1) };
     case 'control-api':
       return { ...keys, APP_DATABASE_URL: facts.appDatabaseUrl, ADMIN_PASSWORD: facts.adminPassword };
     default:
@@ -71,8 +72,14 @@ function ownOf(name: ProcessName, settings: Settings, facts: SharedFacts): Recor
   }
 }
 
-/** Each socket may hold one thread of the pool while it waits, and each worker one for a slow password hash; fs and LMDB need some too. */
-function threadPoolSize({ BIND_HOST }: Settings, workers: number, portsOfEach: number, hashesOfEach: number): string {
-  const count = workers || Math.min(4, os.availableParallelism());
-  return String(count * (portsOfEach * BIND_HOST.length + hashesOfEach) + 8);
+/** Each worker syncs its log in the pool of the whole process, and may hold a thread for a slow password hash; LMDB and files need some too. */
+function threadPoolSize(workers: number, threadsOfEach: number): string {
+  return String((workers || Math.min(4, os.availableParallelism())) * threadsOfEach + 8);
+}
+
+/** In MB: each thread has a heap of its own, and by default the young part of each may grow to eight times of this. */
+const semiSpace = 16;
+
+function limitedYoungHeap({ NODE_OPTIONS = '' }: Environment): string {
+  return `${NODE_OPTIONS} --max-semi-space-size=${semiSpace}`.trim();
 }

@@ -1,7 +1,6 @@
-// EAP over RADIUS: conversations driven with buffers, then every method with wpa_supplicant's eapol_test as the subscriber's device.
-import { execFileSync, spawn } from 'node:child_process';
+// EAP over RADIUS: conversations, their State, what devices may say in any round, tunnels and settings. Real devices: test/interop/eap.test.ts.
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Duplex } from 'node:stream';
@@ -19,14 +18,14 @@ import type { PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { ntHash } from '#aaa-server/wire/mschap.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { checkEap } from '#ops/doctor/eap.ts';
-import { eapIdentity, type TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import { eapIdentity } from '#ops/runtime/eap-settings.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { environmentOf, type ProcessName } from '#ops/up/environment.ts';
 import { settings as upSettings } from '#ops/up/settings.ts';
 import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
 import { runs } from '#test/support/effort.ts';
-import { missing } from '#test/support/peers.ts';
 import { until } from '#test/support/wait.ts';
+import { makeCertificates } from './support/certificates.ts';
 import { createLogins, type Reply } from './support/logins.ts';
 import { mulberry32 } from './support/mutate.ts';
 
@@ -338,158 +337,3 @@ t.test('the doctor tells which methods cannot be offered', async (t) => {
   t.match(checkEap({ ...settings, EAP_TLS_CERT: 'x' }, 0), { state: 'bad', text: /belong together/ });
   t.match(checkEap({ ...settings, EAP_TLS_CERT: 'x', EAP_TLS_KEY: 'y' }, 0), { state: 'bad', text: /cannot be used/ });
 });
-
-/** A certificate authority with a server and two subscribers, and a subscriber of another authority, made by openssl. */
-function makeCertificates(folder: string): TlsIdentity {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  const authority = (name: string) =>
-    openssl(
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', `/CN=${name}`],
-      ...['-keyout', `${name}.key`, '-out', `${name}.pem`],
-    );
-  const sign = (name: string, by: string, extensions: string) => {
-    openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', 'csr');
-    writeFileSync(path.join(folder, 'extensions'), extensions);
-    openssl(
-      ...['x509', '-req', '-in', 'csr', '-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial', '-days', '30'],
-      ...['-extfile', 'extensions', '-out', `${name}.pem`],
-    );
-  };
-  authority('ca');
-  authority('foreign');
-  sign('radius.example.net', 'ca', 'extendedKeyUsage=serverAuth\nsubjectAltName=DNS:radius.example.net');
-  sign('alice', 'ca', 'extendedKeyUsage=clientAuth');
-  sign('revoked', 'ca', 'extendedKeyUsage=clientAuth');
-  sign('mallory', 'foreign', 'extendedKeyUsage=clientAuth');
-  writeFileSync(path.join(folder, 'index'), '');
-  writeFileSync(
-    path.join(folder, 'ca.conf'),
-    '[ca]\ndefault_ca=own\n[own]\ndatabase=index\ncertificate=ca.pem\nprivate_key=ca.key\ndefault_md=sha256\ndefault_crl_days=30\n',
-  );
-  openssl('ca', '-config', 'ca.conf', '-revoke', 'revoked.pem');
-  openssl('ca', '-config', 'ca.conf', '-gencrl', '-out', 'crl.pem');
-  const read = (name: string) => readFileSync(path.join(folder, name), 'utf8');
-  return {
-    cert: `${read('radius.example.net.pem')}${read('ca.pem')}`,
-    key: read('radius.example.net.key'),
-    ca: read('ca.pem'),
-    crl: read('crl.pem'),
-  };
-}
-
-type Device = Readonly<Record<string, string>>;
-
-/** Runs eapol_test; true when it was let in, and its keys are those that the access server got. */
-function eapolTest(
-  folder: string,
-  port: number,
-  device: Device,
-  withKeys: boolean,
-): Promise<{ ok: boolean; output: string }> {
-  const file = path.join(folder, `${randomBytes(4).toString('hex')}.conf`);
-  const lines = Object.entries(device).map(([name, value]) => `  ${name}=${value}`);
-  writeFileSync(
-    file,
-    `network={\n  key_mgmt=${withKeys ? 'WPA-EAP' : 'IEEE8021X'}\n  eapol_flags=0\n${lines.join('\n')}\n}\n`,
-  );
-  return new Promise((resolve, reject) => {
-    const child = spawn(
-      'eapol_test',
-      [
-        '-c',
-        file,
-        '-a',
-        '127.0.0.1',
-        '-p',
-        String(port),
-        '-s',
-        'testing123',
-        '-r',
-        '0',
-        '-t',
-        '20',
-        ...(withKeys ? [] : ['-n']),
-      ],
-      { cwd: folder },
-    );
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    child.on('error', reject);
-    child.on('close', (status) => resolve({ ok: status === 0 && /^SUCCESS$/m.test(output), output }));
-  });
-}
-
-t.test(
-  'eapol_test logs in by every method',
-  { skip: missing('eapol_test', 'openssl'), timeout: 240_000 },
-  async (t) => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    const tls = makeCertificates(folder);
-    const logins = withAlice({ makers: methodMakers(eapMethodNames, tls) });
-    logins.isp.addSubscriber('nt', ntHash(Buffer.from('wonderland')).toString('hex'), {}, '', 'nt');
-    logins.isp.addSubscriber('revoked', 'unused');
-    const port = await logins.serve(t);
-    const quoted = (text: string) => `"${text}"`;
-    const device = (eap: string, more: Device = {}): Device => ({
-      eap,
-      identity: quoted('alice'),
-      password: quoted('wonderland'),
-      ...(['PEAP', 'TTLS', 'TLS'].includes(eap) ? { ca_cert: quoted('ca.pem') } : {}),
-      ...more,
-    });
-    const tunnel = (eap: string, phase2: string, more: Device = {}) =>
-      device(eap, { anonymous_identity: quoted('anonymous'), phase2: quoted(phase2), ...more });
-    const version13 = { phase1: quoted('tls_disable_tlsv1_3=0') };
-    const certificate = (name: string) => ({ client_cert: quoted(`${name}.pem`), private_key: quoted(`${name}.key`) });
-    const cases: [string, Device, boolean][] = [
-      ['MD5', device('MD5'), false],
-      ['GTC', device('GTC'), false],
-      ['MSCHAPv2', device('MSCHAPV2'), true],
-      ['TLS 1.2', device('TLS', certificate('alice')), true],
-      ['TLS 1.3', device('TLS', { ...certificate('alice'), ...version13 }), true],
-      ['TLS, fragments both ways', device('TLS', { ...certificate('alice'), fragment_size: '300' }), true],
-      ['TLS, anonymous', device('TLS', { ...certificate('alice'), identity: quoted('@example.net') }), true],
-      ['TTLS-PAP', tunnel('TTLS', 'auth=PAP'), true],
-      ['TTLS-PAP, TLS 1.3', tunnel('TTLS', 'auth=PAP', version13), true],
-      ['TTLS-PAP of a hash', tunnel('TTLS', 'auth=PAP', { identity: quoted('nt') }), true],
-      ['TTLS-CHAP', tunnel('TTLS', 'auth=CHAP'), true],
-      ['TTLS-MSCHAP', tunnel('TTLS', 'auth=MSCHAP'), true],
-      ['TTLS-MSCHAPv2', tunnel('TTLS', 'auth=MSCHAPV2'), true],
-      ['TTLS-MSCHAPv2, TLS 1.3', tunnel('TTLS', 'auth=MSCHAPV2', version13), true],
-      ['TTLS-EAP-MSCHAPv2', tunnel('TTLS', 'autheap=MSCHAPV2'), true],
-      ['TTLS-EAP-MD5', tunnel('TTLS', 'autheap=MD5'), true],
-      ['TTLS-EAP-GTC', tunnel('TTLS', 'autheap=GTC'), true],
-      ['PEAP-MSCHAPv2', tunnel('PEAP', 'auth=MSCHAPV2'), true],
-      ['PEAP-MSCHAPv2 of an NT hash', tunnel('PEAP', 'auth=MSCHAPV2', { identity: quoted('nt') }), true],
-      ['PEAP-MSCHAPv2, TLS 1.3', tunnel('PEAP', 'auth=MSCHAPV2', version13), true],
-      ['PEAP-GTC', tunnel('PEAP', 'auth=GTC'), true],
-    ];
-    for (const [name, settings, withKeys] of cases) {
-      const { ok, output } = await eapolTest(folder, port, settings, withKeys);
-      t.ok(ok, name, ok ? {} : { output: output.slice(-6000) });
-    }
-    const refused: [string, Device, boolean][] = [
-      ['MD5', device('MD5', { password: quoted('x') }), false],
-      ['MSCHAPv2', device('MSCHAPV2', { password: quoted('x') }), true],
-      ['TTLS-PAP', tunnel('TTLS', 'auth=PAP', { password: quoted('x') }), true],
-      ['TTLS-MSCHAPv2', tunnel('TTLS', 'auth=MSCHAPV2', { password: quoted('x') }), true],
-      ['PEAP-MSCHAPv2', tunnel('PEAP', 'auth=MSCHAPV2', { password: quoted('x') }), true],
-      ['TLS of another authority', device('TLS', certificate('mallory')), true],
-      ['TLS of a revoked certificate', device('TLS', { ...certificate('revoked'), identity: quoted('revoked') }), true],
-      ['TLS with another name', device('TLS', { ...certificate('alice'), identity: quoted('nt') }), true],
-      [
-        'a server that the device does not trust',
-        tunnel('PEAP', 'auth=MSCHAPV2', { ca_cert: quoted('foreign.pem') }),
-        true,
-      ],
-    ];
-    for (const [name, settings, withKeys] of refused) {
-      const { ok } = await eapolTest(folder, port, settings, withKeys);
-      t.notOk(ok, `refused: ${name}`);
-    }
-    t.ok(logins.counted('rejects', 'certificate_refused') >= 3);
-    t.equal(logins.counted('drops', 'handler_error'), 0);
-    t.strictSame(logins.warnings, []);
-  },
-);

@@ -19,22 +19,25 @@ import { code, decodePacket, type Packet } from '#aaa-server/wire/packet.ts';
 import { hidePassword } from '#aaa-server/wire/user-password.ts';
 import { createWorkers } from '#aaa-server/workers.ts';
 import { walFolder } from '#ops/lanes/ledger-log.ts';
+import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
+import { eapolTest } from '#test/support/eapol-test.ts';
 import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
 import { redisForTest } from '#test/support/redis.ts';
 import { until } from '#test/support/wait.ts';
+import { makeCertificates } from './support/certificates.ts';
 import { createIsp, masters, nasOf } from './support/isp.ts';
 
 type Teardown = { teardown(handler: () => unknown): unknown };
 
-type StartOptions = { count?: number; redisUrl?: string; ports?: number[]; script?: URL };
+type StartOptions = { count?: number; redisUrl?: string; ports?: number[]; script?: URL; identity?: TlsIdentity };
 
 async function startWorkers(
   t: Teardown,
-  { count = 2, redisUrl = 'redis://127.0.0.1:1', ports = [0, 0], script }: StartOptions = {},
+  { count = 2, redisUrl = 'redis://127.0.0.1:1', ports = [0, 0], script, identity }: StartOptions = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-workers-'));
   const snapshotPath = path.join(folder, 'subscribers');
@@ -59,7 +62,7 @@ async function startWorkers(
       receiveBufferBytes: 0,
       rejectDelayMs: 0,
       learnWindowMs: 86_400_000,
-      eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
+      eap: { node: 'node', workers: count, methods: identity ? ['peap'] : ['md5'], identity: identity ?? null },
       masters,
       snapshotPath,
       redisUrl,
@@ -289,5 +292,20 @@ t.test('a conversation of EAP goes on with its worker, whichever receives the ne
   }
   t.ok((await metric(/^lastmile_radius_eap_total\{event="handed_over"/)) > 0);
   t.equal(await metric(/^lastmile_radius_eap_total\{event="started"/), 20);
+  t.strictSame(fatal, []);
+});
+
+t.test('a worker speaks TLS with the certificate of the settings', { skip: missing('eapol_test') }, async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const { authPort, fatal } = await startWorkers(t, { identity: makeCertificates(folder) });
+  const device = {
+    eap: 'PEAP',
+    identity: '"alice"',
+    password: '"wonderland"',
+    ca_cert: '"ca.pem"',
+    phase2: '"auth=MSCHAPV2"',
+  };
+  for (let i = 0; i < 4; i++) t.ok((await eapolTest(folder, authPort, device, true)).ok);
   t.strictSame(fatal, []);
 });

@@ -8,7 +8,6 @@ import type { CredentialRecord } from '#aaa-server/subscribers/records.ts';
 function setUp(scheme: CredentialRecord['scheme']) {
   const asked = { decryptions: 0, slow: 0, answer: 'right' as SlowResult };
   const credentials = createCredentials({
-    proven: createProven(),
     snapshot: { credential: () => undefined },
     passwords: {
       // A ciphertext is the password backwards.
@@ -17,6 +16,7 @@ function setUp(scheme: CredentialRecord['scheme']) {
         return Buffer.from(passwordCipher).reverse();
       },
     },
+    proven: createProven(),
     slowHashes: {
       waiting: () => 0,
       check: async () => {
