@@ -110,6 +110,8 @@ export type RadiusRequest = {
   readonly socketIndex: number;
   /** Monotonic instant of the receipt. */
   readonly startedMs: number;
+  /** Wall clock of it. */
+  readonly receivedAtMs: number;
   /** Sends an answer while the batch is still being handled. */
   reply(data: Buffer, start: number, length: number): void;
   /** Of a link: how it is given to another worker. */

@@ -1,0 +1,134 @@
+// Answers Access-Requests: at once, when the decision comes, or after the delay of a reject.
+import { createCredentials } from '../auth/credentials.ts';
+import { createEap } from '../auth/eap/eap.ts';
+import { createEapStates } from '../auth/eap/states.ts';
+import type { NasClient } from '../auth/nas-table.ts';
+import { createPasswords } from '../auth/passwords.ts';
+import { createProven } from '../auth/proven.ts';
+import { createSlowHashes } from '../auth/slow-hashes.ts';
+import type { DropReason } from '../counters.ts';
+import { attribute, firstAttribute, octetsAt } from '../wire/attributes.ts';
+import { code, copyPacket, type Packet } from '../wire/packet.ts';
+import type { Answers } from './answers.ts';
+import { createDelayedRejects } from './delayed-rejects.ts';
+import type { Entry } from './duplicates.ts';
+import { decideLogin, type LoginDecision } from './login.ts';
+import { makerOf, noteLogin } from './maker.ts';
+import type { RadiusDeps, RadiusRequest } from './request.ts';
+
+export type Access = {
+  /** Why the request gets no answer, or null. */
+  handle(request: RadiusRequest): DropReason | null;
+  /** Logins whose decision is awaited. */
+  deciding(): number;
+  /** Sends waiting rejects at once and settles when every login in progress is answered or given up. */
+  drain(): Promise<void>;
+};
+
+/** Logins that wait for something at the same time; more than these go unanswered. */
+const mostDeciding = 8192;
+const replyCodes = { accept: code.accessAccept, reject: code.accessReject, challenge: code.accessChallenge } as const;
+
+export function createAccess(deps: RadiusDeps, answers: Answers): Access {
+  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer } = deps;
+  const credentials = createCredentials({
+    snapshot,
+    passwords: createPasswords(keyring),
+    proven: createProven(),
+    slowHashes: createSlowHashes(deps),
+    warn: deps.warn,
+  });
+  const states = createEapStates({ key: keyring.derive('eap-state'), ...deps.eap });
+  const eap = createEap({ ...deps.eap, credentials, states, clock, counters, later });
+  const loginDeps = { snapshot, credentials, eap, authorize, ...(refusedAnswer ? { refusedAnswer } : {}) };
+  const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
+  const deciding = new Set<Promise<void>>();
+
+  /** Whether it is the next request of a login that was begun here. */
+  function goesOn(packet: Packet, { record }: NasClient): boolean {
+    const at = firstAttribute(packet, attribute.state);
+    return at >= 0 && states.decode(octetsAt(packet, at), record.id, clock.nowMs()) !== undefined;
+  }
+
+  function handOver({ packet, client, peer, socketIndex, handOver }: RadiusRequest, leader: number): void {
+    const data = new Uint8Array(packet.data.subarray(packet.start, packet.end));
+    if (handOver) handOver(leader, data, client);
+    else deps.handOver(leader, { data, peer, socketIndex });
+    counters.count('eap', 'handed_over');
+  }
+
+  /** Goes on with a copy of the request: the driver uses its memory again. */
+  async function answerWhenDecided(
+    request: RadiusRequest,
+    entry: Entry,
+    decision: Promise<LoginDecision>,
+  ): Promise<void> {
+    const { peer, socket } = request;
+    const reply: RadiusRequest['reply'] = (data, start, length) => socket.send(peer, data, start, length);
+    const kept = { ...request, packet: copyPacket(request.packet), reply };
+    let reason: DropReason | null = 'handler_error';
+    try {
+      reason = answer(kept, entry, await decision);
+    } catch (error) {
+      undecided(request, error);
+    }
+    if (reason) answers.giveUp(request, entry, reason);
+  }
+
+  function answer(request: RadiusRequest, entry: Entry, decision: LoginDecision): DropReason | null {
+    const { kind } = decision;
+    if (kind === 'drop') return decision.reason;
+    if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes)) return 'reply_too_long';
+    counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
+    if (kind === 'accept') noteLogin(request, decision.secret);
+    if (kind !== 'reject') {
+      answers.send(request, kind === 'accept' ? 'access_accept' : 'access_challenge', entry);
+      return null;
+    }
+    counters.count('rejects', decision.reason);
+    request.activity.rejected++;
+    if (decision.likelyWrongSecret) counters.count('signs', 'likely_wrong_secret');
+    const reply = answers.copy();
+    const waited = rejects.add(() => answers.sendLater(request, entry, reply, 'access_reject'));
+    if (!waited && rejectDelayMs > 0) counters.count('signs', 'reject_delay_full');
+    return null;
+  }
+
+  const undecided = ({ peer }: RadiusRequest, error: unknown) =>
+    deps.warn('a login could not be decided', { err: error, source: peer.address });
+
+  return {
+    handle(request) {
+      const { packet, client, activity } = request;
+      counters.count('requests', 'access');
+      activity.access++;
+      if (deps.admission?.admits(request.startedMs, () => goesOn(packet, client)) === false) return 'overload';
+      const verified = makerOf(request);
+      if (!verified.ok) return verified.reason;
+      const leader = eap.leaderOf(packet, client.record);
+      if (leader !== undefined) {
+        handOver(request, leader);
+        return null;
+      }
+      activity[verified.secret ? 'proven' : 'unproven']++;
+      if (!snapshot.complete()) return 'snapshot_incomplete';
+      return answers.once(request, (entry) => {
+        const decision = decideLogin(loginDeps, packet, client, verified.secret);
+        if (!(decision instanceof Promise)) return answer(request, entry, decision);
+        if (deciding.size >= mostDeciding) {
+          decision.catch((error) => undecided(request, error));
+          return 'too_many_in_progress';
+        }
+        const answered = answerWhenDecided(request, entry, decision).finally(() => deciding.delete(answered));
+        deciding.add(answered);
+        return null;
+      });
+    },
+    deciding: () => deciding.size,
+    async drain() {
+      while (deciding.size > 0) await Promise.all(deciding);
+      eap.close();
+      rejects.flush();
+    },
+  };
+}
