@@ -67,6 +67,8 @@ export function createLastmile(
           async () => (await applied()) >= counted,
           () => `${records} records are counted; the stack printed:\n${stack.output()}`,
           countedWithinMs,
+          // Asking costs the server as well.
+          250,
         );
       },
       total: () => usageTotal(stores.redisUrl, known),

@@ -3,13 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#ops/runtime/errors.ts';
 
 /**
- * Resolves with the first truthy answer of `condition`, asked every few milliseconds; an error counts as not yet.
+ * Resolves with the first truthy answer of `condition`, asked every `everyMs`; an error counts as not yet.
  * @throws after `timeoutMs`, saying what was waited for and the last answer or error.
  */
 export async function until<T>(
   condition: () => Promise<T> | T,
   what: string | (() => string),
   timeoutMs = 5000,
+  everyMs = 10,
 ): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
   const deadline = performance.now() + timeoutMs;
   let last = '';
@@ -24,6 +25,6 @@ export async function until<T>(
     if (performance.now() > deadline) {
       throw new Error(`waited ${timeoutMs} ms in vain until ${typeof what === 'string' ? what : what()} (${last})`);
     }
-    await delay(10);
+    await delay(everyMs);
   }
 }
