@@ -21,7 +21,7 @@ export type Credentials = {
   ntHashOf(credential: CredentialRecord | undefined): Buffer | Unusable;
   /**
    * Whether `offered` is the password. What was proven before is neither decrypted nor hashed again. For nobody it takes as long as for the
-   * tenant's subscriber whose slow hash was asked for last. A promise only for a slow hash: `offered` is copied for it.
+   * tenant's subscriber whose slow hash was computed last. A promise only for a slow hash: `offered` is copied for it.
    */
   check(tenantId: number, credential: CredentialRecord | undefined, offered: Buffer): Checked | Promise<Checked>;
 };
@@ -56,10 +56,12 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
 
   async function checkSlowly(credential: CredentialRecord, decoy: Decoy, offered: Buffer): Promise<Checked> {
     const { tenantId } = credential;
-    if (decoys.size >= mostDecoys && !decoys.has(tenantId)) decoys.clear();
-    decoys.set(tenantId, decoy);
     const kept = Buffer.from(offered);
     const checked = await slowHashes.check(decoy.scheme, decoy.stored, kept);
+    if (checked === 'right' || checked === 'wrong') {
+      if (decoys.size >= mostDecoys && !decoys.has(tenantId)) decoys.clear();
+      decoys.set(tenantId, decoy);
+    }
     if (checked === 'right') proven.remember(credential, kept);
     return checked;
   }

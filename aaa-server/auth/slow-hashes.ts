@@ -2,12 +2,15 @@
 import { argon2, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Crypt } from '#ops/runtime/crypt.ts';
-import { parseArgon2 } from '#policy/credentials/stored-value.ts';
+import { parseArgon2, storedValueProblem } from '#policy/credentials/stored-value.ts';
 import { sameOctets } from './same-octets.ts';
 
 export type SlowScheme = 'crypt' | 'argon2';
 
-/** busy: too many wait, or it waited too long; unavailable: this system has no such function; unreadable: no hash of that scheme. */
+/**
+ * busy: too many wait, or it waited too long; unavailable: it is none that may be stored, or this system has no such function; unreadable: the
+ * function refuses it.
+ */
 export type SlowResult = 'right' | 'wrong' | 'busy' | 'unavailable' | 'unreadable';
 
 export type SlowHashes = {
@@ -76,6 +79,12 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
   return {
     waiting: () => queue.length - head,
     check(scheme, stored, offered) {
+      // Whoever wrote it: it is not computed at any cost.
+      const problem = storedValueProblem(scheme, stored.toString('latin1'));
+      if (problem) {
+        warn('a stored password hash is none that is computed here', { scheme, problem });
+        return Promise.resolve('unavailable');
+      }
       if (queue.length - head >= capacity) return Promise.resolve('busy');
       return new Promise((settle) => {
         const start = () => (scheme === 'crypt' ? checkCrypt(stored, offered) : checkArgon2(stored, offered));

@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts';
 import { Empty, Id, problems, strict, WriteQuery } from '../fields.ts';
 import { alterCredential, giveCredential, lock } from './commands.ts';
 import { CredentialBody, CredentialChange, SubscriptionReply } from './contract.ts';
-import { removeCredential } from './credentials.ts';
+import { removeCredential, requireCheckable } from './credentials.ts';
 import { onBothPaths } from './paths.ts';
 import { createWriteAndShow } from './write-and-show.ts';
 
@@ -35,6 +35,7 @@ export function credentialRoutes(app: Api, { db, keyring, clock }: Deps): void {
     },
     body: CredentialBody,
     handler: async (request, reply, { path, body }) => {
+      await requireCheckable(body.kind === 'login' ? body.password : undefined);
       const shown = await writeAndShow(request, (tx) => giveCredential(tx, keyring, path, body));
       return reply.code(201).send(shown);
     },
@@ -54,8 +55,9 @@ export function credentialRoutes(app: Api, { db, keyring, clock }: Deps): void {
         response: { 200: SubscriptionReply, ...problems(...codes, 'credential_unknown') },
       },
     },
-    (request) => {
+    async (request) => {
       const { id, credential_id } = request.params;
+      await requireCheckable(request.body.password);
       return writeAndShow(request, (tx) => alterCredential(tx, keyring, id, credential_id, request.body));
     },
   );

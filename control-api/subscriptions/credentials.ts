@@ -25,7 +25,7 @@ export async function addCredential(
 ): Promise<void> {
   const { tenantId } = tx.scope;
   const name = nameOf(body);
-  const secret = body.kind === 'login' ? await secretOf(body.password) : noSecret;
+  const secret = body.kind === 'login' ? secretOf(body.password) : noSecret;
   requireOctets(name.userName);
   await releaseTerminated(tx, name);
   await tx.insert(credential).values({
@@ -73,7 +73,7 @@ export async function changeCredential(
           scheme: before.passwordScheme,
           octets: keyring.decrypt('credential', place(tenantId, before), before.passwordCipher),
         }
-      : await secretOf(change.password);
+      : secretOf(change.password);
   await tx
     .update(credential)
     .set({
@@ -122,21 +122,25 @@ function lineIdOf(given: string | undefined): string | undefined {
   return lineId(octets.toString('latin1'));
 }
 
-/** What is stored of a password; refused when no login could ever be checked against it. */
-async function secretOf(password: Password): Promise<Secret> {
+/** Refuses a password that no login could ever be checked against. Before a transaction begins: it may compute a slow hash. */
+export async function requireCheckable(password: Password | undefined): Promise<void> {
+  if (password === undefined) return;
+  const { scheme, octets } = secretOf(password);
+  if (scheme !== 'crypt') return;
+  const crypt = await openCrypt();
+  if (typeof crypt === 'string') throw new Problem('password_scheme_unavailable', crypt);
+  if ((await crypt.hash(Buffer.from('password'), octets)) === null) {
+    throw new Problem('password_scheme_unavailable', "the system's crypt(3) does not know the method of this hash");
+  }
+}
+
+/** What is stored of a password; refused when it is none of its scheme or costs more than a login may. */
+function secretOf(password: Password): Secret {
   if (typeof password === 'string') return { scheme: 'clear', octets: Buffer.from(password) };
   const { scheme, value } = password;
   const problem = storedValueProblem(scheme, value);
   if (problem) throw invalid('/password/value', problem);
-  const octets = Buffer.from(value);
-  if (scheme === 'crypt') {
-    const crypt = await openCrypt();
-    if (typeof crypt === 'string') throw new Problem('password_scheme_unavailable', crypt);
-    if ((await crypt.hash(Buffer.from('password'), octets)) === null) {
-      throw new Problem('password_scheme_unavailable', "the system's crypt(3) does not know the method of this hash");
-    }
-  }
-  return { scheme, octets };
+  return { scheme, octets: Buffer.from(value) };
 }
 
 function place(tenantId: number, { realm, userName }: Name): string {

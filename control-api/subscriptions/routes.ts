@@ -20,6 +20,7 @@ import {
   SuspendBody,
   TerminateBody,
 } from './contract.ts';
+import { requireCheckable } from './credentials.ts';
 import { onBothPaths } from './paths.ts';
 import { getSubscription, listSubscriptions } from './queries.ts';
 import { createWriteAndShow } from './write-and-show.ts';
@@ -95,6 +96,7 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock, dictionary }:
       },
     },
     async (request, reply) => {
+      await requireCheckable(request.body.password);
       const body = await withStoredAttributes(dictionary, request.body);
       const made = await writeAndShow(request, (tx) => subscribe(tx, keyring, request.params.id, body));
       return reply.code(201).send(made);
@@ -140,6 +142,7 @@ export function subscriptionRoutes(app: Api, { db, keyring, clock, dictionary }:
     },
     body: SubscriptionChange,
     async handler(request, _, { path, body }) {
+      await requireCheckable(body.password);
       const change = await withStoredAttributes(dictionary, body);
       return writeAndShow(request, (tx) => changeSubscription(tx, keyring, path, change));
     },

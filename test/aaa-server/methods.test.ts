@@ -248,7 +248,7 @@ t.test(
     });
     const results: SlowResult[] = [];
     const ask = () =>
-      hashes.check('crypt', Buffer.from('stored'), Buffer.from('x')).then((result) => results.push(result));
+      hashes.check('crypt', Buffer.from('$6$stored'), Buffer.from('x')).then((result) => results.push(result));
     const asked = [ask(), ask(), ask(), ask()];
     await asked[3];
     t.strictSame(results, ['busy'], 'one is computed, two wait, the fourth is refused');
@@ -262,6 +262,27 @@ t.test(
   },
 );
 
+const argonTail = 'c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
+const tooCostly: [PasswordScheme, string][] = [
+  ['crypt', '$2b$13$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'],
+  ['crypt', '$6$rounds=99999999$salt$x'],
+  ['crypt', '$6$rounds=999999999999$salt$x'],
+  ['crypt', '$5$rounds=+9999999$salt$x'],
+  ['crypt', '_zzzzsaltabcdefghijk'],
+  ['crypt', '$sha1$4294967295$salt$x'],
+  ['crypt', '$md5,rounds=4294967295$salt$$x'],
+  ['crypt', '$7$zzzzzzzzzzz$x'],
+  ['crypt', '$gy$jFT$salt$x'],
+  ['crypt', '$y$jCT$salt$x'],
+  ['crypt', '$y$jBU$salt$x'],
+  ['crypt', '$y$j9z/$salt$x'],
+  ['crypt', '$y$jBT/9$salt$x'],
+  ['crypt', '$y$/BT$salt$x'],
+  ['argon2', `$argon2id$v=19$m=65537,t=1,p=1$${argonTail}`],
+  ['argon2', `$argon2id$v=19$m=65536,t=5,p=1$${argonTail}`],
+  ['argon2', `$argon2id$v=19$m=4096,t=999,p=1$${argonTail}`],
+];
+
 t.test('what is saved as a stored password is looked at first', async (t) => {
   const wrong: [PasswordScheme, string][] = [
     ['md5', 'abc'],
@@ -269,13 +290,28 @@ t.test('what is saved as a stored password is looked at first', async (t) => {
     ['ssha', 'W6ph5Mm5Pz8GgiULbPgzG37mj9g='],
     ['nt', '44ebba8d5312b8d611474411f56989'],
     ['crypt', 'clear text'],
-    ['crypt', '$2b$20$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'],
-    ['crypt', '$6$rounds=99999999$salt$x'],
-    ['argon2', '$argon2id$v=19$m=9999999,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc'],
     ['none', 'x'],
+    ...tooCostly,
   ];
   for (const [scheme, value] of wrong) t.ok(storedValueProblem(scheme, value), `${scheme} ${value}`);
+  const dear = ['_LdD0saltabcdefghijk', '$2y$12$x', '$5$rounds=700000$salt$x', '$y$jBT$x$y', '$y$j75$x$y'];
+  for (const value of dear) t.equal(storedValueProblem('crypt', value), null, `${value} may be saved`);
   t.equal(new Set(passwordSchemes).size, passwordSchemes.length);
+});
+
+t.test('a hash that asks for more than a login may cost is not computed, whoever stored it', async (t) => {
+  const crypt: Crypt = {
+    async hash(_password, setting) {
+      t.fail(`${setting} is computed`);
+      return null;
+    },
+  };
+  for (const [scheme, value] of tooCostly) {
+    const logins = loginsWith(scheme, value, { crypt });
+    t.equal(await logins.ask(pap('alice', 'password')), undefined, value);
+    t.equal(logins.counted('drops', 'password_scheme_unavailable'), 1);
+    t.ok(rejected(await logins.ask(pap('nobody', 'password'))), 'and nobody is compared with it');
+  }
 });
 
 function msChap2(userName: string, password: string, identifier = 5) {

@@ -259,7 +259,12 @@ t.test('the life of a customer', async (t) => {
       status: 400,
       body: { problems: [{ path: '/password/value', message: /20 octets and a salt/ }] },
     });
-    const unknown = { scheme: 'crypt', value: '$y$!!$saltsaltsalt$' };
+    const dear = { scheme: 'crypt', value: '$sha1$4294967295$salt$x' };
+    t.match(await call('PATCH', `/subscriptions/${id}`, { password: dear }), {
+      status: 400,
+      body: { problems: [{ path: '/password/value', message: /must be a hash of crypt/ }] },
+    });
+    const unknown = { scheme: 'crypt', value: '$2b$05$no-salt-of-bcrypt' };
     t.match(await call('PATCH', `/subscriptions/${id}`, { password: unknown }), {
       status: 409,
       body: { code: 'password_scheme_unavailable' },
