@@ -37,6 +37,10 @@ declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller | null;
   }
+  interface FastifyInstance {
+    /** What is kept of a request under its Idempotency-Key: keyed, since a body may hold passwords and secrets. */
+    fingerprint(content: unknown): Buffer;
+  }
 }
 
 export function callerOf(request: FastifyRequest): Caller {
@@ -56,15 +60,17 @@ export function writing(request: FastifyRequest): WriteContext<TenantScope> {
   const key = request.headers['idempotency-key'];
   const { schema, config } = request.routeOptions;
   const query = request.query as { dry_run?: boolean } | undefined;
+  const dryRun = query?.dry_run === true;
+  const content = { params: request.params, body: request.body, dryRun };
   return {
     scope: tenantOf(request),
     userId: callerOf(request).userId,
     requestId: request.id,
     action: schema?.operationId ?? '',
-    dryRun: query?.dry_run === true,
+    dryRun,
     idempotency:
       config.idempotent && typeof key === 'string'
-        ? { key, body: { params: request.params, body: request.body, dryRun: query?.dry_run === true } }
+        ? { key, fingerprint: request.server.fingerprint(content) }
         : undefined,
   };
 }

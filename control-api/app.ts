@@ -1,4 +1,5 @@
 // Builds the application: plugins in their order, then the domains. Nothing listens yet.
+import { createHmac } from 'node:crypto';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
@@ -57,6 +58,10 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
     frameworkErrors: (error, request, reply) => answer(error, request, reply),
   });
   app.removeContentTypeParser('text/plain');
+  const key = deps.keyring.derive('idempotency');
+  app.decorate('fingerprint', (content: unknown) =>
+    createHmac('sha256', key).update(JSON.stringify(content)).digest(),
+  );
 
   routeRules(app);
   problemReplies(app);

@@ -1,5 +1,4 @@
 // Runs one command in one transaction: scope, audit row, idempotency key, dry run, and the retry of what PostgreSQL gave up.
-import { createHash } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import { Problem } from '../problem.ts';
 import type { Db, Scope, Tx } from './connect.ts';
@@ -15,7 +14,8 @@ export type WriteContext<S extends Scope = Scope> = {
   readonly action: string;
   /** Runs everything, keeps nothing. */
   readonly dryRun?: boolean;
-  readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined;
+  /** `fingerprint`: tells this request from any other. */
+  readonly idempotency?: { readonly key: string; readonly fingerprint: Buffer } | undefined;
 };
 
 const attempts = 4;
@@ -74,7 +74,7 @@ async function once<S extends Scope, T>(db: Db, context: WriteContext<S>, work: 
 async function claim(tx: Tx<Scope>, context: WriteContext): Promise<{ response: unknown } | undefined> {
   const { idempotency, action, scope } = context;
   if (!idempotency || scope.kind !== 'tenant') return undefined;
-  const bodyHash = createHash('sha256').update(JSON.stringify(idempotency.body)).digest();
+  const bodyHash = idempotency.fingerprint;
   const taken = await tx
     .insert(idempotencyKey)
     .values({ tenantId: scope.tenantId, key: idempotency.key, operation: action, bodyHash })

@@ -1,4 +1,5 @@
 // What an operator does in a day: catalog, customer, subscription, holds, moves, the end of it.
+import { createHash, createHmac } from 'node:crypto';
 import t from 'tap';
 import { apiForTest, type Body, makeTenant } from './api.ts';
 
@@ -120,6 +121,14 @@ t.test('the life of a customer', async (t) => {
     });
     const both = await Promise.all([1, 2, 3].map(() => ok('POST', '/customers', body, { 'idempotency-key': 'k2' })));
     t.equal(new Set(both.map(({ id }) => id)).size, 1, 'also when they come at once');
+  });
+
+  await t.test('what is kept of a request under an idempotency key cannot be guessed without the key ring', async (t) => {
+    const { rows } = await api.owner.query("SELECT body_hash FROM idempotency_key WHERE key = 'k1'");
+    const content = JSON.stringify({ params: {}, body: { name: 'once' }, dryRun: false });
+    t.notSame(rows[0].body_hash, createHash('sha256').update(content).digest());
+    const key = api.keyring.derive('idempotency');
+    t.same(rows[0].body_hash, createHmac('sha256', key).update(content).digest());
   });
 
   await t.test('a dry run answers as if done and keeps nothing', async (t) => {
