@@ -60,6 +60,7 @@ export function proveMsChap(
     secret,
     attributes: [...keys, ...encryptionAllowed],
     refusal: error(noPermission),
+    byPassword: true,
   };
 }
 

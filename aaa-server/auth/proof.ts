@@ -43,6 +43,8 @@ export type Proven = {
   readonly attributes: readonly NasAttribute[];
   /** What it adds to a Reject when policy refuses the login. */
   readonly refusal: readonly NasAttribute[];
+  /** By a password or what is derived of it; false: the access server alone vouches for the device or line. */
+  readonly byPassword: boolean;
 };
 
 export type Proof = Proven | Refused | Challenge | Dropped;
@@ -50,8 +52,8 @@ export type Proof = Proven | Refused | Challenge | Dropped;
 /** No attributes. */
 export const none: readonly NasAttribute[] = [];
 
-export function proven(credential: CredentialRecord, secret: Secret): Proven {
-  return { kind: 'proven', credential, secret, attributes: none, refusal: none };
+export function proven(credential: CredentialRecord, secret: Secret, byPassword = true): Proven {
+  return { kind: 'proven', credential, secret, attributes: none, refusal: none, byPassword };
 }
 
 export function refused(

@@ -80,7 +80,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
     if (kind === 'drop') return decision.reason;
     if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes)) return 'reply_too_long';
     counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
-    if (kind === 'accept') noteLogin(request, decision.secret);
+    if (kind === 'accept' && decision.byPassword) noteLogin(request, decision.secret);
     if (kind !== 'reject') {
       answers.send(request, kind === 'accept' ? 'access_accept' : 'access_challenge', entry);
       return null;

@@ -26,7 +26,13 @@ import { copyPacket, type Packet } from '../wire/packet.ts';
 import type { LoginAnswer, RadiusDeps } from './request.ts';
 
 export type LoginDecision =
-  | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[]; readonly secret: Secret }
+  | {
+      readonly kind: 'accept';
+      readonly attributes: readonly NasAttribute[];
+      readonly secret: Secret;
+      /** Of a password that was right: a stay instead of a reject, and what is only vouched for, are none. */
+      readonly byPassword: boolean;
+    }
   | Refused
   | Challenge
   | Dropped;
@@ -64,7 +70,7 @@ function needsNoKeys(packet: Packet): boolean {
 function orStay({ refusedAnswer }: LoginDeps, { record }: NasClient, decision: LoginDecision): LoginDecision {
   if (decision.kind !== 'reject' || decision.likelyWrongSecret) return decision;
   const attributes = refusedAnswer?.(record, decision.reason);
-  return attributes ? { kind: 'accept', attributes, secret: decision.secret } : decision;
+  return attributes ? { kind: 'accept', attributes, secret: decision.secret, byPassword: false } : decision;
 }
 
 function decide(
@@ -104,7 +110,7 @@ function prove(
   if (userName === '') return refused('no_user_name', secret);
   const credential = credentials.find(nas.tenantId, userName);
   const vouched = credential ? undefined : vouchedFor(snapshot, attempt);
-  if (vouched) return proven(vouched, secret);
+  if (vouched) return proven(vouched, secret, false);
   if (papAt >= 0) return provePap(credentials, attempt, papAt, credential);
   if (chapAt >= 0) return proveChap(credentials, attempt, chapAt, credential);
   const challengeAt = firstVendorAttribute(packet, vendor.microsoft, microsoft.chapChallenge);
@@ -123,10 +129,10 @@ function conclude(
 }
 
 function decisionOf(proof: Proven, answer: LoginAnswer): LoginDecision {
-  const { secret } = proof;
+  const { secret, byPassword } = proof;
   switch (answer.kind) {
     case 'accept':
-      return { kind: 'accept', attributes: both(proof.attributes, answer.attributes), secret };
+      return { kind: 'accept', attributes: both(proof.attributes, answer.attributes), secret, byPassword };
     case 'reject':
       return refused(answer.reason, secret, proof.refusal);
     case 'unavailable':

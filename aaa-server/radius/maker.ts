@@ -13,7 +13,7 @@ export function makerOf({ packet, client, activity, receivedAtMs }: RadiusReques
   return verified;
 }
 
-/** A login was right: what it says of an access server that proved nothing before. */
+/** A password was right: what it says of an access server that proved nothing before. */
 export function noteLogin({ packet, client, activity }: RadiusRequest, secret: Secret): void {
   if (packet.messageAuthenticatorAt >= 0) return;
   client.trust.loggedIn(packet);

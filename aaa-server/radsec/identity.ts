@@ -65,6 +65,14 @@ export function createIdentityTable(records: readonly NasRecord[]): IdentityTabl
   return {
     withId: (nasId) => [...clients.values()].flat().find(({ record }) => record.id === nasId),
     clientsOf(names) {
+      // One certificate under names of several tenants belongs to none of them: whoever adds a name later takes nobody over.
+      const tenants = new Set(
+        names
+          .flat()
+          .flatMap((name) => clients.get(name) ?? [])
+          .map(({ record }) => record.tenantId),
+      );
+      if (tenants.size > 1) return [];
       for (const sameKind of names) {
         const known = [...new Set(sameKind)].flatMap((identity) => clients.get(identity) ?? []);
         if (known.length === 0) continue;

@@ -32,6 +32,7 @@ export type Snapshot = {
   readonly file: string;
   readonly environment: Environment;
   complete(): boolean;
+  /** Undefined too when another release wrote the records: it may have passed over what it did not know, so that all is copied anew. */
   position(): Position | undefined;
   generation(): number;
   tallies(): ReadonlyMap<number, Tally>;
@@ -52,6 +53,9 @@ export type Snapshot = {
   mark(marks: { position?: Position; complete?: boolean; feedAliveAtMs?: number }): Promise<void>;
   close(): Promise<void>;
 };
+
+/** Of the records and of what is taken over: one more with every release that changes either. */
+const format = 2;
 
 /** `generation`: where versions of a new file start, above those of the file it replaces. */
 export function openSnapshot(folder: string, file: string, generationFloor = 0): Snapshot {
@@ -176,7 +180,10 @@ export function openSnapshot(folder: string, file: string, generationFloor = 0):
     environment,
     row,
     complete: () => readNumber(environment, metaKeys.complete) === 1,
-    position: () => jsonOf<Position>(environment.getBinary(metaKeys.position)),
+    position() {
+      const stored = jsonOf<Position & { format?: number }>(environment.getBinary(metaKeys.position));
+      return stored?.format === format ? stored : undefined;
+    },
     generation: () => generation,
     tallies: () => tallies,
     put,
@@ -211,7 +218,7 @@ export function openSnapshot(folder: string, file: string, generationFloor = 0):
       await environment.batch(() => {
         if (position) {
           const { identity, snapshot } = position;
-          void environment.put(metaKeys.position, Buffer.from(JSON.stringify({ identity, snapshot })));
+          void environment.put(metaKeys.position, Buffer.from(JSON.stringify({ identity, snapshot, format })));
         }
         if (complete !== undefined) void environment.put(metaKeys.complete, numberBytes(complete ? 1 : 0));
         if (feedAliveAtMs !== undefined) void environment.put(metaKeys.feedAlive, numberBytes(feedAliveAtMs));

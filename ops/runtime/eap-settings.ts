@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import Type from 'typebox';
 import { type EapMethodName, eapMethodNames, eapMethodsWithTls } from '#policy/credentials/eap-methods.ts';
+import { crlsOf } from '../pki/crl.ts';
 import { messageOf } from './errors.ts';
 import { text } from './settings.ts';
 
@@ -52,7 +53,7 @@ export function eapIdentity(
   if (cert === '' && key === '') return { ok: true, identity: null };
   if (cert === '' || key === '') return { ok: false, problem: 'EAP_TLS_CERT and EAP_TLS_KEY belong together' };
   try {
-    createSecureContext({ cert, key, ...(ca === '' ? {} : { ca }), ...(crl === '' ? {} : { crl }) });
+    createSecureContext({ cert, key, ...(ca === '' ? {} : { ca }), ...(crl === '' ? {} : { crl: crlsOf(crl) }) });
     if (ca !== '') new X509Certificate(ca);
   } catch (error) {
     return {

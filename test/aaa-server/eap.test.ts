@@ -1,6 +1,6 @@
 // EAP over RADIUS: conversations, their State, what devices may say in any round, tunnels and settings. Real devices: test/interop/eap.test.ts.
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Duplex } from 'node:stream';
@@ -299,6 +299,47 @@ t.test('a tunnel that the device closes gives no keys', async (t) => {
     await until(async () => (await exchange()).error, 'the end is noticed');
     session.close();
   }
+});
+
+t.test('a device cannot begin a second handshake with another certificate inside its tunnel', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const identity = makeCertificates(folder);
+  const own = (name: string) => ({
+    cert: readFileSync(path.join(folder, `${name}.pem`)),
+    key: readFileSync(path.join(folder, `${name}.key`)),
+  });
+  const session = createTlsSession(createTlsBasis(identity, true));
+  const said: Buffer[] = [];
+  const wire = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      said.push(chunk);
+      done();
+    },
+  });
+  const device = connect({
+    ...{ socket: wire, ca: identity.ca, servername: 'radius.example.net', maxVersion: 'TLSv1.2' },
+    ...own('alice'),
+  });
+  t.teardown(() => device.destroy());
+  const exchange = async () => {
+    await until(() => said.length > 0, 'the device speaks');
+    const turn = await session.receive(Buffer.concat(said.splice(0)));
+    if (turn.output.length > 0) wire.push(turn.output);
+    return turn;
+  };
+  let turn = await exchange();
+  while (!turn.established) turn = await exchange();
+  t.equal(session.peerNames()?.commonName, 'alice');
+  let refused: unknown;
+  device.on('error', (error) => (refused = error));
+  device.renegotiate({ rejectUnauthorized: false }, (error) => (refused ??= error ?? 'it was renegotiated'));
+  const hello = await exchange();
+  for (let more = hello; said.length > 0 && !more.error; ) more = await exchange();
+  t.ok(refused instanceof Error || hello.error, 'the second handshake is refused');
+  t.equal(session.peerNames()?.commonName, 'alice');
+  session.close();
 });
 
 t.test('the settings of EAP are refused where they cannot work, and only aaa-server sees the key', async (t) => {

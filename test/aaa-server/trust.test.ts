@@ -18,8 +18,8 @@ import { accessRequest, createDriven, decoded, eap, pap, proxyState, windowMs } 
 import { nasOf } from './support/isp.ts';
 
 /** A handler whose only NAS is a single device that was just added. */
-function withNas(change: Partial<NasRecord> = {}) {
-  const driven = createDriven();
+function withNas(change: Partial<NasRecord> = {}, options: Parameters<typeof createDriven>[0] = {}) {
+  const driven = createDriven(options);
   const set = (again: Partial<NasRecord> = {}) => {
     const auto = { messageAuthenticator: 'auto', limitProxyState: 'auto' } as const;
     driven.isp.setNases([
@@ -103,6 +103,13 @@ t.test('no is learned from a login that was right within the window, by PAP or C
     t.match(learned.at(-1), { messageAuthenticator: { value: 'yes' } });
     t.equal(driven.answer(login()), 'none', 'from then on');
   }
+});
+
+t.test('a stay instead of a reject teaches nothing: nobody has shown a password', async (t) => {
+  const { driven, learned } = withNas({}, { refusedAnswer: () => [] });
+  t.equal(driven.answer(pap({}, 'looking-glass')), 'accessAccept', 'let into the garden');
+  t.equal(driven.answer(pap({ extra: proxyState }, 'looking-glass')), 'accessAccept');
+  t.strictSame(learned, []);
 });
 
 t.test('after the window what proves nothing is dropped, and teaches nothing', async (t) => {

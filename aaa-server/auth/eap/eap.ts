@@ -130,6 +130,7 @@ export function createEap(deps: EapDeps): Eap {
             ...(keys ? [...keyAttributes(keys, packet, secret), ...encryptionAllowed] : []),
           ],
           refusal: failureAttributes(identifier),
+          byPassword: true,
         };
       }
       case 'failure':

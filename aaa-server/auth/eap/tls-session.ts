@@ -3,6 +3,7 @@ import { constants } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createSecureContext, createServer, type SecureContext, TLSSocket } from 'node:tls';
+import { crlsOf } from '#ops/pki/crl.ts';
 import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 
 export type TlsTurn = {
@@ -44,8 +45,8 @@ export type TlsBasis = {
 
 const limits = {
   minVersion: 'TLSv1.2',
-  // A resumed session would pass by what the tunnel asks for.
-  secureOptions: constants.SSL_OP_NO_TICKET,
+  // A resumed session would pass by what the tunnel asks for; a renegotiated one could change whose certificate it is.
+  secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
 } as const;
 
 export function createTlsBasis(identity: TlsIdentity, requestCertificate: boolean): TlsBasis {
@@ -59,6 +60,7 @@ export function createTlsSession({ identity, context, requestCertificate }: TlsB
   let activity = 0;
   let error: Error | undefined;
   let tunnel: TLSSocket | undefined;
+  let names: PeerNames | undefined;
 
   const failed = (cause: Error) => {
     error ??= cause;
@@ -75,6 +77,8 @@ export function createTlsSession({ identity, context, requestCertificate }: TlsB
   wire.on('error', failed);
   const opened = (socket: TLSSocket) => {
     tunnel = socket;
+    // Once, of the handshake that opened it.
+    names = namesOf(socket);
     activity++;
     socket.on('data', (chunk: Buffer) => {
       incoming.push(chunk);
@@ -85,7 +89,7 @@ export function createTlsSession({ identity, context, requestCertificate }: TlsB
   if (requestCertificate) {
     // A server that listens nowhere takes the stream as a connection: it alone tells whether the certificate is good.
     const { cert, key, ca, crl } = identity;
-    const revoked = crl === '' ? {} : { crl };
+    const revoked = crl === '' ? {} : { crl: crlsOf(crl) };
     const server = createServer({
       ...{ cert, key, ca, ...revoked, ...limits },
       requestCert: true,
@@ -131,17 +135,19 @@ export function createTlsSession({ identity, context, requestCertificate }: TlsB
       if (!tunnel) throw new Error('there is no tunnel yet');
       return tunnel.exportKeyingMaterial(length, label, context as Buffer);
     },
-    peerNames() {
-      const certificate = tunnel?.authorized ? tunnel.getPeerX509Certificate() : undefined;
-      if (!certificate) return undefined;
-      const commonName = /^CN=(.*)$/m.exec(certificate.subject)?.[1] ?? '';
-      return { commonName, names: [commonName, ...alternativeNames(certificate.subjectAltName ?? '')] };
-    },
+    peerNames: () => names,
     close() {
       tunnel?.destroy();
       wire.destroy();
     },
   };
+}
+
+function namesOf(socket: TLSSocket): PeerNames | undefined {
+  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+  if (!certificate) return undefined;
+  const commonName = /^CN=(.*)$/m.exec(certificate.subject)?.[1] ?? '';
+  return { commonName, names: [commonName, ...alternativeNames(certificate.subjectAltName ?? '')] };
 }
 
 /** Names of hosts and mailboxes in the text that Node makes of a subjectAltName; one with a comma is quoted there, and left out here. */

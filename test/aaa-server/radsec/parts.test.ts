@@ -72,6 +72,19 @@ t.test('names that belong to different access servers belong to nobody', async (
   t.strictSame(ids([['sha256:00'], [], []]), []);
 });
 
+t.test('a tenant that enters another name of a certificate takes no access server over', async (t) => {
+  const theirs = nasOf({ id: 1, tenantId: 1, radsecIdentity: 'cn:bras1' });
+  const names = [['sha256:00'], ['dns:bras1'], ['cn:bras1']];
+  t.strictSame(
+    createIdentityTable([theirs])
+      .clientsOf(names)
+      .map(({ record }) => record.id),
+    [1],
+  );
+  const another = nasOf({ id: 2, tenantId: 2, radsecIdentity: 'dns:bras1' });
+  t.strictSame(createIdentityTable([theirs, another]).clientsOf(names), []);
+});
+
 t.test('however a stream arrives, the packets in it are the same', async () => {
   const packet = fc.uint8Array({ minLength: 0, maxLength: 60 }).map((body) => {
     const data = Buffer.concat([Buffer.alloc(20, 1), body]);

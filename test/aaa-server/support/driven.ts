@@ -1,6 +1,7 @@
 // A RADIUS handler driven with buffers, and the requests to drive it with, for tests of what it demands and lets in.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createAccountingReceiver } from '#aaa-server/accounting/receive.ts';
+import type { RefusedAnswer } from '#aaa-server/auth/refused-answer.ts';
 import { type CounterFamily, type CounterValue, createCounters, sumOf } from '#aaa-server/counters.ts';
 import type { Admission } from '#aaa-server/radius/admission.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
@@ -21,10 +22,14 @@ export const windowMs = 86_400_000;
 export const secret = createSecret(Buffer.from('testing123'));
 const device: Peer = { address: '127.0.0.1', port: 40_000 };
 
-type Options = { duplicates?: DuplicatesOptions; admission?: Pick<Admission, 'admits'> };
+type Options = {
+  duplicates?: DuplicatesOptions;
+  admission?: Pick<Admission, 'admits'>;
+  refusedAnswer?: RefusedAnswer;
+};
 
 /** Answers at once; alice logs in with wonderland. */
-export function createDriven({ duplicates, admission }: Options = {}) {
+export function createDriven({ duplicates, admission, refusedAnswer }: Options = {}) {
   const isp = createIsp();
   isp.addSubscriber('alice', 'wonderland');
   const counters = createCounters();
@@ -42,6 +47,7 @@ export function createDriven({ duplicates, admission }: Options = {}) {
       rejectDelayMs: 0,
       trust,
       ...(admission ? { admission } : {}),
+      ...(refusedAnswer ? { refusedAnswer } : {}),
       authorize: createAnswerLogin({
         snapshot: isp.snapshot,
         clock,
