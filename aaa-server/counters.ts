@@ -20,6 +20,7 @@ export const loginFailures = [
   'eap_state_unknown',
   'eap_tls_failed',
   'certificate_refused',
+  'eap_tls_not_of_tenant',
 ] as const;
 export type LoginFailure = (typeof loginFailures)[number];
 

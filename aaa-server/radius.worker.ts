@@ -77,7 +77,7 @@ const handler = createRadiusHandler({
   eap: {
     ...settings.eap,
     worker: settings.index,
-    makers: methodMakers(settings.eap.methods, settings.eap.identity),
+    makers: methodMakers(settings.eap.methods, settings.eap.identity, snapshot),
   },
   handOver: (worker, datagram) => tell({ type: 'hand_over', worker, datagram }),
   authorize: createAnswerLogin({

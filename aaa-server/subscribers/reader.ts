@@ -117,6 +117,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     nasGeneration: () => currentMarks().nasGeneration,
     mirrorState: () => ({ inStepAtMs: currentMarks().mirrorInStepAtMs }),
     tenant: (tenantId) => versioned(tenants, 'tenant', tenantId, tenantId),
+    onlyTenant: () => (snapshot ? onlyTenantOf(snapshot) : undefined),
     plan: (tenantId, planId) => versioned(plans, 'plan', tenantId, planId),
     subscription(tenantId, id) {
       const bytes = snapshot?.getBinaryFast(writeRecordKey(key, kinds.subscription, tenantId, id));
@@ -157,6 +158,12 @@ function listVersioned<T>(snapshot: Environment, kind: 'nas' | 'pool'): T[] {
       found.push(decodeVersioned<T>(value, value.length));
   }
   return found;
+}
+
+function onlyTenantOf(snapshot: Environment): number | undefined {
+  const found: number[] = [];
+  for (const tenantId of tenantsOf(snapshot)) if (found.push(tenantId) > 1) return undefined;
+  return found[0];
 }
 
 /** Every tenant that has a record, by skipping from one to the next. */

@@ -162,6 +162,8 @@ export type SnapshotReader = {
   /** Wall-clock ms of the last proof that the feed works (change applied or empty poll), 0 when never. */
   feedAliveAtMs(): number;
   tenant(tenantId: number): TenantRecord | undefined;
+  /** The id of the tenant when there is exactly one. */
+  onlyTenant(): number | undefined;
   plan(tenantId: number, planId: number): PlanRecord | undefined;
   subscription(tenantId: number, subscriptionId: number): SubscriptionRecord | undefined;
   credential(tenantId: number, realm: string, userName: string): CredentialRecord | undefined;

@@ -24,5 +24,12 @@ export function checkEap(settings: EapSettings, nowMs: number): Finding {
       return warn(subject, `the certificate ends on ${new Date(endsMs).toISOString()}`, 'renew EAP_TLS_CERT');
     }
   }
+  if (identity && settings.EAP_METHODS.includes('tls') && identity.tenant === '') {
+    return warn(
+      subject,
+      'tls is refused as soon as there are two tenants: a certificate does not say whose subscriber it is',
+      'set EAP_TLS_TENANT to the tenant whose certificates EAP_TLS_CA signs, or leave tls out of EAP_METHODS',
+    );
+  }
   return ok(subject, settings.EAP_METHODS.join(', ') || 'not offered');
 }

@@ -22,6 +22,11 @@ export const eapSettings = {
     default: '',
     description: 'who signs the certificates of subscribers, PEM; empty = no EAP-TLS',
   }),
+  EAP_TLS_TENANT: text({
+    default: '',
+    description:
+      'slug of the tenant whose subscribers have certificates of EAP_TLS_CA; empty = the only tenant, with a second one EAP-TLS is refused',
+  }),
   EAP_TLS_CRL: text({
     default: '',
     description:
@@ -35,21 +40,26 @@ export type EapSettings = {
   readonly EAP_TLS_KEY: string;
   readonly EAP_TLS_CA: string;
   readonly EAP_TLS_CRL: string;
+  readonly EAP_TLS_TENANT: string;
 };
 
-/** PEM texts. `ca`: who signs the certificates of subscribers; empty: nobody. `crl`: which of these are revoked; empty: not looked for. */
+/**
+ * PEM texts. `ca`: who signs the certificates of subscribers; empty: nobody. `crl`: which of these are revoked; empty: not looked for.
+ * `tenant`: slug of the tenant whose subscribers they are; empty: the only one.
+ */
 export type TlsIdentity = {
   readonly cert: string;
   readonly key: string;
   readonly ca: string;
   readonly crl: string;
+  readonly tenant: string;
 };
 
 /** The identity that the settings give, null when they give none; or what is wrong with them. */
 export function eapIdentity(
   settings: EapSettings,
 ): { readonly ok: true; readonly identity: TlsIdentity | null } | { readonly ok: false; readonly problem: string } {
-  const { EAP_TLS_CERT: cert, EAP_TLS_KEY: key, EAP_TLS_CA: ca, EAP_TLS_CRL: crl } = settings;
+  const { EAP_TLS_CERT: cert, EAP_TLS_KEY: key, EAP_TLS_CA: ca, EAP_TLS_CRL: crl, EAP_TLS_TENANT: tenant } = settings;
   if (cert === '' && key === '') return { ok: true, identity: null };
   if (cert === '' || key === '') return { ok: false, problem: 'EAP_TLS_CERT and EAP_TLS_KEY belong together' };
   try {
@@ -61,7 +71,7 @@ export function eapIdentity(
       problem: `EAP_TLS_CERT, EAP_TLS_KEY, EAP_TLS_CA or EAP_TLS_CRL cannot be used: ${messageOf(error)}`,
     };
   }
-  return { ok: true, identity: { cert, key, ca, crl } };
+  return { ok: true, identity: { cert, key, ca, crl, tenant } };
 }
 
 /** The methods that are wanted and cannot be offered with this identity. */

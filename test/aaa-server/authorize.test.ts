@@ -90,6 +90,7 @@ function snapshotOf(world: World): SnapshotReader {
             scheme: 'clear',
           }
         : undefined,
+    onlyTenant: () => 1,
     profile: () => world.profile,
     mirrorState: () => ({ inStepAtMs: now }),
     nasGeneration: () => 1,

@@ -26,6 +26,7 @@ import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
 import { runs } from '#test/support/effort.ts';
 import { until } from '#test/support/wait.ts';
 import { makeCertificates } from './support/certificates.ts';
+import { createIsp } from './support/isp.ts';
 import { createLogins, type Reply } from './support/logins.ts';
 import { mulberry32 } from './support/mutate.ts';
 
@@ -206,8 +207,9 @@ t.test('conversations are bounded: the oldest makes room', async (t) => {
 t.test('whatever a device says in whatever round, no login fails for it', { timeout: 120_000 }, async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const makers = methodMakers(eapMethodNames, makeCertificates(folder));
-  const logins = withAlice({ makers });
+  const isp = createIsp();
+  const makers = methodMakers(eapMethodNames, makeCertificates(folder), isp.snapshot);
+  const logins = withAlice({ isp, makers });
   const random = mulberry32(20_261_127);
   const pick = (below: number) => Math.floor(random() * below);
   const octets = (length: number) => Buffer.from(Array.from({ length }, () => pick(256)));
@@ -365,6 +367,32 @@ t.test('the settings of EAP are refused where they cannot work, and only aaa-ser
   t.notOk(shown('control-api').includes('EAP_TLS_KEY_FILE'));
 });
 
+t.test('a certificate proves subscribers of one tenant only', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const identity = makeCertificates(folder);
+  const { snapshot } = createIsp();
+  const several = { ...snapshot, onlyTenant: () => undefined };
+  const wantTls = async (tenant: string, tenants = snapshot) => {
+    const logins = withAlice({ makers: methodMakers(['tls', 'md5', 'ttls'], { ...identity, tenant }, tenants) });
+    const offered = (await say(logins, response(1, eapType.identity, Buffer.from('alice'))))!;
+    const { type, identifier } = requestIn(offered);
+    if (type === eapType.tls) return 'offered';
+    t.equal(type, eapType.md5, 'another method is offered');
+    const ask = async (wanted: number) => say(logins, response(identifier, eapType.nak, Buffer.of(wanted)), offered);
+    t.equal((await ask(eapType.tls))!.packet.code, code.accessReject);
+    t.equal(logins.counted('rejects', 'eap_tls_not_of_tenant'), 1);
+    return 'refused';
+  };
+  t.equal(await wantTls(''), 'offered', 'the only tenant');
+  t.equal(await wantTls('', several), 'refused', 'one of several');
+  t.equal(await wantTls('demo', several), 'offered', 'the one that is named');
+  t.equal(await wantTls('other', several), 'refused');
+  t.equal(await wantTls('other'), 'refused', 'even when there is no other');
+  const makers = methodMakers(['tls', 'ttls'], identity, several);
+  t.equal(requestIn(await say(withAlice({ makers }), response(1, eapType.identity, Buffer.from('alice')))).type, eapType.ttls, 'TTLS is for everybody');
+});
+
 t.test('the doctor tells which methods cannot be offered', async (t) => {
   const settings = {
     EAP_METHODS: [...eapMethodNames],
@@ -372,9 +400,16 @@ t.test('the doctor tells which methods cannot be offered', async (t) => {
     EAP_TLS_KEY: '',
     EAP_TLS_CA: '',
     EAP_TLS_CRL: '',
+    EAP_TLS_TENANT: '',
   };
   t.match(checkEap(settings, 0), { state: 'warn', text: /^peap, ttls, tls cannot be offered/ });
   t.match(checkEap({ ...settings, EAP_METHODS: ['md5'] }, 0), { state: 'ok', text: 'md5' });
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const { cert, key, ca } = makeCertificates(folder);
+  const complete = { ...settings, EAP_TLS_CERT: cert, EAP_TLS_KEY: key, EAP_TLS_CA: ca };
+  t.match(checkEap(complete, 0), { state: 'warn', text: /^tls is refused as soon as there are two tenants/ });
+  t.match(checkEap({ ...complete, EAP_TLS_TENANT: 'demo' }, 0), { state: 'ok' });
   t.match(checkEap({ ...settings, EAP_TLS_CERT: 'x' }, 0), { state: 'bad', text: /belong together/ });
   t.match(checkEap({ ...settings, EAP_TLS_CERT: 'x', EAP_TLS_KEY: 'y' }, 0), { state: 'bad', text: /cannot be used/ });
 });

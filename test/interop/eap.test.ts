@@ -7,6 +7,7 @@ import { methodMakers } from '#aaa-server/auth/eap/methods.ts';
 import { ntHash } from '#aaa-server/wire/mschap.ts';
 import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
 import { makeCertificates } from '#test/aaa-server/support/certificates.ts';
+import { createIsp } from '#test/aaa-server/support/isp.ts';
 import { createLogins } from '#test/aaa-server/support/logins.ts';
 import { type Device, eapolTest } from '#test/support/eapol-test.ts';
 import { missing } from '#test/support/peers.ts';
@@ -18,7 +19,8 @@ t.test(
     const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
     const tls = makeCertificates(folder);
-    const logins = createLogins({ makers: methodMakers(eapMethodNames, tls) });
+    const isp = createIsp();
+    const logins = createLogins({ isp, makers: methodMakers(eapMethodNames, tls, isp.snapshot) });
     logins.isp.addSubscriber('alice', 'wonderland');
     logins.isp.addSubscriber('nt', ntHash(Buffer.from('wonderland')).toString('hex'), {}, '', 'nt');
     logins.isp.addSubscriber('revoked', 'unused');

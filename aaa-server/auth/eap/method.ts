@@ -38,6 +38,8 @@ export type MethodMaker = {
   readonly type: number;
   /** What the stored password must be able to serve; null: it is proven otherwise, or inside a tunnel. */
   readonly needs: PasswordMethod | null;
+  /** Whether it can prove subscribers of this tenant; absent: of any. */
+  serves?(tenantId: number): boolean;
   create(context: MethodContext): EapMethod;
 };
 

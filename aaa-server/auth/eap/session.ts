@@ -53,8 +53,8 @@ export function createEapSession({ tenantId, credentials, makers, mtu }: EapSess
     return turn.kind === 'request' ? send(maker?.type ?? 0, turn.data) : turn;
   }
 
-  function isUsable({ type, needs }: MethodMaker): boolean {
-    if (refused.has(type)) return false;
+  function isUsable({ type, needs, serves }: MethodMaker): boolean {
+    if (refused.has(type) || serves?.(tenantId) === false) return false;
     return needs === null || !credential || methodsServed(credential.scheme).includes(needs);
   }
 
@@ -65,6 +65,8 @@ export function createEapSession({ tenantId, credentials, makers, mtu }: EapSess
     maker = usable.find(({ type }) => !wanted || wanted.includes(type));
     if (!maker) {
       method = undefined;
+      const foreign = makers.some(({ type, serves }) => serves?.(tenantId) === false && (wanted?.includes(type) ?? true));
+      if (foreign) return failure('eap_tls_not_of_tenant');
       return failure(usable.length === 0 && !wanted ? 'unsuitable_scheme' : 'eap_no_common_method');
     }
     method = maker.create({ tenantId, identity: identity ?? '', credential, credentials, mtu });

@@ -48,6 +48,12 @@ t.test('a worker sees every change soon, and decodes nothing twice', async (t) =
   await until(() => reader.plan(1, 1) === undefined, 'it is gone');
   t.equal(reader.tenant(1)?.slug, 'demo');
 
+  t.equal(reader.onlyTenant(), 1);
+  const tenants = rows.flatMap((row) => (row.kind === 'tenant' ? [row] : []));
+  await first.put(tenants.map((row) => ({ ...row, record: { ...row.record, id: 2, slug: 'other' } })));
+  await until(() => reader.tenant(2), 'a second tenant is there');
+  t.equal(reader.onlyTenant(), undefined, 'so none is the only one');
+
   const second = openSnapshot(folder, 'snapshot-2.mdb', first.generation());
   await second.put([...rows, ...planRow({ upBps: 7, downBps: 8 })]);
   await setCurrentSnapshot(node, second.file);

@@ -39,5 +39,6 @@ export function makeCertificates(folder: string): TlsIdentity {
     key: read('radius.example.net.key'),
     ca: read('ca.pem'),
     crl: read('crl.pem'),
+    tenant: '',
   };
 }

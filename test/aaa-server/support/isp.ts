@@ -125,6 +125,7 @@ export function createIsp(): Isp {
       complete: () => isp.complete,
       feedAliveAtMs: () => Date.now(),
       mirrorState: () => ({ inStepAtMs: Date.now() }),
+      onlyTenant: () => tenantId,
       tenant: (id) => (id === tenantId ? tenant : undefined),
       plan: (_tenantId, id) => (id === plan.id ? plan : undefined),
       subscription: (_tenantId, id) => subscriptions.get(id),

@@ -13,21 +13,27 @@ import { code, decodePacket, type Packet } from '#aaa-server/wire/packet.ts';
 import type { Crypt } from '#ops/runtime/crypt.ts';
 import type { UdpSocket } from '#ops/runtime/udp.ts';
 import { until } from '#test/support/wait.ts';
-import { createIsp, keyring } from './isp.ts';
+import { createIsp, type Isp, keyring } from './isp.ts';
 
 export const secret = createSecret(Buffer.from('testing123'));
 
 export type Reply = { readonly packet: Packet; readonly authenticator: Buffer };
 
 export type LoginsOptions = {
+  isp?: Isp;
   crypt?: Crypt | string;
   makers?: readonly MethodMaker[];
   worker?: number;
   workers?: number;
 };
 
-export function createLogins({ crypt = 'not in this test', makers = [], worker = 0, workers = 1 }: LoginsOptions = {}) {
-  const isp = createIsp();
+export function createLogins({
+  isp = createIsp(),
+  crypt = 'not in this test',
+  makers = [],
+  worker = 0,
+  workers = 1,
+}: LoginsOptions = {}) {
   const counters = createCounters();
   const clock = { nowMs: () => Date.now(), monotonicMs: () => logins.monotonicMs };
   const warnings: string[] = [];
