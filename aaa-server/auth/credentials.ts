@@ -57,7 +57,7 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
   async function checkSlowly(credential: CredentialRecord, decoy: Decoy, offered: Buffer): Promise<Checked> {
     const { tenantId } = credential;
     const kept = Buffer.from(offered);
-    const checked = await slowHashes.check(decoy.scheme, decoy.stored, kept);
+    const checked = await slowHashes.check({ tenantId, known: true }, decoy.scheme, decoy.stored, kept);
     if (checked === 'right' || checked === 'wrong') {
       if (decoys.size >= mostDecoys && !decoys.has(tenantId)) decoys.clear();
       decoys.set(tenantId, decoy);
@@ -66,8 +66,8 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
     return checked;
   }
 
-  async function checkNobody({ scheme, stored }: Decoy, offered: Buffer): Promise<Checked> {
-    const checked = await slowHashes.check(scheme, stored, Buffer.from(offered));
+  async function checkNobody(tenantId: number, { scheme, stored }: Decoy, offered: Buffer): Promise<Checked> {
+    const checked = await slowHashes.check({ tenantId, known: false }, scheme, stored, Buffer.from(offered));
     return checked === 'right' ? 'wrong' : checked;
   }
 
@@ -87,7 +87,7 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
     check(tenantId, credential, offered) {
       if (!credential) {
         const decoy = decoys.get(tenantId);
-        if (decoy) return checkNobody(decoy, offered);
+        if (decoy) return checkNobody(tenantId, decoy, offered);
         // Compared all the same: it takes as long.
         sameOctets(offered, noPassword);
         return 'wrong';

@@ -1,9 +1,10 @@
-// Passwords stored by a hash that is slow on purpose (crypt(3), Argon2): checked off the event loop, one at a time, in a bounded queue.
+// Passwords stored by a hash that is slow on purpose (crypt(3), Argon2): checked off the event loop, one at a time, tenants in turn.
 import { argon2, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Crypt } from '#ops/runtime/crypt.ts';
 import { parseArgon2, storedValueProblem } from '#policy/credentials/stored-value.ts';
 import { sameOctets } from './same-octets.ts';
+import { createTurns } from './turns.ts';
 
 export type SlowScheme = 'crypt' | 'argon2';
 
@@ -13,9 +14,12 @@ export type SlowScheme = 'crypt' | 'argon2';
  */
 export type SlowResult = 'right' | 'wrong' | 'busy' | 'unavailable' | 'unreadable';
 
+/** `known`: it has a user of its own; hashes that only take the time of one come after all others. */
+export type Asker = { readonly tenantId: number; readonly known: boolean };
+
 export type SlowHashes = {
   /** Keeps both buffers until it settles. */
-  check(scheme: SlowScheme, stored: Buffer, offered: Buffer): Promise<SlowResult>;
+  check(asker: Asker, scheme: SlowScheme, stored: Buffer, offered: Buffer): Promise<SlowResult>;
   waiting(): number;
 };
 
@@ -24,6 +28,7 @@ export type SlowHashesOptions = {
   /** A text: why there is none. */
   readonly crypt: Crypt | string;
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+  /** How many of one tenant wait at most, of known users and of others. */
   readonly capacity?: number;
   /** After this long an access server has asked another one. */
   readonly patienceMs?: number;
@@ -36,26 +41,23 @@ type Waiting = {
 };
 
 export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
-  const { clock, crypt, warn, capacity = 4096, patienceMs = 3000 } = options;
-  let queue: Waiting[] = [];
-  let head = 0;
+  const { clock, crypt, warn, capacity = 512, patienceMs = 3000 } = options;
+  const known = createTurns<Waiting>(capacity);
+  const unknown = createTurns<Waiting>(capacity);
   let running = false;
 
   // One at a time: the threads of the pool also write the log of accounting.
   async function run(): Promise<void> {
     running = true;
-    for (let next = queue[head]; next; next = queue[head]) {
-      head++;
-      if (head > 1024) {
-        queue = queue.slice(head);
-        head = 0;
-      }
-      if (clock.monotonicMs() - next.sinceMs > patienceMs) next.settle('busy');
-      else next.settle(await next.start().catch(failed));
-    }
-    queue = [];
-    head = 0;
+    for (let next = takeNext(); next; next = takeNext()) next.settle(await next.start().catch(failed));
     running = false;
+  }
+
+  function takeNext(): Waiting | undefined {
+    const nowMs = clock.monotonicMs();
+    const isOver = ({ sinceMs }: Waiting) => nowMs - sinceMs > patienceMs;
+    for (const waiting of [...known.drop(isOver), ...unknown.drop(isOver)]) waiting.settle('busy');
+    return known.next() ?? unknown.next();
   }
 
   function failed(error: unknown): SlowResult {
@@ -77,19 +79,19 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
   }
 
   return {
-    waiting: () => queue.length - head,
-    check(scheme, stored, offered) {
+    waiting: () => known.size() + unknown.size(),
+    check({ tenantId, known: isKnown }, scheme, stored, offered) {
       // Whoever wrote it: it is not computed at any cost.
       const problem = storedValueProblem(scheme, stored.toString('latin1'));
       if (problem) {
         warn('a stored password hash is none that is computed here', { scheme, problem });
         return Promise.resolve('unavailable');
       }
-      if (queue.length - head >= capacity) return Promise.resolve('busy');
       return new Promise((settle) => {
         const start = () => (scheme === 'crypt' ? checkCrypt(stored, offered) : checkArgon2(stored, offered));
-        queue.push({ sinceMs: clock.monotonicMs(), start, settle });
-        if (!running) void run();
+        const waiting: Waiting = { sinceMs: clock.monotonicMs(), start, settle };
+        if (!(isKnown ? known : unknown).add(tenantId, waiting)) settle('busy');
+        else if (!running) void run();
       });
     },
   };

@@ -247,8 +247,9 @@ t.test(
       patienceMs: 3000,
     });
     const results: SlowResult[] = [];
+    const asker = { tenantId: 1, known: true };
     const ask = () =>
-      hashes.check('crypt', Buffer.from('$6$stored'), Buffer.from('x')).then((result) => results.push(result));
+      hashes.check(asker, 'crypt', Buffer.from('$6$stored'), Buffer.from('x')).then((result) => results.push(result));
     const asked = [ask(), ask(), ask(), ask()];
     await asked[3];
     t.strictSame(results, ['busy'], 'one is computed, two wait, the fourth is refused');
@@ -261,6 +262,36 @@ t.test(
     t.equal(hashes.waiting(), 0);
   },
 );
+
+t.test('tenants take turns in the queue of slow hashes, and names of nobody come last', async (t) => {
+  const order: string[] = [];
+  let release = () => undefined as void;
+  const slow: Crypt = {
+    hash: (password, setting) => {
+      order.push(password.toString());
+      return order.length > 1
+        ? Promise.resolve(setting.toString())
+        : new Promise((resolve) => {
+            release = () => resolve(setting.toString());
+          });
+    },
+  };
+  const clock = { monotonicMs: () => 0 };
+  const hashes = createSlowHashes({ clock, crypt: slow, warn: (message) => t.fail(message), capacity: 3 });
+  const ask = (tenantId: number, name: string, known = true) =>
+    hashes.check({ tenantId, known }, 'crypt', Buffer.from('$6$stored'), Buffer.from(name));
+  const asked = [ask(1, 'first')];
+  for (const name of ['nobody 1', 'nobody 2', 'nobody 3']) asked.push(ask(1, name, false));
+  for (const name of ['a1', 'a2', 'a3', 'a4']) asked.push(ask(1, name));
+  for (const name of ['b1', 'b2']) asked.push(ask(2, name));
+  asked.push(ask(3, 'nobody of c', false));
+  t.equal(hashes.waiting(), 9, 'the fourth of a tenant is refused, however few others wait');
+  release();
+  const results = await Promise.all(asked);
+  t.equal(results.filter((result) => result === 'busy').length, 1);
+  const expected = ['first', 'a1', 'b1', 'a2', 'b2', 'a3', 'nobody 1', 'nobody of c', 'nobody 2', 'nobody 3'];
+  t.strictSame(order, expected);
+});
 
 const argonTail = 'c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
 const tooCostly: [PasswordScheme, string][] = [
