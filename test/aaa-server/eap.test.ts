@@ -8,7 +8,7 @@ import { connect } from 'node:tls';
 import t from 'tap';
 import { methodMakers } from '#aaa-server/auth/eap/methods.ts';
 import { createEapStates } from '#aaa-server/auth/eap/states.ts';
-import { createTlsFrames } from '#aaa-server/auth/eap/tls-frames.ts';
+import { createTlsFrames, emptyFrame } from '#aaa-server/auth/eap/tls-frames.ts';
 import { createTlsBasis, createTlsSession } from '#aaa-server/auth/eap/tls-session.ts';
 import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
 import { decodeAvps, encodeAvp } from '#aaa-server/wire/avp.ts';
@@ -300,6 +300,66 @@ t.test('a tunnel that the device closes gives no keys', async (t) => {
     device.end();
     await until(async () => (await exchange()).error, 'the end is noticed');
     session.close();
+  }
+});
+
+t.test('what goes unanswered inside a tunnel is looked at again when it is sent again', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const identity = makeCertificates(folder);
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    let computed = 0;
+    const logins = createLogins({
+      makers: methodMakers(['ttls'], identity),
+      crypt: {
+        async hash(_password, setting) {
+          if (computed++ === 0) throw new Error('not now');
+          return setting.toString();
+        },
+      },
+    });
+    logins.isp.addSubscriber('alice', '$6$one', {}, '', 'crypt');
+    const said: Buffer[] = [];
+    const wire = new Duplex({
+      read: () => undefined,
+      write(chunk: Buffer, _encoding, done) {
+        said.push(chunk);
+        done();
+      },
+    });
+    const device = connect({ socket: wire, ca: identity.ca, servername: 'radius.example.net', maxVersion });
+    t.teardown(() => device.destroy());
+    device.on('error', (error) => t.fail(error.message));
+    let isOpen = false;
+    device.on('secureConnect', () => {
+      isOpen = true;
+    });
+    const frames = createTlsFrames(16_000);
+    let reply = (await say(logins, response(1, eapType.identity, Buffer.from('anonymous'))))!;
+    const answer = (data: Buffer) => response(requestIn(reply).identifier, eapType.ttls, data);
+    const exchange = async () => {
+      await until(() => said.length > 0, 'the device speaks');
+      reply = (await say(logins, answer(frames.send(Buffer.concat(said.splice(0)))), reply))!;
+      for (;;) {
+        const received = frames.receive(requestIn(reply).data);
+        if (received.kind === 'message') wire.push(received.octets);
+        if (received.kind !== 'part') return;
+        reply = (await say(logins, answer(emptyFrame), reply))!;
+      }
+    };
+    while (!isOpen || said.length > 0) {
+      await exchange();
+      await until(() => isOpen || said.length > 0, 'the device goes on');
+    }
+    const avp = (type: number, text: string) => encodeAvp({ vendor: 0, code: type, data: Buffer.from(text) });
+    device.write(Buffer.concat([avp(attribute.userName, 'alice'), avp(attribute.userPassword, 'wonderland')]));
+    await until(() => said.length > 0, 'the device names itself');
+    const last = answer(frames.send(Buffer.concat(said.splice(0))));
+    t.equal(await say(logins, last, reply), undefined, 'no hash can be computed');
+    t.equal(logins.counted('drops', 'password_scheme_unavailable'), 1);
+    const accept = (await say(logins, last, reply))!;
+    t.equal(accept.packet.code, code.accessAccept, maxVersion);
+    t.equal(computed, 2);
   }
 });
 

@@ -57,6 +57,8 @@ function createTunnel(basis: TlsBasis, kind: TunnelKind, context: MethodContext)
   let opened = false;
   /** The result, told when the peer has what was sent before it. */
   let ending: Result | undefined;
+  /** What was heard last and went unanswered. The access server sends it again, and TLS takes no record twice. */
+  let unanswered: { readonly data: Buffer; readonly plain: Buffer; readonly output: Buffer } | undefined;
 
   function open(): TunnelTurn | Promise<TunnelTurn> {
     opened = true;
@@ -77,14 +79,21 @@ function createTunnel(basis: TlsBasis, kind: TunnelKind, context: MethodContext)
     }
   }
 
-  async function receive(message: Buffer): Promise<MethodTurn> {
+  /** @param data the EAP packet that brought it */
+  async function hear(data: Buffer, plain: Buffer, output: Buffer): Promise<MethodTurn> {
+    const turn = await inside.heard(plain);
+    unanswered = turn.kind === 'drop' ? { data, plain, output } : undefined;
+    return turn.kind === 'drop' ? turn : follow(turn, output);
+  }
+
+  async function receive(message: Buffer, data: Buffer): Promise<MethodTurn> {
     const { output, plain, error, ...turn } = await session.receive(message);
     established = turn.established;
     if (error) return follow(failure('eap_tls_failed'), output);
     if (!established) return request(frames.send(output));
     if (plain.length > 0) {
       opened = true;
-      return follow(await inside.heard(plain), output);
+      return hear(data, plain, output);
     }
     // Up to TLS 1.2 our Finished comes last, and the peer acknowledges it; in 1.3 the peer's does.
     if (!opened && (output.length === 0 || session.isVersion13())) return follow(await open(), output);
@@ -102,6 +111,7 @@ function createTunnel(basis: TlsBasis, kind: TunnelKind, context: MethodContext)
   return {
     begin: () => request(frames.start()),
     answer(data) {
+      if (unanswered?.data.equals(data)) return hear(data, unanswered.plain, unanswered.output);
       const received = frames.receive(data);
       switch (received.kind) {
         case 'malformed':
@@ -112,7 +122,7 @@ function createTunnel(basis: TlsBasis, kind: TunnelKind, context: MethodContext)
           return acknowledged();
         case 'message':
           // After our alert the peer may send its own.
-          return ending ?? receive(received.octets);
+          return ending ?? receive(received.octets, data);
         default:
           return received satisfies never;
       }
