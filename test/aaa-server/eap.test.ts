@@ -10,7 +10,7 @@ import { methodMakers } from '#aaa-server/auth/eap/methods.ts';
 import { createEapStates } from '#aaa-server/auth/eap/states.ts';
 import { createTlsFrames, emptyFrame } from '#aaa-server/auth/eap/tls-frames.ts';
 import { createTlsBasis, createTlsSession } from '#aaa-server/auth/eap/tls-session.ts';
-import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
+import { attribute, firstAttribute, octetsAt, textOf } from '#aaa-server/wire/attributes.ts';
 import { decodeAvps, encodeAvp } from '#aaa-server/wire/avp.ts';
 import { chapResponse } from '#aaa-server/wire/chap.ts';
 import { decodeEap, eapMessages, eapOf, eapType } from '#aaa-server/wire/eap.ts';
@@ -64,6 +64,15 @@ function md5Answer(reply: Reply, password = 'wonderland'): Buffer {
   return response(identifier, eapType.md5, Buffer.concat([Buffer.of(16), value, Buffer.from('alice')]));
 }
 
+t.test('an Accept names who was proven, with the realm', async (t) => {
+  const logins = createLogins({ makers: methodMakers(['gtc'], null) });
+  logins.isp.addSubscriber('bob', 'builder', {}, 'example.net');
+  const asked = (await say(logins, response(1, eapType.identity, Buffer.from('example.net\\bob'))))!;
+  const { identifier } = requestIn(asked);
+  const accept = (await say(logins, response(identifier, eapType.gtc, Buffer.from('builder')), asked))!;
+  t.equal(textOf(accept.packet, attribute.userName), 'bob@example.net', 'in the request it was alice');
+});
+
 function withAlice(options: Parameters<typeof createLogins>[0] = {}) {
   const logins = createLogins({ makers: methodMakers(['md5', 'gtc', 'mschapv2'], null), ...options });
   logins.isp.addSubscriber('alice', 'wonderland');
@@ -77,6 +86,7 @@ t.test('a conversation by MD5 ends in a Success with the identifier it answers',
   const accept = (await say(logins, md5Answer(challenge), challenge))!;
   t.equal(accept.packet.code, code.accessAccept);
   t.same([...eapOf(accept.packet)], [3, requestIn(challenge).identifier, 0, 4]);
+  t.equal(textOf(accept.packet, attribute.userName), 'alice');
   t.equal(logins.counted('replies', 'access_challenge'), 1);
 
   const again = (await say(logins, identity()))!;
@@ -359,6 +369,7 @@ t.test('what goes unanswered inside a tunnel is looked at again when it is sent 
     t.equal(logins.counted('drops', 'password_scheme_unavailable'), 1);
     const accept = (await say(logins, last, reply))!;
     t.equal(accept.packet.code, code.accessAccept, maxVersion);
+    t.equal(textOf(accept.packet, attribute.userName), 'alice', 'who was proven inside');
     t.equal(computed, 2);
   }
 });

@@ -2,7 +2,7 @@
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { Counters } from '../../counters.ts';
-import type { NasRecord } from '../../subscribers/records.ts';
+import type { CredentialRecord, NasRecord } from '../../subscribers/records.ts';
 import { attribute, firstAttribute, integerOf, octetsAt } from '../../wire/attributes.ts';
 import { decodeEap, eapCode, eapMessages, eapOf, encodeEapResult } from '../../wire/eap.ts';
 import { copyPacket, type Packet } from '../../wire/packet.ts';
@@ -127,6 +127,7 @@ export function createEap(deps: EapDeps): Eap {
           secret,
           attributes: [
             ...eapAttributes(encodeEapResult(eapCode.success, identifier)),
+            ...userNameOf(credential),
             ...(keys ? [...keyAttributes(keys, packet, secret), ...encryptionAllowed] : []),
           ],
           refusal: failureAttributes(identifier),
@@ -206,9 +207,17 @@ export function createEap(deps: EapDeps): Eap {
 }
 
 const framedMtu = 12;
+/** Octets of the value of an attribute. */
+const mostInAttribute = 253;
 
 function eapAttributes(eap: Buffer): NasAttribute[] {
   return eapMessages(eap).map((value) => standard(attribute.eapMessage, value));
+}
+
+/** Who is proven: accounting has that name, whatever was said outside a tunnel (RFC 2865 §5.1, RFC 3579 §3). */
+function userNameOf({ realm, userName }: CredentialRecord): NasAttribute[] {
+  const name = Buffer.from(realm === '' ? userName : `${userName}@${realm}`);
+  return name.length <= mostInAttribute ? [standard(attribute.userName, name)] : [];
 }
 
 function failureAttributes(identifier: number): NasAttribute[] {
