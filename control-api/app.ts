@@ -59,9 +59,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
   });
   app.removeContentTypeParser('text/plain');
   const key = deps.keyring.derive('idempotency');
-  app.decorate('fingerprint', (content: unknown) =>
-    createHmac('sha256', key).update(JSON.stringify(content)).digest(),
-  );
+  app.decorate('fingerprint', (content: unknown) => createHmac('sha256', key).update(JSON.stringify(content)).digest());
 
   routeRules(app);
   problemReplies(app);

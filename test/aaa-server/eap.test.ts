@@ -461,7 +461,11 @@ t.test('a certificate proves subscribers of one tenant only', async (t) => {
   t.equal(await wantTls('other', several), 'refused');
   t.equal(await wantTls('other'), 'refused', 'even when there is no other');
   const makers = methodMakers(['tls', 'ttls'], identity, several);
-  t.equal(requestIn(await say(withAlice({ makers }), response(1, eapType.identity, Buffer.from('alice')))).type, eapType.ttls, 'TTLS is for everybody');
+  t.equal(
+    requestIn(await say(withAlice({ makers }), response(1, eapType.identity, Buffer.from('alice')))).type,
+    eapType.ttls,
+    'TTLS is for everybody',
+  );
 });
 
 t.test('the doctor tells which methods cannot be offered', async (t) => {

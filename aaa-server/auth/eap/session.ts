@@ -65,7 +65,9 @@ export function createEapSession({ tenantId, credentials, makers, mtu }: EapSess
     maker = usable.find(({ type }) => !wanted || wanted.includes(type));
     if (!maker) {
       method = undefined;
-      const foreign = makers.some(({ type, serves }) => serves?.(tenantId) === false && (wanted?.includes(type) ?? true));
+      const foreign = makers.some(
+        ({ type, serves }) => serves?.(tenantId) === false && (wanted?.includes(type) ?? true),
+      );
       if (foreign) return failure('eap_tls_not_of_tenant');
       return failure(usable.length === 0 && !wanted ? 'unsuitable_scheme' : 'eap_no_common_method');
     }

@@ -103,6 +103,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
   const snapshot: Omit<SnapshotReader, 'mirrorState' | 'macs' | 'poolList'> = {
     complete: () => state.complete,
     feedAliveAtMs: () => timer.nowMs(),
+    onlyTenant: () => undefined,
     tenant: (id) => ({ id, slug: 'demo', timeZone: 'UTC', weekStart: 1, mode: state.mode }),
     plan: () => plan,
     subscription: (_, id) => subscriptions.get(id),
