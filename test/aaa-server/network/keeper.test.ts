@@ -125,6 +125,26 @@ t.test('while a partition is rebuilt its leases stay, and one that was lost come
   t.equal((await isp.lease(8)) === '1:0', false);
 });
 
+t.test('a pool recovers for as long as sessions are brought back', async (t) => {
+  const isp = await setup(t);
+  const minute = 60_000;
+  await isp.lease(7);
+  await isp.redis.flushdb();
+  await isp.lease(8);
+  const recovers = async () => Number(await isp.redis.hget(keys.pool(isp.pool.id), 'recover'));
+  t.equal(await recovers(), noon + 15 * minute);
+  const { partition } = recordAt(noon, { kind: 'start' });
+  const restore = createRestore(isp.redis);
+  t.ok(await restore.begin(partition));
+  isp.clock.atMs += 14 * minute;
+  await isp.look();
+  t.equal(await recovers(), noon + 29 * minute);
+  await restore.end(partition, new Map());
+  isp.clock.atMs += 10 * minute;
+  await isp.look();
+  t.equal(await recovers(), noon + 29 * minute, 'nothing is brought back any more');
+});
+
 t.test('a hold without a Start ends where nobody logs in', async (t) => {
   const isp = await setup(t);
   await isp.lease(7);
