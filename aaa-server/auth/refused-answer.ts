@@ -3,7 +3,7 @@ import type { Clock } from '#ops/runtime/clock.ts';
 import { type GardenStay, type Refusal, stayOf } from '#policy/access/refused-login.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import { configuredNas } from '#policy/nas/configured.ts';
-import { filterId, type NasAttribute, textAttribute } from '#policy/nas/profile.ts';
+import { type NasAttribute, textAttribute } from '#policy/nas/profile.ts';
 import { makeClass, outcomeHash } from '../accounting/class.ts';
 import type { NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import { attribute, vendor } from '../wire/attributes.ts';
@@ -41,19 +41,21 @@ export function createRefusedAnswer({ snapshot, clock, classKey, workers, uuid }
     return attributesOf(nas, refusal, stay);
   };
 
-  /** Null: the access server cannot be told a speed, and without one the stay would have no limit. */
+  /** Null: the access server cannot be told a speed, or nothing that fences the stay: without them it would be the whole network at full speed. */
   function attributesOf(nas: NasRecord, refusal: Refusal, stay: GardenStay): NasAttribute[] | null {
     const { profile, tell } = configuredNas(nas);
     const told = tell(stay.speed);
     if (!told) return null;
     const { framedPool, addressList, portalUrl, sessionTimeoutS } = stay;
+    const list = addressList === '' || !profile.addressList ? [] : [textAttribute(profile.addressList, addressList)];
+    if (framedPool === '' && list.length === 0) return null;
     // Nobody's: accounting of the stay is no subscription's usage, and enforcement lets it alone.
     const nobody = { tenantId: nas.tenantId, subscriptionId: 0, partition: partitionOf(nas.tenantId, 0) };
     const content = { ...nobody, uuid: uuid(), outcomeHash: outcomeHash(`refused:${refusal}`) };
     return [
       ...told.attributes,
       ...(framedPool === '' ? [] : [textAttribute(profile.pools.ipv4, framedPool)]),
-      ...(addressList === '' ? [] : [textAttribute(profile.addressList ?? filterId, addressList)]),
+      ...list,
       ...(portalUrl === '' ? [] : [textAttribute(profile.redirectUrl ?? redirectionUrl, portalUrl)]),
       { vendor: 0, type: attribute.sessionTimeout, value: sessionTimeoutS },
       { vendor: 0, type: attribute.class, value: makeClass(classKey, content) },

@@ -3,8 +3,6 @@
 import { mapLimited } from '#ops/runtime/map-limited.ts';
 import { formatOutcome } from '#policy/access/outcome.ts';
 import { isStricter } from '#policy/enforcement/brake-rule.ts';
-import { disconnected } from '#policy/enforcement/next-step.ts';
-import { surplusOf } from '#policy/enforcement/surplus.ts';
 import type { BrakeGate, Verdict } from '#policy/ledger/brake-gate.ts';
 import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
 import { configuredNas } from '#policy/nas/configured.ts';
@@ -17,6 +15,7 @@ import type { Profiles } from './profiles.ts';
 import type { Change, Sender } from './sender.ts';
 import { countSessions, type SessionCounts } from './session-counts.ts';
 import { spreadMs } from './spread.ts';
+import { isNamedLikeAnother, surplusChange, surplusIn } from './surplus.ts';
 import type { Timer } from './timer.ts';
 
 export type Cause = 'opened' | 'crossed' | 'boundary' | 'wheel' | 'changed' | 'sweep' | 'released' | 'probe';
@@ -71,6 +70,8 @@ type Assessed = {
 };
 
 const atOnce = 64;
+/** A session that was told something, or asked, so short a time ago is not asked. */
+const askAgainMs = 60_000;
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { ledger, gate, sender, timer, metrics, alarms } = options;
@@ -138,29 +139,38 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function ask(tenantId: number, items: readonly Assessed[]): Promise<Map<Assessed, Verdict>> {
     if (!tenants.has(tenantId)) tenants.set(tenantId, { touched: true });
-    const asking = items.filter(({ assessment }) => assessment.stricter);
-    if (asking.length === 0) return new Map();
-    const stricter = asking.flatMap(({ assessment }) => assessment.stricter ?? []);
-    const { verdicts, opened } = await gate.ask(tenantId, stricter, timer.nowMs());
+    const asked = items.flatMap((item) => {
+      const { stricter } = item.assessment;
+      const change = stricter ?? (endsSurplus(item) ? surplusChange(item.work.who) : null);
+      return change ? [{ item, change }] : [];
+    });
+    if (asked.length === 0) return new Map();
+    const changes = asked.map(({ change }) => change);
+    const { verdicts, opened } = await gate.ask(tenantId, changes, timer.nowMs());
     if (opened) alarms.raise('brake', `tenant ${tenantId}`, { tenantId, brake: opened.id, ...opened });
     const held = verdicts.filter((verdict) => verdict === 'held').length;
     if (held > 0) {
       metrics.held.inc({ tenant: String(tenantId) }, held);
       tenants.set(tenantId, { touched: true });
     }
-    return new Map(asking.map((item, index) => [item, verdicts[index] ?? 'held']));
+    return new Map(asked.map(({ item }, index) => [item, verdicts[index] ?? 'held']));
   }
 
-  async function apply(
-    { work, assessment, turn, seenMs }: Assessed,
-    verdict: Verdict | null,
-    delayMs: number,
-  ): Promise<void> {
+  /** A session opened, or an operator let through what the brake had held. */
+  function endsSurplus({ work, assessment }: Assessed): boolean {
+    const due = work.opened || (work.cause === 'released' && !assessment.stricter);
+    return due ? surplusIn(assessment).length > 0 : false;
+  }
+
+  async function apply(item: Assessed, verdict: Verdict | null, delayMs: number): Promise<void> {
+    const { work, assessment, turn, seenMs } = item;
     const { who, owned } = work;
     const newest = () => turns.get(memberOf(who)) === turn;
     if (!newest() || owned.signal.aborted) return;
-    const stopped = verdict === 'held' || verdict === 'dropped';
+    const withheld = verdict === 'held' || verdict === 'dropped';
+    const stopped = withheld && assessment.stricter !== null;
     const heldOutcome = await heldOutcomeOf(assessment, stopped);
+    const notedMs = new Map<SessionNeed, number>();
     const scheduleAtMs = assessment.sessions.length > 0 ? assessment.untilMs : null;
     await Promise.all([
       options.profiles.publish(
@@ -170,7 +180,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         assessment.sessions.some(({ misled }) => misled),
       ),
       ledger.schedule(owned.lease, who, scheduleAtMs, work.claimedMs),
-      ...assessment.sessions.map((need) => note(owned, need)),
+      ...assessment.sessions.map(async (need) => notedMs.set(need, await note(owned, need))),
     ]);
     if (!newest()) return;
     for (const need of assessment.sessions) {
@@ -182,12 +192,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (change) sender.push(change);
       else if (work.probe && !stopped) askAlive(work, need);
     }
-    if (work.opened && !stopped) endSurplus(work, assessment);
+    if (!withheld && endsSurplus(item)) await endSurplus(work, assessment, notedMs);
   }
 
   /** Tells the session what it has anyway: an access server that no longer knows it says so. */
   function probeOf(work: Work, { key, session, outcome }: SessionNeed, by: Change['by']): Change {
-    const quiet = { from: null, crossedAtMs: null, delayMs: 0, urgent: true, endsIfGone: true };
+    // Whoever logs in again and again must not push aside what takes something away.
+    const quiet = { from: null, crossedAtMs: null, delayMs: 0, urgent: by === 'disconnect', endsIfGone: true };
     return { sessionKey: key, session, owned: work.owned, desired: outcome, by, ...quiet };
   }
 
@@ -195,24 +206,26 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const told = need.outcome.kind === 'accept' || need.outcome.kind === 'throttle';
     // Where a change takes more than what the session should have, it is not asked.
     const nas = options.nas(need.session.tenantId, need.session.nasId);
-    const asks = nas !== undefined && configuredNas(nas).profile.live === 'always';
+    const longAgo = timer.nowMs() - need.session.enforcement.updatedAtMs >= askAgainMs;
+    const asks = longAgo && nas !== undefined && configuredNas(nas).profile.live === 'always';
     if (asks && told && need.mode === 'enforce' && sender.newest(need.key) === null)
       sender.push(probeOf(work, need, 'coa'));
   }
 
   /** The newest login wins: sessions beyond the limit end, the oldest first. */
-  function endSurplus(work: Work, { sessions, sessionLimit }: Assessment): void {
-    const surplus = new Set(
-      surplusOf(
-        sessions.map(({ session }) => session),
-        sessionLimit,
-      ),
-    );
-    for (const need of sessions) {
-      const { session, mode } = need;
-      if (!surplus.has(session) || mode !== 'enforce' || session.enforcement.sent === disconnected) continue;
+  async function endSurplus(work: Work, assessment: Assessment, notedMs: Map<SessionNeed, number>): Promise<void> {
+    for (const need of surplusIn(assessment)) {
+      const { session } = need;
       metrics.surplus.inc();
-      sender.push(probeOf(work, need, 'disconnect'));
+      const nas = options.nas(session.tenantId, session.nasId);
+      if (!nas || !isNamedLikeAnother(need, assessment.sessions, nas)) {
+        sender.push(probeOf(work, need, 'disconnect'));
+        continue;
+      }
+      // A Disconnect would end the new one: its access server has one session of this name, and that is the newer.
+      const updatedAtMs = notedMs.get(need) ?? session.enforcement.updatedAtMs;
+      const told = { ...session, enforcement: { ...session.enforcement, updatedAtMs } };
+      if (await ledger.closeForgotten(work.owned.lease, told)) metrics.closed.inc();
     }
   }
 
@@ -226,24 +239,28 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (assessment.sessions.length === 0 && held && isStricter(held, assessment.outcome)) {
       if (await gate.stands(who.tenantId, changeTo(who, assessment.outcome))) return lastProfile?.heldOutcome ?? null;
     }
+    // So does one that waits for an operator's word until its sessions have ended.
+    if (surplusIn(assessment).length > 0 && (await gate.knows(who.tenantId, surplusChange(who)))) return null;
     await gate.clear(who.tenantId, [who.subscriptionId], timer.nowMs());
     return null;
   }
 
-  /** Records what the session should have, and what it evidently has. */
-  async function note(owned: Owned, { key, session, mode, desired, step }: SessionNeed): Promise<void> {
-    if (mode === 'off') return;
+  /** Records what the session should have, and what it evidently has. @returns when anything was recorded last */
+  async function note(owned: Owned, { key, session, mode, desired, step }: SessionNeed): Promise<number> {
     const { enforcement } = session;
+    if (mode === 'off') return enforcement.updatedAtMs;
     const known = step.kind === 'change' && step.from ? formatOutcome(step.from) : enforcement.acked;
     const acked = step.kind === 'settled' ? step.acked : known;
-    if (enforcement.desired === desired && enforcement.acked === acked) return;
+    if (enforcement.desired === desired && enforcement.acked === acked) return enforcement.updatedAtMs;
     const cause = enforcement.desired === desired ? {} : { cause: '' };
+    const updatedAtMs = timer.nowMs();
     await ledger.record(owned.lease, key, session.incarnation, {
       desired,
       acked,
       ...cause,
-      updatedAtMs: timer.nowMs(),
+      updatedAtMs,
     });
+    return updatedAtMs;
   }
 
   function changeOf(work: Work, need: SessionNeed, seenMs: number, delayMs: number): Change | null {

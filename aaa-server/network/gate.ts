@@ -1,4 +1,4 @@
-// Asks the ledger what a login needs, within its budget; where Redis is away the login goes on without: limits fail open, addresses come from the reserve.
+// Asks the ledger what a login needs, within its budget; where Redis is away limits fail open and addresses come from the reserve.
 import { createBreaker } from '#ops/lanes/breaker.ts';
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { LoginGrant, LoginLedger } from '#policy/ledger/login.ts';
@@ -14,7 +14,12 @@ export type GateRefusal = (typeof gateRefusals)[number];
 
 export type GateAnswer =
   | { readonly kind: 'go'; readonly addresses: readonly AddressRecord[] }
-  | { readonly kind: 'refused'; readonly reason: GateRefusal };
+  | { readonly kind: 'refused'; readonly reason: GateRefusal }
+  /** Nobody can say whether an address is free: no answer, and the access server asks the next one. */
+  | { readonly kind: 'unavailable' };
+
+/** `unsure`: a pool could not be asked, or recovers; it may have had something. */
+type Found = { address: AddressRecord | null; unsure: boolean };
 
 export type LoginGate = { ask(need: LoginNeed): Promise<GateAnswer> };
 
@@ -64,7 +69,8 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
     } catch {
       // Counted; the breaker's owner sees it by /readyz and the alarm for Redis.
       metrics.asked.inc({ result: 'away' });
-      closedUntilMs = clock.monotonicMs() + breaker.failed();
+      // Of the calls that were under way together the first failure counts.
+      if (startedMs >= closedUntilMs) closedUntilMs = clock.monotonicMs() + breaker.failed();
       return null;
     }
   }
@@ -72,43 +78,56 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
   /** Down the chains of fallbacks, as long as something is missing. */
   async function draw(need: LoginNeed, grant: LoginGrant & { kind: 'granted' }, deadlineMs: number) {
     const { limit: _, mac: __, ...more } = need;
-    const found: (AddressRecord | null)[] = need.pools.map(({ pools }, index) =>
-      addressIn(pools[0], grant.units[index] ?? null),
-    );
+    const found: Found[] = need.pools.map(({ pools }, index) => ({
+      address: addressIn(pools[0], grant.units[index] ?? null),
+      unsure: grant.recovering[index] ?? false,
+    }));
     for (let step = 1; ; step++) {
       const missing = need.pools.flatMap((wanted, index) => {
-        const pool = found[index] ? undefined : wanted.pools[step];
-        return pool ? [{ index, pool }] : [];
+        const pool = wanted.pools[step];
+        const before = found[index];
+        return before && !before.address && pool ? [{ before, pool }] : [];
       });
       if (missing.length === 0) return found;
       const pools = missing.map(({ pool }) => pool);
       const next = await attempt(more, pools, deadlineMs);
-      for (const [at, { index, pool }] of missing.entries()) {
-        if (next?.kind === 'granted') found[index] = addressIn(pool, next.units[at] ?? null);
-        else found[index] = fromReserve(need, pool);
+      for (const [at, { before, pool }] of missing.entries()) {
+        const answered = next?.kind === 'granted' ? next : null;
+        before.address = answered ? addressIn(pool, answered.units[at] ?? null) : fromReserve(need, pool);
+        if (!answered || answered.recovering[at]) before.unsure = true;
       }
     }
   }
 
-  function fromReserve({ subscriptionId, holder }: LoginNeed, pool: Pool): AddressRecord | null {
-    const address = addressIn(pool, reserves.take(pool, subscriptionId, holder) ?? null);
+  function fromReserve({ subscriptionId, holder, poolHoldMs }: LoginNeed, pool: Pool): AddressRecord | null {
+    const address = addressIn(pool, reserves.take(pool, subscriptionId, holder, poolHoldMs) ?? null);
     metrics.reserve.inc({ result: address ? 'given' : 'empty' });
     return address;
   }
 
-  function answer(need: LoginNeed, found: readonly (AddressRecord | null)[]): GateAnswer {
-    const refused = need.pools.some(({ pools }, index) => !found[index] && pools[0]?.onExhausted === 'reject');
+  function answer(need: LoginNeed, found: readonly Found[]): GateAnswer {
+    let unavailable = false;
+    let exhausted = false;
     for (const [index, { pools }] of need.pools.entries()) {
-      if (!found[index]) metrics.exhausted.inc({ pool: pools[0]?.name ?? '' });
+      const { address = null, unsure = true } = found[index] ?? {};
+      if (address) continue;
+      if (!unsure) metrics.exhausted.inc({ pool: pools[0]?.name ?? '' });
+      if (pools[0]?.onExhausted !== 'reject') continue;
+      if (unsure) unavailable = true;
+      else exhausted = true;
     }
-    if (refused) return { kind: 'refused', reason: 'pool_exhausted' };
-    return { kind: 'go', addresses: found.filter((address) => address !== null) };
+    if (exhausted) return { kind: 'refused', reason: 'pool_exhausted' };
+    if (unavailable) return { kind: 'unavailable' };
+    return { kind: 'go', addresses: found.flatMap(({ address }) => address ?? []) };
   }
 
   /** Sessions are not counted then, and a device is only refused when the mirror knows that there is no place for it. */
   function withoutRedis(need: LoginNeed): GateAnswer {
     if (need.mac?.mode === 'lock' && need.macsFull) return { kind: 'refused', reason: 'mac_not_allowed' };
-    const found = need.pools.map(({ pools }) => firstOf(pools, (pool) => fromReserve(need, pool)));
+    const found = need.pools.map(({ pools }) => ({
+      address: firstOf(pools, (pool) => fromReserve(need, pool)),
+      unsure: true,
+    }));
     return answer(need, found);
   }
 

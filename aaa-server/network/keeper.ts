@@ -5,8 +5,10 @@ import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import { type AddressEvent, decodeAddress } from '#policy/ledger/addresses.ts';
 import { keys } from '#policy/ledger/keys.ts';
+import { type LivePlace, readLivePage } from '#policy/ledger/live.ts';
 import type { SeenSequences } from '#policy/ledger/login.ts';
 import { createPoolLedger, type DueUnit, readPoolUse, type UnitNote } from '#policy/ledger/pools.ts';
+import { isPaused } from '#policy/ledger/restore.ts';
 import { readSessions } from '#policy/ledger/sessions.ts';
 import { type LiveSession, partitionCount } from '#policy/ledger/types.ts';
 import type { Pool, PoolFamily } from '#policy/network/pool.ts';
@@ -37,6 +39,7 @@ const entriesPerRead = 500;
 const abandonedMs = 60_000;
 const lookEveryMs = 10_000;
 const lookAtOnce = 500;
+const walkAtOnce = 1000;
 const againMs = 10 * 60_000;
 /** A session that said nothing for so long is over, whatever the ledger keeps of it: longer than an access server is ever cut off. */
 export const staleMs = 12 * 3_600_000;
@@ -51,6 +54,7 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
   let generation = Number.NaN;
   let grouped = false;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
+  let walk: { partition: number; place: LivePlace | undefined } = { partition: 0, place: undefined };
   let stopping = false;
   let running: Promise<void> | undefined;
   let wake = () => {};
@@ -132,19 +136,21 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
     }
   }
 
-  async function look(pool: Pool): Promise<void> {
+  /** `paused`: of half a ledger every session looks as if it had ended. */
+  async function look(pool: Pool, paused: ReadonlySet<number>): Promise<void> {
     const nowMs = clock.nowMs();
-    await ledger.tend(pool, nowMs, lookAtOnce);
+    await ledger.tend(pool, nowMs, lookAtOnce, paused.size > 0);
     const due = await ledger.due(pool, nowMs, againMs, lookAtOnce);
-    const over = await Promise.all(due.map(async (unit) => ((await isOver(pool, unit, nowMs)) ? [unit] : [])));
-    const notes = over.flat().map((unit): UnitNote => ({ ...unit, open: false }));
+    const over = await Promise.all(due.map(async (unit) => ((await isOver(pool, unit, nowMs, paused)) ? [unit] : [])));
+    const notes = over.flat().map((unit): UnitNote => ({ ...unit, open: 'lost' }));
     if (notes.length > 0) metrics.released.inc(await ledger.note(pool, notes, nowMs));
     metrics.show(pool, await readPoolUse(redis, pool.id));
   }
 
-  async function isOver(pool: Pool, unit: DueUnit, nowMs: number): Promise<boolean> {
+  async function isOver(pool: Pool, unit: DueUnit, nowMs: number, paused: ReadonlySet<number>): Promise<boolean> {
     const partition = Number(/\{p(\d\d)\}/.exec(unit.sessionKey)?.[1] ?? Number.NaN);
     if (!(partition < partitionCount)) return true;
+    if (paused.has(partition)) return false;
     const [session] = await readSessions(redis, partition, [unit.sessionKey]);
     if (!session || session.incarnation !== unit.incarnation) return true;
     return nowMs - session.lastEventAtMs > staleMs || !holds(session, pool, unit.unit);
@@ -157,6 +163,25 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
       const place = index?.find(family, text);
       return place?.pool.id === pool.id && place.unit === unit;
     });
+  }
+
+  /** Some of the sessions that report, in turn: one whose unit is free, whyever, has it again. */
+  async function walkOn(nowMs: number): Promise<void> {
+    for (let pages = 0, sessions = 0; pages < partitionCount && sessions < walkAtOnce && !stopping; pages++)
+      sessions += await walkPage(nowMs);
+  }
+
+  async function walkPage(nowMs: number): Promise<number> {
+    const { partition } = walk;
+    const { members, next } = await readLivePage(redis, partition, walk.place);
+    const sessions = await readSessions(
+      redis,
+      partition,
+      members.map(({ key }) => key),
+    );
+    await take(sessions.filter(({ lastEventAtMs }) => nowMs - lastEventAtMs <= staleMs).map(asOpened));
+    walk = next ? { partition, place: next } : { partition: (partition + 1) % partitionCount, place: undefined };
+    return members.length;
   }
 
   async function round(): Promise<void> {
@@ -182,7 +207,11 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
     }
     if (!looks) return;
     lookedAtMs = clock.monotonicMs();
-    for (const pool of pools) if (!stopping) await look(pool);
+    const nowMs = clock.nowMs();
+    const pauses = await Promise.all(allPartitions.map((partition) => isPaused(redis, partition, nowMs)));
+    const paused = new Set(allPartitions.filter((partition) => pauses[partition]));
+    for (const pool of pools) if (!stopping) await look(pool, paused);
+    await walkOn(nowMs);
   }
 
   async function run(): Promise<void> {
@@ -218,6 +247,13 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
       await running;
     },
   };
+}
+
+/** What the stream would tell of it, as of when it was heard of last. */
+function asOpened(session: LiveSession): AddressEvent {
+  const { partition, tenantId, nasInstance, sessionId, lastEventAtMs } = session;
+  const sessionKey = keys.session(partition, tenantId, nasInstance, sessionId);
+  return { ...session, sessionKey, fromMs: lastEventAtMs, toMs: null };
 }
 
 const allPartitions = Array.from({ length: partitionCount }, (_, partition) => partition);

@@ -1,6 +1,6 @@
 // What a login must ask the ledger for before it is answered; null for the many that need nothing of it.
 import { hash } from 'node:crypto';
-import type { LoginAsk, LoginPlace } from '#policy/ledger/login.ts';
+import { holdMs, type LoginAsk, type LoginPlace } from '#policy/ledger/login.ts';
 import { plainMac } from '#policy/network/mac.ts';
 import { type Pool, type PoolFamily, poolsFor } from '#policy/network/pool.ts';
 import type { Authorization } from '../auth/authorize.ts';
@@ -10,7 +10,8 @@ import { termsOf } from './terms.ts';
 /** The pools to draw from, one after the other until one has something. */
 export type PoolNeed = { readonly family: PoolFamily; readonly pools: readonly Pool[] };
 
-export type LoginNeed = Omit<LoginAsk, 'nowMs' | 'pools'> & {
+export type LoginNeed = Omit<LoginAsk, 'nowMs' | 'pools' | 'poolHoldMs'> & {
+  readonly poolHoldMs: number;
   readonly holder: string;
   readonly pools: readonly PoolNeed[];
   /** The mirror knows as many devices as there may be, and this is none of them. */
@@ -66,8 +67,10 @@ export function needOf(
 
   if (drawn.length === 0 && !limit && !mac) return none;
   const need = {
-    ...{ tenantId, subscriptionId, place, pools: drawn, holder: holderOf(place, subscriptionId) },
+    ...{ tenantId, subscriptionId, place, pools: drawn, holder: holderOf(place, subscriptionId, terms.sessionLimit) },
     ...{ macsFull: learned.length >= terms.macLimit },
+    // A Start need not name the address: then the first interim report does.
+    poolHoldMs: Math.max(holdMs, aliveMs(plan.interimIntervalS)),
     ...(limit ? { limit } : {}),
     ...(mac ? { mac } : {}),
   };
@@ -79,8 +82,16 @@ function aliveMs(interimIntervalS: number): number {
   return 2 * interimIntervalS * 1000 + 60_000;
 }
 
-/** (NAS instance, user, device): the same login again is the same holder. Without a device its port tells it. */
-function holderOf({ nasInstance, callingStationId, nasPort, nasPortId }: LoginPlace, subscriptionId: number): string {
+/**
+ * (NAS instance, user, device): the same login again is the same holder. Without a device its port tells it. Where there may be
+ * several sessions a device may have two of them, each at a port of its own.
+ */
+function holderOf(
+  { nasInstance, callingStationId, nasPort, nasPortId }: LoginPlace,
+  subscriptionId: number,
+  sessionLimit: number,
+): string {
   const device = plainMac(callingStationId) || callingStationId || nasPortId || nasPort;
-  return hash('sha256', `${nasInstance}\n${subscriptionId}\n${device}`).slice(0, 20);
+  const port = sessionLimit === 1 ? '' : `\n${nasPortId}\n${nasPort}`;
+  return hash('sha256', `${nasInstance}\n${subscriptionId}\n${device}${port}`).slice(0, 20);
 }

@@ -1,7 +1,6 @@
 // Addresses that a worker keeps in reserve, to hand out while Redis is away. A reserve dies with its worker: nothing of it is given twice.
 import { hash } from 'node:crypto';
 import type { Clock } from '#ops/runtime/clock.ts';
-import { holdMs } from '#policy/ledger/login.ts';
 import { type HandedOut, type PoolLedger, reserveMs } from '#policy/ledger/pools.ts';
 import type { Pool } from '#policy/network/pool.ts';
 
@@ -9,14 +8,16 @@ export type Reserves = {
   /** The pool is in use here: from the next round on there is a reserve of it. */
   wanted(pool: Pool): void;
   /** A unit for the login, the same for the same holder; undefined when nothing is left. */
-  take(pool: Pool, subscriptionId: number, holder: string): string | undefined;
+  take(pool: Pool, subscriptionId: number, holder: string, holdMs: number): string | undefined;
   /** Tells what was handed out, renews and fills up. */
   renew(): Promise<void>;
   /** Units at hand. */
   size(): number;
 };
 
-type Reserve = { pool: Pool; free: string[]; handed: Map<string, HandedOut>; renewedAtMs: number };
+/** `holdMs`: so long it waits for its session once the ledger knows. */
+type Handed = HandedOut & { readonly holdMs: number };
+type Reserve = { pool: Pool; free: string[]; handed: Map<string, Handed>; renewedAtMs: number };
 
 /** The ledger forgets it later: clocks may differ, and a reply be late. */
 const trustMs = reserveMs / 2;
@@ -33,7 +34,8 @@ export function createReserves(
   async function renewOne(reserve: Reserve): Promise<void> {
     const { pool } = reserve;
     const told = [...reserve.handed.values()];
-    if (told.length > 0) await ledger().settle(pool, owner, told, clock.nowMs(), holdMs);
+    const longestMs = Math.max(...told.map(({ holdMs }) => holdMs));
+    if (told.length > 0) await ledger().settle(pool, owner, told, clock.nowMs(), longestMs);
     for (const { holder } of told) reserve.handed.delete(holder);
     const renewedAtMs = clock.monotonicMs();
     const units = await ledger().reserve(pool, owner, Math.max(0, pool.reserve - reserve.free.length), clock.nowMs());
@@ -51,13 +53,13 @@ export function createReserves(
         reserves.set(pool.id, { pool, free: [], handed: new Map(), renewedAtMs: Number.NEGATIVE_INFINITY });
       }
     },
-    take(pool, subscriptionId, holder) {
+    take(pool, subscriptionId, holder, holdMs) {
       const reserve = reserves.get(pool.id);
       if (!reserve || clock.monotonicMs() - reserve.renewedAtMs > trustMs) return undefined;
       const before = reserve.handed.get(holder);
       if (before) return before.unit;
       const unit = reserve.free.pop();
-      if (unit !== undefined) reserve.handed.set(holder, { unit, subscriptionId, holder });
+      if (unit !== undefined) reserve.handed.set(holder, { unit, subscriptionId, holder, holdMs });
       return unit;
     },
     async renew() {

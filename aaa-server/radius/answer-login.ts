@@ -83,8 +83,16 @@ export function createAnswerLogin(
     });
     const asked = network?.ask(nas, result, packet) ?? null;
     if (asked === null) return accept([]);
-    const answer = (found: GateAnswer): LoginAnswer =>
-      found.kind === 'refused' ? { kind: 'reject', reason: found.reason } : accept(addressAttributes(found.addresses));
+    const answer = (found: GateAnswer): LoginAnswer => {
+      switch (found.kind) {
+        case 'go':
+          return accept(addressAttributes(found.addresses));
+        case 'refused':
+          return { kind: 'reject', reason: found.reason };
+        case 'unavailable':
+          return found;
+      }
+    };
     return asked instanceof Promise ? asked.then(answer) : answer(asked);
   };
 }

@@ -67,6 +67,14 @@ export function createBrakeGate(redis: Redis | Cluster) {
       return { verdicts, opened };
     },
 
+    /** Whether exactly this change is held, was let through by an operator and is not made yet, or was dropped. */
+    async knows(tenantId: number, change: StricterChange): Promise<boolean> {
+      const [, pending = '', , released = '', dropped = ''] = brakeKeys(tenantId);
+      const member = String(change.subscriptionId);
+      const stored = await Promise.all([pending, released, dropped].map((name) => redis.hget(name, member)));
+      return stored.includes(`${change.reason}\n${change.desired}`);
+    },
+
     /** Whether exactly this change is held or was dropped. */
     async stands(tenantId: number, change: StricterChange): Promise<boolean> {
       const [, pending = '', , , dropped = ''] = brakeKeys(tenantId);

@@ -32,12 +32,20 @@ export type LoginAsk = {
   readonly limit?: { readonly sessions: number; readonly aliveMs: number };
   readonly mac?: { readonly address: string; readonly most: number; readonly mode: MacMode };
   readonly pools: readonly PoolAsk[];
+  /** How long the addresses wait for their session to name them; as configured of the ledger unless said otherwise. */
+  readonly poolHoldMs?: number;
 };
 
 export type LoginGrant =
   | { readonly kind: 'refused'; readonly by: 'session_limit' | 'mac' }
   /** For each pool that was asked the unit, or null: nothing is free. */
-  | { readonly kind: 'granted'; readonly learned: boolean; readonly units: readonly (string | null)[] };
+  | {
+      readonly kind: 'granted';
+      readonly learned: boolean;
+      readonly units: readonly (string | null)[];
+      /** Of the pools that were asked: nothing is known to be free, because the store went back in time. */
+      readonly recovering: readonly boolean[];
+    };
 
 /** Highest sequence of each pool that this process has seen: a store that knows less went back in time. */
 export type SeenSequences = Map<number, number>;
@@ -58,7 +66,7 @@ type Part = {
   readonly name: 'session_limit' | 'mac' | 'pool';
   readonly args: (string | number)[];
 };
-type RawAnswer = string | [kind: 'leased' | 'exhausted', unit: string, sequence: number];
+type RawAnswer = string | [kind: 'leased' | 'exhausted' | 'recovering', unit: string, sequence: number];
 
 export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOptions = {}) {
   const { call } = createFunctionCaller(redis, () => {});
@@ -68,7 +76,8 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
 
   function poolPart(ask: LoginAsk, { pool, holder }: PoolAsk): Part {
     const { id, coolDownMs } = pool;
-    const args = [id, ask.subscriptionId, holder, seen.get(id) ?? 0, coolDownMs, settle, rangesText(pool)];
+    const times = [coolDownMs, settle, ask.poolHoldMs ?? hold];
+    const args = [id, ask.subscriptionId, holder, seen.get(id) ?? 0, ...times, rangesText(pool)];
     return { slot: keys.pool(id), name: 'pool', args: ['pool', ...args] };
   }
 
@@ -100,7 +109,8 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
         seen.set(id, Math.max(seen.get(id) ?? 0, sequence));
         return kind === 'leased' ? unit : null;
       });
-      return { kind: 'granted', learned: answers.includes('learned'), units };
+      const recovering = answers.slice(own.length).map(([kind]) => kind === 'recovering');
+      return { kind: 'granted', learned: answers.includes('learned'), units, recovering };
     },
   };
 }

@@ -14,7 +14,8 @@ export type UnitNote = {
   readonly incarnation: number;
   /** Instant of the event. */
   readonly atMs: number;
-  readonly open: boolean;
+  /** lost: nobody said that it ended, but it is not to be found. */
+  readonly open: boolean | 'lost';
 };
 
 /** A unit whose session is to be looked at: nothing was heard that ends it. */
@@ -61,7 +62,7 @@ export function createPoolLedger(redis: Redis | Cluster, seen: SeenSequences = n
     /** Returns how many notes changed something; those that tell nothing new are ignored. */
     async note(pool: Pool, notes: readonly UnitNote[], nowMs: number): Promise<number> {
       const texts = notes.flatMap(({ unit, subscriptionId, sessionKey, incarnation, atMs, open }) => [
-        ...[unit, subscriptionId, sessionKey, incarnation, atMs, open ? 1 : 0],
+        ...[unit, subscriptionId, sessionKey, incarnation, atMs, open === 'lost' ? open : Number(open)],
       ]);
       return (await onPool('pool_note', pool.id, [nowMs, checkMs, pool.coolDownMs, ...texts])) as number;
     },
@@ -75,9 +76,9 @@ export function createPoolLedger(redis: Redis | Cluster, seen: SeenSequences = n
       });
     },
 
-    /** Ends holds and reserves whose time is over. */
-    async tend(pool: Pool, nowMs: number, count: number): Promise<void> {
-      await onPool('pool_tend', pool.id, [nowMs, pool.coolDownMs, count]);
+    /** Ends holds and reserves whose time is over. `unsettled`: sessions are still being brought back, a recovery goes on. */
+    async tend(pool: Pool, nowMs: number, count: number, unsettled = false): Promise<void> {
+      await onPool('pool_tend', pool.id, [nowMs, pool.coolDownMs, count, unsettled ? settleMs : 0]);
     },
 
     /** Renews the reserve of `owner` and adds `want` units to it. @returns every unit of it */

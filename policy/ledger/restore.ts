@@ -123,6 +123,12 @@ export function createRestore(redis: Redis | Cluster, token: string = randomUUID
   };
 }
 
+/** Whether the partition is being rebuilt: what is not in it may be brought back still. */
+export async function isPaused(redis: Redis | Cluster, partition: number, nowMs: number): Promise<boolean> {
+  const stored = (await redis.hget(keys.lanes(partition), ':paused')) ?? '';
+  return nowMs < Number(/^(\d+) /.exec(stored)?.[1] ?? 0);
+}
+
 function incarnationOf(states: readonly string[]) {
   const packed = states.map((state) => Buffer.from(state, 'base64'));
   const last = packed.at(-1);

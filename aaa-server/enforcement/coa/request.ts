@@ -72,7 +72,7 @@ function speedOf(outcome: Outcome | null) {
 }
 
 /** The attributes that name the session, as its Start gave them: the first way of the vendor's for which the session has what it needs. */
-function identification(session: LiveSession, profile: NasProfile): NasAttribute[] {
+export function identification(session: LiveSession, profile: NasProfile): NasAttribute[] {
   for (const { all, also = [], sessionIdLike } of profile.namings) {
     if (sessionIdLike && !sessionIdLike.test(session.sessionId)) continue;
     const needed = attributesOf(session, all);

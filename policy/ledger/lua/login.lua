@@ -122,9 +122,10 @@ local parts = {
     return device({ now = now, tag = args[i], owner = args[i + 1], mac = args[i + 2], most = tonumber(args[i + 3]), mode = args[i + 4] }),
       i + 5
   end,
-  pool = function(now, hold, args, i)
-    return ledger.lease(now, { hold = hold, id = args[i], sub = args[i + 1], holder = args[i + 2], seen = tonumber(args[i + 3]),
-      cool = tonumber(args[i + 4]), settle = tonumber(args[i + 5]), ranges = ledger.ranges(args[i + 6]) }), i + 7
+  pool = function(now, _, args, i)
+    return ledger.lease(now, { id = args[i], sub = args[i + 1], holder = args[i + 2], seen = tonumber(args[i + 3]),
+      cool = tonumber(args[i + 4]), settle = tonumber(args[i + 5]), hold = tonumber(args[i + 6]),
+      ranges = ledger.ranges(args[i + 7]) }), i + 8
   end,
 }
 

@@ -112,7 +112,7 @@ local function sticky(pool, state, ask, unit)
   return unit, r
 end
 
--- → {'leased', unit, sequence} or {'exhausted', '', sequence}
+-- → {'leased', unit, sequence}, {'exhausted', '', sequence}, or {'recovering', '', sequence}: what is free is not known yet
 function ledger.lease(now, ask)
   local pool = pool_of(ask.id)
   local state = load(pool, ask)
@@ -124,6 +124,7 @@ function ledger.lease(now, ask)
   if not unit then unit, r = pick(pool, state, now, ask) end
   if not unit then
     redis.call('HSET', pool.base, 'seq', ledger.text(state.seq), unpack(state.moved))
+    if state.recovering then return { 'recovering', '', state.seq } end
     redis.call('HINCRBY', pool.base, 'exhausted', 1)
     return { 'exhausted', '', state.seq }
   end

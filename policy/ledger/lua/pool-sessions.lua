@@ -30,8 +30,16 @@ local function open(pool, unit, r, note, now, check)
   return 1
 end
 
--- KEYS base; ARGV id now check cool, then for each note: unit subscription session incarnation at open(1|0)
--- A session has the unit, or has it no more. Older notes are ignored, closed wins ties. → how many changed something
+-- Nobody said that the session ended, only a look did not find it: when it tells of itself again the unit is its own, if free still.
+local function lose(pool, unit, r, note, from)
+  if not r or r.state ~= LIVE or r.session ~= note.session or r.inc ~= note.inc or r.at ~= note.at then return 0 end
+  r.session, r.inc = '', 0
+  release(pool, unit, r, from)
+  return 1
+end
+
+-- KEYS base; ARGV id now check cool, then for each note: unit subscription session incarnation at open(1|0|lost)
+-- A session has the unit, or has it no more, or is not to be found. Older notes are ignored, closed wins ties. → how many changed something
 local function note(_, args)
   local pool, now, check, cool, changed = pool_of(args[1]), tonumber(args[2]), tonumber(args[3]), tonumber(args[4]), 0
   for i = 5, #args - 5, 6 do
@@ -40,6 +48,8 @@ local function note(_, args)
     local r = read(pool, unit)
     if args[i + 5] == '1' then
       changed = changed + open(pool, unit, r, told, now, check)
+    elseif args[i + 5] == 'lost' then
+      changed = changed + lose(pool, unit, r, told, now + cool)
     elseif r and r.state == LIVE and r.session == told.session and r.inc <= told.inc then
       r.at, r.inc = math.max(r.at, told.at), told.inc
       release(pool, unit, r, now + cool)
@@ -52,6 +62,8 @@ end
 -- KEYS base; ARGV id now visibility count → unit, subscription, incarnation, session, instant of each live unit whose session is to be looked at
 local function due(_, args)
   local pool, now, found = pool_of(args[1]), tonumber(args[2]), {}
+  -- What the store lost comes back while it recovers: nothing is missing before.
+  if tonumber(redis.call('HGET', pool.base, 'recover') or '0') > now then return found end
   for _, unit in ipairs(redis.call('ZRANGEBYSCORE', pool.l, '-inf', now, 'LIMIT', 0, args[4])) do
     local r = read(pool, unit)
     if r and r.state == LIVE then
@@ -66,10 +78,13 @@ local function due(_, args)
   return found
 end
 
--- KEYS base; ARGV id now cool count: ends holds and blocks whose time is over, where nobody logs in → how many
+-- KEYS base; ARGV id now cool count settle: ends holds and blocks whose time is over, where nobody logs in → how many
+-- `settle`: a recovery that stands lasts so long from now on; 0: as long as it lasts anyway.
 local function tend(_, args)
-  local pool = pool_of(args[1])
-  return expire(pool, tonumber(args[2]), tonumber(args[3]), tonumber(args[4]))
+  local pool, now, settle = pool_of(args[1]), tonumber(args[2]), tonumber(args[5])
+  local till = tonumber(redis.call('HGET', pool.base, 'recover') or '0')
+  if till > now and now + settle > till then redis.call('HSET', pool.base, 'recover', ledger.text(now + settle)) end
+  return expire(pool, now, tonumber(args[3]), tonumber(args[4]))
 end
 
 -- KEYS base; ARGV id now node hold, then unit subscription holder of what the node handed out of its block meanwhile
@@ -100,6 +115,8 @@ local function set_free(_, args)
   local r = read(pool, args[2])
   if not r or r.state == FREE then return 0 end
   forget_last(pool, args[2], r, '')
+  -- Whatever its session said before counts no more.
+  r.at = math.max(r.at, tonumber(args[3]))
   release(pool, args[2], r, tonumber(args[3]))
   return 1
 end

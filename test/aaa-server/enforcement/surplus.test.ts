@@ -1,13 +1,15 @@
 // One session too many: the newest login wins, the oldest session ends; and a refused login makes the others prove that they are alive.
 import t from 'tap';
 import { outcomeHash } from '#aaa-server/accounting/class.ts';
+import { confirmBrake, listBrakes } from '#policy/ledger/brake.ts';
+import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import type { AccountingRecord } from '#policy/ledger/types.ts';
 import { usageWindows } from '#policy/time.ts';
 import { recordOf } from '#test/aaa-server/accounting/records.ts';
 import { redisForTest } from '#test/support/redis.ts';
 import { until } from '#test/support/wait.ts';
-import { createIsp, fullSpeed } from './harness.ts';
+import { createIsp, fullSpeed, tenantId } from './harness.ts';
 import { scriptedNas } from './scripted-nas.ts';
 
 const server = await redisForTest(t);
@@ -59,6 +61,51 @@ t.test('a login beyond the limit ends the oldest session, once', async (t) => {
   t.match(await node.registry.metrics(), /lastmile_sessions_surplus_total 2/);
 });
 
+t.test('what ends for the limit passes the brake, and goes on by the word of an operator', async (t) => {
+  const { isp, node, told, start, open } = await setup(t, 1);
+  // Somebody else's changes have used up what goes unseen.
+  const others = Array.from({ length: 50 }, (_, n) => ({ subscriptionId: 1000 + n, reason: 'r', desired: 'd' }));
+  await createBrakeGate(isp.redis).ask(tenantId, others, Date.now());
+  await start('first', 3000);
+  await until(async () => /cause="opened"} 1/.test(await node.registry.metrics()), 'the first is known', 10_000);
+  await start('second', 0);
+  const brake = await until(
+    async () => {
+      const [found] = await listBrakes(isp.redis, tenantId);
+      return found?.state === 'held' && found.pending === 1 && found;
+    },
+    'the brake holds it',
+    10_000,
+  );
+  t.match(brake.reasons, { 'disconnect:surplus': 1 });
+  node.changed({ kind: 'tenant', tenantId, id: tenantId });
+  await until(async () => /cause="sweep"} [1-9]/.test(await node.registry.metrics()), 'a sweep', 10_000);
+  t.strictSame(told(), []);
+  t.strictSame(await confirmBrake(isp.redis, tenantId, brake.id, 1), { ok: true, released: 1 });
+  await until(() => told().length > 0, 'the Disconnect', 10_000);
+  t.strictSame(told(), ['disconnect first']);
+  t.strictSame(await open(), ['first', 'second'], 'its Stop has not come');
+});
+
+t.test('where a name stands for both, the old session is closed here and nobody is told', async (t) => {
+  const { isp, node, start, told, open } = await setup(t, 1);
+  isp.state.nas = {
+    ...isp.state.nas,
+    vendor: 'nokia',
+    policies: [{ name: 'p', upName: null, upBps: 5e6, downBps: 20e6 }],
+  };
+  isp.state.nasGeneration++;
+  const same = { nasPortId: '1/1/1', framedIp: '10.0.0.7' };
+  await start('before', 60_000, same);
+  await start('after', 2000, same);
+  await until(async () => (await open()).join() === 'after', 'the old one is closed', 10_000);
+  t.match(await node.registry.metrics(), /lastmile_sessions_surplus_total 1/);
+  t.strictSame(told(), []);
+  await start('elsewhere', 0, { ...same, nasPortId: '1/1/2' });
+  await until(() => told().length > 0, 'a name of its own', 10_000);
+  t.strictSame(told(), ['disconnect ']);
+});
+
 t.test('a session that its access server no longer has is closed at once', async (t) => {
   const { nas, start, open } = await setup(t, 1);
   nas.answer = () => 503;
@@ -86,11 +133,17 @@ t.test('a probe tells a session what it has; an answer of 503 closes it, an ACK 
   const { nas, isp, node, start, open, told } = await setup(t, 1);
   await start('there', 1000);
   await until(async () => /cause="opened"} 1/.test(await node.registry.metrics()), 'it was looked at', 10_000);
+  await until(async () => (await isp.sessionsOf(1))[0]?.enforcement.acked, 'and noted', 10_000);
+  isp.state.offsetMs += 61_000;
   node.nudge([await isp.entry(1, 'probe')]);
   await until(() => told().length === 1, 'the question', 10_000);
   t.strictSame(told(), ['coa there']);
   t.strictSame(await open(), ['there']);
   nas.answer = () => 503;
+  node.nudge([await isp.entry(1, 'probe')]);
+  await until(async () => /cause="probe"} 2/.test(await node.registry.metrics()), 'asked for again', 10_000);
+  t.strictSame(told(), ['coa there'], 'it was asked within this minute');
+  isp.state.offsetMs += 61_000;
   node.nudge([await isp.entry(1, 'probe')]);
   await until(async () => (await open()).length === 0, 'it is closed', 10_000);
 });

@@ -101,6 +101,37 @@ t.test('addresses come from the pool, then from its fallback; then the pool says
   t.match(await isp.counted('lastmile_pool_exhausted_total'), [{ value: 2, labels: { pool: 'homes' } }]);
 });
 
+t.test('an address waits for the first interim report: a Start need not name it', async (t) => {
+  const isp = await setup(t);
+  const pools = [poolOf({ coolDownMs: 120_000, ranges: [{ id: 1, first: '100.64.0.7', size: 1, draining: false }] })];
+  const ask = (id: number) => isp.ask({ ipv4PoolId: 5 }, home, pools, id);
+  t.strictSame(await ask(1), go('100.64.0.7/32'));
+  isp.now.atMs += 659_999 + 120_000;
+  t.strictSame(await ask(2), { kind: 'refused', reason: 'pool_exhausted' }, 'two intervals, a minute, the cool-down');
+  isp.now.atMs += 2;
+  t.strictSame(await ask(2), go('100.64.0.7/32'));
+});
+
+t.test('where there may be several sessions, those of one device have addresses of their own', async (t) => {
+  const isp = await setup(t);
+  const other = { ...home, nasPort: '2' };
+  t.strictSame(await isp.ask({ ipv4PoolId: 5, sessionLimit: 2 }), go('100.64.0.0/32'));
+  t.strictSame(await isp.ask({ ipv4PoolId: 5, sessionLimit: 2 }), go('100.64.0.0/32'), 'the same port');
+  t.strictSame(await isp.ask({ ipv4PoolId: 5, sessionLimit: 2 }, other), go('100.64.0.1/32'));
+});
+
+t.test('a pool that recovers rejects nobody', async (t) => {
+  const isp = await setup(t);
+  const pools = [poolOf({ ranges: [{ id: 1, first: '100.64.0.7', size: 1, draining: false }] })];
+  const ask = (id: number) => isp.ask({ ipv4PoolId: 5 }, home, pools, id);
+  t.strictSame(await ask(1), go('100.64.0.7/32'));
+  await isp.redis.flushdb();
+  t.strictSame(await ask(2), { kind: 'unavailable' }, 'the one that was given may be anywhere');
+  t.notOk((await isp.counted('lastmile_pool_exhausted_total')).some(({ value }) => value > 0));
+  isp.now.atMs += 16 * 60_000;
+  t.strictSame(await ask(2), go('100.64.0.7/32'));
+});
+
 t.test('a second session is refused while the first is alive, and asked after', async (t) => {
   const isp = await setup(t);
   const limited = { sessionLimit: 1 };
@@ -188,7 +219,9 @@ t.test('while Redis is away addresses come from the reserve, each once, and it l
     new Set(['100.64.0.1/32', '100.64.0.2/32']),
   );
   t.strictSame(await ask(2), given[0], 'the same login again');
-  t.strictSame(await ask(4), { kind: 'refused', reason: 'pool_exhausted' });
+  t.strictSame(await ask(4), { kind: 'unavailable' }, 'nobody knows whether one is free');
+  t.strictSame(await isp.ask({ ipv4PoolId: 5 }, away, [{ ...pool, onExhausted: 'nas' }], 5), go());
+  t.notOk((await isp.counted('lastmile_pool_exhausted_total')).some(({ value }) => value > 0));
   await isp.store.server.start();
   await until(() => isp.redis.ping(), 'Redis is back');
   await isp.reserves.renew();
@@ -196,6 +229,40 @@ t.test('while Redis is away addresses come from the reserve, each once, and it l
   await until(async () => (await ask(2)).kind === 'go', 'the breaker closes');
   t.strictSame([await ask(2), await ask(3)], given, 'and it knows who has what');
   t.strictSame(await ask(4), { kind: 'refused', reason: 'pool_exhausted' });
+});
+
+t.test('calls that fail together close the breaker once', async (t) => {
+  const clock = { nowMs: () => noon, monotonicMs: () => at.ms };
+  const at = { ms: 0 };
+  let calls = 0;
+  const ledger = {
+    async ask(): Promise<never> {
+      calls++;
+      throw new Error('away');
+    },
+  };
+  const reserves = createReserves(() => createPoolLedger({} as never), 'worker', clock);
+  const gate = createLoginGate({
+    ...{
+      ledger: () => ledger,
+      reserves,
+      clock,
+      metrics: createGateMetrics(new Registry()),
+      budgetMs: 500,
+      random: () => 0,
+    },
+  });
+  const who = { tenantId: 1, subscriptionId: 7, holder: 'h', poolHoldMs: 1, place: home, macsFull: false };
+  const ask = () => gate.ask({ ...who, pools: [{ family: 'ipv4', pools: [poolOf()] }] });
+  const answers = await Promise.all(Array.from({ length: 10 }, ask));
+  t.ok(answers.every(({ kind }) => kind === 'unavailable'));
+  t.equal(calls, 10);
+  at.ms = 37;
+  await ask();
+  t.equal(calls, 10, 'closed');
+  at.ms = 38;
+  await ask();
+  t.equal(calls, 11, 'the first pause is the shortest one');
 });
 
 t.test('a bound subscription is let in while Redis is away, unless all its devices are known', async (t) => {

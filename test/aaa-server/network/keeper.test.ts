@@ -7,6 +7,7 @@ import { Registry } from '#ops/runtime/metrics.ts';
 import { keys } from '#policy/ledger/keys.ts';
 import { createLoginLedger } from '#policy/ledger/login.ts';
 import { readLease } from '#policy/ledger/pools.ts';
+import { createRestore } from '#policy/ledger/restore.ts';
 import { type Change, ledgerOn, recordAt, storeForTest } from '#test/policy/ledger/ledger-under-test.ts';
 import { coolDownMs, poolOf, unitOf } from '#test/policy/ledger/pool-model.ts';
 
@@ -93,6 +94,55 @@ t.test('an address whose session is over and nobody said so is taken back; one t
   isp.clock.atMs = noon + 7_000_000 + staleMs + 3_600_000;
   await isp.look();
   t.match(await isp.state('1:3'), { state: 'free' }, 'nothing was heard of it for hours');
+});
+
+t.test('while a partition is rebuilt its leases stay, and one that was lost comes back with its session', async (t) => {
+  const isp = await setup(t);
+  await isp.lease(7);
+  await isp.at(0, { kind: 'start', framedIp: '100.64.0.0' });
+  await isp.keeper.round();
+  const { partition } = recordAt(noon, { kind: 'start' });
+  const restore = createRestore(isp.redis);
+  t.ok(await restore.begin(partition));
+  const kept = await isp.redis.dumpBuffer(isp.sessionKey());
+  const live = await isp.redis.zscore(keys.live(partition), isp.sessionKey());
+  await restore.clear([partition]);
+  isp.clock.atMs = noon + 3_600_000;
+  await isp.look();
+  t.match(await isp.state('1:0'), { state: 'live' }, 'it is not known whether it is over');
+  await restore.end(partition, new Map());
+  isp.clock.atMs += 3_600_000;
+  await isp.look();
+  t.match(await isp.state('1:0'), { state: 'free', sessionKey: '' }, 'now it is not there');
+  await isp.redis.restore(isp.sessionKey(), 0, kept);
+  await isp.redis.zadd(keys.live(partition), String(live), isp.sessionKey());
+  await isp.look();
+  t.match(
+    await isp.state('1:0'),
+    { state: 'live', sessionKey: isp.sessionKey() },
+    'it reports: the address is its own',
+  );
+  t.equal((await isp.lease(8)) === '1:0', false);
+});
+
+t.test('a pool recovers for as long as sessions are brought back', async (t) => {
+  const isp = await setup(t);
+  const minute = 60_000;
+  await isp.lease(7);
+  await isp.redis.flushdb();
+  await isp.lease(8);
+  const recovers = async () => Number(await isp.redis.hget(keys.pool(isp.pool.id), 'recover'));
+  t.equal(await recovers(), noon + 15 * minute);
+  const { partition } = recordAt(noon, { kind: 'start' });
+  const restore = createRestore(isp.redis);
+  t.ok(await restore.begin(partition));
+  isp.clock.atMs += 14 * minute;
+  await isp.look();
+  t.equal(await recovers(), noon + 29 * minute);
+  await restore.end(partition, new Map());
+  isp.clock.atMs += 10 * minute;
+  await isp.look();
+  t.equal(await recovers(), noon + 29 * minute, 'nothing is brought back any more');
 });
 
 t.test('a hold without a Start ends where nobody logs in', async (t) => {

@@ -53,6 +53,18 @@ t.test('the Accept fences, redirects, ends soon, and names nobody', async (t) =>
   t.equal(answer(nasOf(), 'unknown_user'), null);
 });
 
+t.test('where nothing fences the stay it is a reject', async (t) => {
+  const byList = setup({ expired: { address_list: 'unpaid' } });
+  t.equal(byList.answer(nasOf({ vendor: 'accel-ppp' }), 'expired'), null, 'its Filter-Id is the speed');
+  const both = setup({ expired: { address_list: 'unpaid', framed_pool: 'garden' } });
+  const attributes = both.answer(nasOf({ vendor: 'accel-ppp' }), 'expired') ?? [];
+  const told = attributes.filter(({ vendor, type }) => vendor === 0 && (type === 11 || type === 88));
+  t.strictSame(
+    told.map(({ value }) => value),
+    ['1000/1000', 'garden'],
+  );
+});
+
 t.test('so many stays at once and no more; each ends by itself', async (t) => {
   const { answer, clock } = setup({ unknown_user: { framed_pool: 'g', session_timeout_s: 60, at_once: 6 } }, 2);
   const granted = (tries: number) =>
