@@ -89,6 +89,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       socketIndex,
       startedMs,
       receivedAtMs,
+      inBatch: true,
       reply: (reply, start, length) => batch.reply(i, reply, start, length),
     });
   }
@@ -110,6 +111,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       activity: activities.of(client.record.id),
       startedMs: clock.monotonicMs(),
       receivedAtMs: clock.nowMs(),
+      inBatch: false,
       reply: (reply, from, size) => socket.send(peer, reply, from, size),
       ...(link.handOver ? { handOver: link.handOver } : {}),
     });
@@ -164,6 +166,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       for (let i = 0; i < batch.count; i++) {
         counted(batch.peers[i]?.address, () => handleOne(port, batch, i, socket, socketIndex, startedMs, receivedAtMs));
       }
+      answers.flush();
     },
     handlePacket: (port, data, start, length, link) =>
       counted(link.peer.address, () => handleLinked(port, data, start, length, link)),
