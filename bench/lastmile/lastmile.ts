@@ -4,6 +4,7 @@ import { type StoreAddresses, storeAddresses } from '#ops/stores/addresses.ts';
 import { type Stack, startStack } from '#test/support/stack.ts';
 import { until } from '#test/support/wait.ts';
 import type { Target } from '../radius/target.ts';
+import { footprintOf } from './footprint.ts';
 import { readMetrics } from './metrics.ts';
 import { subscribersOf } from './subscribers.ts';
 import { usageTotal } from './usage-total.ts';
@@ -53,7 +54,7 @@ export function createLastmile(
     const applied = async () =>
       (await readMetrics(stack.aaaAdminUrl)).sum('lastmile_accounting_results_total', 'result="applied"');
     let counted = await applied();
-    return {
+    const target: LastmileTarget = {
       name: `Lastmile, ${workers} worker${workers === 1 ? '' : 's'}`,
       stack,
       stores,
@@ -72,9 +73,11 @@ export function createLastmile(
         );
       },
       total: () => usageTotal(stores.redisUrl, known),
+      footprint: () => footprintOf(target, subscribers),
       output: stack.output,
       stop: stack.stop,
     };
+    return target;
   }
 
   return {
