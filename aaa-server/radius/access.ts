@@ -30,7 +30,7 @@ const mostDeciding = 8192;
 const replyCodes = { accept: code.accessAccept, reject: code.accessReject, challenge: code.accessChallenge } as const;
 
 export function createAccess(deps: RadiusDeps, answers: Answers): Access {
-  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer } = deps;
+  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer, remembered } = deps;
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
@@ -40,7 +40,11 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   });
   const states = createEapStates({ key: keyring.derive('eap-state'), ...deps.eap });
   const eap = createEap({ ...deps.eap, credentials, states, clock, counters, later });
-  const loginDeps = { snapshot, credentials, eap, authorize, ...(refusedAnswer ? { refusedAnswer } : {}) };
+  const loginDeps = {
+    ...{ snapshot, credentials, eap, authorize, clock },
+    ...(refusedAnswer ? { refusedAnswer } : {}),
+    ...(remembered ? { remembered } : {}),
+  };
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const deciding = new Set<Promise<void>>();
 
@@ -65,7 +69,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   ): Promise<void> {
     const { peer, socket } = request;
     const reply: RadiusRequest['reply'] = (data, start, length) => socket.send(peer, data, start, length);
-    const kept = { ...request, packet: copyPacket(request.packet), reply };
+    const kept = { ...request, packet: copyPacket(request.packet), inBatch: false, reply };
     let reason: DropReason | null = 'handler_error';
     try {
       reason = answer(kept, entry, await decision);
@@ -78,7 +82,9 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   function answer(request: RadiusRequest, entry: Entry, decision: LoginDecision): DropReason | null {
     const { kind } = decision;
     if (kind === 'drop') return decision.reason;
-    if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes)) return 'reply_too_long';
+    const encoded = kind === 'accept' ? decision.encoded : undefined;
+    if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes, encoded))
+      return 'reply_too_long';
     counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
     if (kind === 'accept' && decision.byPassword) noteLogin(request, decision.secret);
     if (kind !== 'reject') {

@@ -41,6 +41,7 @@ export function createAdmission({ busy, backlog }: AdmissionOptions): Admission 
   let credit = 0;
   let handled = 0;
   let sampledAtMs = Number.NEGATIVE_INFINITY;
+  let wasBehind = false;
 
   function isBehind(spanMs: number): boolean {
     // Always asked: what it tells is since the last time.
@@ -55,7 +56,10 @@ export function createAdmission({ busy, backlog }: AdmissionOptions): Admission 
 
   function sample(nowMs: number): void {
     const spanMs = Math.min(nowMs - sampledAtMs, 10_000);
-    share = isBehind(Math.max(spanMs, 1)) ? Math.max(leastShare, share * 0.7) : Math.min(1, share + 0.1);
+    const behind = isBehind(Math.max(spanMs, 1));
+    // Twice in a row: a burst after a rest, or code that runs for the first time, looks like a flood for one sample.
+    share = behind && wasBehind ? Math.max(leastShare, share * 0.7) : behind ? share : Math.min(1, share + 0.1);
+    wasBehind = behind;
     sampledAtMs = nowMs;
     handled = 0;
   }

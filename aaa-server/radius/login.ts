@@ -23,12 +23,15 @@ import { vouchedFor } from '../auth/vouched.ts';
 import { attribute, firstAttribute, firstVendorAttribute, textOf, vendor } from '../wire/attributes.ts';
 import type { Secret } from '../wire/md5.ts';
 import { copyPacket, type Packet } from '../wire/packet.ts';
+import type { EncodedAttributes } from './answers.ts';
 import type { LoginAnswer, RadiusDeps } from './request.ts';
 
 export type LoginDecision =
   | {
       readonly kind: 'accept';
       readonly attributes: readonly NasAttribute[];
+      /** Behind them; valid until the next login is decided. */
+      readonly encoded?: EncodedAttributes;
       readonly secret: Secret;
       /** Of a password that was right: a stay instead of a reject, and what is only vouched for, are none. */
       readonly byPassword: boolean;
@@ -37,7 +40,7 @@ export type LoginDecision =
   | Challenge
   | Dropped;
 
-type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'refusedAnswer'> & {
+type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'refusedAnswer' | 'remembered' | 'clock'> & {
   readonly credentials: Credentials;
   readonly eap: Eap;
 };
@@ -79,6 +82,8 @@ function decide(
   client: NasClient,
   provenSecret: Secret | null,
 ): LoginDecision | Promise<LoginDecision> {
+  const encoded = provenSecret && deps.remembered?.answer(packet, client, provenSecret, deps.clock.nowMs());
+  if (encoded) return { kind: 'accept', attributes: none, encoded, secret: provenSecret, byPassword: true };
   const proof = prove(deps, packet, client, provenSecret);
   if (!(proof instanceof Promise)) return conclude(deps, packet, client, proof);
   const kept = copyPacket(packet);
@@ -125,7 +130,12 @@ function conclude(
 ): LoginDecision | Promise<LoginDecision> {
   if (proof.kind !== 'proven') return proof;
   const answer = deps.authorize(client, proof.credential, packet);
-  return answer instanceof Promise ? answer.then((late) => decisionOf(proof, late)) : decisionOf(proof, answer);
+  if (answer instanceof Promise) return answer.then((late) => decisionOf(proof, late));
+  const { secret, byPassword, credential } = proof;
+  if (byPassword && answer.kind === 'accept' && answer.found) {
+    deps.remembered?.remember(packet, client, secret, credential, answer.found, deps.clock.nowMs());
+  }
+  return decisionOf(proof, answer);
 }
 
 function decisionOf(proof: Proven, answer: LoginAnswer): LoginDecision {

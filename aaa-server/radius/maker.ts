@@ -24,7 +24,11 @@ export function noteLogin({ packet, client, activity }: RadiusRequest, secret: S
 function noteSecret({ secrets, secured }: NasClient, activity: NasActivity, secret: Secret): void {
   // Through TLS everybody has the same one (RFC 6614 §2.3): it says nothing of a rotation.
   if (secured) return;
-  const which = secret === secrets[0] ? 'current' : 'next';
-  activity[which]++;
-  activity[`${which}AtMs`] = activity.lastHeardAtMs;
+  if (secret === secrets[0]) {
+    activity.current++;
+    activity.currentAtMs = activity.lastHeardAtMs;
+  } else {
+    activity.next++;
+    activity.nextAtMs = activity.lastHeardAtMs;
+  }
 }

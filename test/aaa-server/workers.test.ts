@@ -8,6 +8,7 @@ import path from 'node:path';
 import t from 'tap';
 import { walRoot } from '#aaa-server/accounting/accounting.ts';
 import { registerNasMetrics } from '#aaa-server/nas-metrics.ts';
+import { createChangesBuffer } from '#aaa-server/subscribers/changes.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
 import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
@@ -65,6 +66,7 @@ async function startWorkers(
       eap: { node: 'node', workers: count, methods: identity ? ['peap'] : ['md5'], identity: identity ?? null },
       masters,
       snapshotPath,
+      changes: { snapshot: createChangesBuffer(), profiles: createChangesBuffer() },
       redisUrl,
       loginLedgerMs: 100,
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
