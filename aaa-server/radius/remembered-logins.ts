@@ -33,20 +33,20 @@ export type RememberedLoginsDeps = Pick<AnswerLoginDeps, 'snapshot' | 'classKey'
   uuid(): Uint8Array;
 };
 
-/** A login may lie in any of so many places beside each other. */
-const ways = 4;
+/** A login may lie in any of so many places beside each other; the hashes of their names fill one line of the cache. */
+const ways = 16;
 /** Of a place, in doubles: subscription, until when it stands, where Session-Timeout leads (NaN: none), versions of its records. */
-const doublesEach = 10;
+const doublesEach = 9;
 const [subscriptionAt, untilAt, timeoutAt, versionAt, profileVersionAt] = [0, 1, 2, 3, 4];
-/** And in words behind those: hash of the name, template, marks of credential and subscription, partition; then the fingerprint. */
+/** And in words behind those: template, marks of credential and subscription, partition; then the fingerprint. */
 const wordsEach = 2 * doublesEach;
-const [hashAt, templateAt, credentialAt, placeAt, partitionAt, fingerprintAt] = [10, 11, 12, 13, 14, 16];
+const [templateAt, credentialAt, placeAt, partitionAt, fingerprintAt] = [10, 11, 12, 13, 14];
 
 /**
  * A fingerprint is HMAC-MD5 of name and password under a key that only this process knows: memory tells no password, and what is found
  * cannot be steered from outside. A change of the credential, the subscription, its tariff, tenant or decided profile is marked (subscribers/changes.ts),
  * and an access server that changes is another object: what was remembered stands no more.
- * @param capacity a power of two, of 80 octets each
+ * @param capacity a power of two from 16, of 76 octets each
  */
 export function createRememberedLogins(
   { snapshot, classKey, random, uuid }: RememberedLoginsDeps,
@@ -57,6 +57,7 @@ export function createRememberedLogins(
   const doubles = new Float64Array(memory);
   const words = new Int32Array(memory);
   const octets = new Uint8Array(memory);
+  const hashes = new Int32Array(capacity);
   const templates = createReplyTemplates(() => words.fill(0));
   const states = hmacStates(randomBytes(digestLength));
   const lengths = new Uint8Array(2);
@@ -168,8 +169,9 @@ export function createRememberedLogins(
       const first = firstOf(hash);
       let isComputed = false;
       for (let slot = first; slot < first + ways; slot++) {
+        if (hashes[slot] !== hash) continue;
         const at = slot * wordsEach;
-        if (words[at + hashAt] !== hash || words[at + templateAt] === 0) continue;
+        if (words[at + templateAt] === 0) continue;
         const template = templates.at(words[at + templateAt] as number);
         if (template.nas !== client.record || !stands(slot, nowMs)) continue;
         if (!isInStep(template, snapshot.mirrorState().inStepAtMs, nowMs)) return undefined;
@@ -205,7 +207,7 @@ export function createRememberedLogins(
       doubles[from + timeoutAt] = found.reply.timeoutAtMs ?? Number.NaN;
       doubles[from + versionAt] = missedVersion;
       doubles[from + profileVersionAt] = missedProfiles;
-      words[at + hashAt] = hash;
+      hashes[slot] = hash;
       words[at + templateAt] = template;
       words[at + credentialAt] = credentialPlace;
       words[at + placeAt] = standing.placeOfSubscription(nas.tenantId, id);
@@ -220,7 +222,7 @@ export function createRememberedLogins(
     let free = -1;
     for (let slot = first; slot < first + ways; slot++) {
       if (words[slot * wordsEach + templateAt] === 0) free = slot;
-      else if (words[slot * wordsEach + hashAt] === hash) return slot;
+      else if (hashes[slot] === hash) return slot;
     }
     return free >= 0 ? free : first + (turn++ % ways);
   }

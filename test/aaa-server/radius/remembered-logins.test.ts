@@ -66,7 +66,7 @@ async function createPair(t: Test, nas: Partial<NasRecord> = {}, subscription: P
     createRadiusHandler({
       ...answers,
       ...{ keyring, counters: createCounters(), rejectDelayMs: 0, crypt: 'not in this test' },
-      ...(remembers ? { remembered: createRememberedLogins(answers, 16) } : {}),
+      ...(remembers ? { remembered: createRememberedLogins(answers, 32) } : {}),
       authorize: createAnswerLogin(answers),
       receiveAccounting: () => ({ ok: false, reason: 'not in this test', ack: false }),
       append: async () => undefined,
