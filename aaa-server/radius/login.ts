@@ -21,6 +21,7 @@ import {
 } from '../auth/proof.ts';
 import { vouchedFor } from '../auth/vouched.ts';
 import { attribute, firstAttribute, firstVendorAttribute, textOf, vendor } from '../wire/attributes.ts';
+import type { Check } from '../wire/check-together.ts';
 import type { Secret } from '../wire/md5.ts';
 import { copyPacket, type Packet } from '../wire/packet.ts';
 import type { EncodedAttributes } from './answers.ts';
@@ -35,6 +36,11 @@ export type LoginDecision =
       readonly secret: Secret;
       /** Of a password that was right: a stay instead of a reject, and what is only vouched for, are none. */
       readonly byPassword: boolean;
+      /** Whose login it is, and what its speed follows from; without them it is a stay. */
+      readonly subscriptionId?: number;
+      readonly outcome?: string;
+      /** The reason of the reject that it would be otherwise. */
+      readonly stayFor?: string;
     }
   | Refused
   | Challenge
@@ -48,14 +54,16 @@ type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'refusedAnswer' | '
 /**
  * A promise only when something has to be awaited. The packet's memory is read before that alone.
  * @param provenSecret the secret that the Message-Authenticator proved, null without one
+ * @param check of this packet, where it was checked with others
  */
 export function decideLogin(
   deps: LoginDeps,
   packet: Packet,
   client: NasClient,
   provenSecret: Secret | null,
+  check?: Check,
 ): LoginDecision | Promise<LoginDecision> {
-  const decision = decide(deps, packet, client, provenSecret);
+  const decision = decide(deps, packet, client, provenSecret, check);
   if (!(decision instanceof Promise)) {
     return decision.kind === 'reject' && needsNoKeys(packet) ? orStay(deps, client, decision) : decision;
   }
@@ -70,10 +78,11 @@ function needsNoKeys(packet: Packet): boolean {
 }
 
 /** A short stay in the walled garden instead of the reject, where the tenant gives one. */
-function orStay({ refusedAnswer }: LoginDeps, { record }: NasClient, decision: LoginDecision): LoginDecision {
+function orStay({ refusedAnswer }: LoginDeps, { record, test }: NasClient, decision: LoginDecision): LoginDecision {
   if (decision.kind !== 'reject' || decision.likelyWrongSecret) return decision;
-  const attributes = refusedAnswer?.(record, decision.reason);
-  return attributes ? { kind: 'accept', attributes, secret: decision.secret, byPassword: false } : decision;
+  const { reason, secret } = decision;
+  const attributes = refusedAnswer?.(record, reason, test !== undefined);
+  return attributes ? { kind: 'accept', attributes, secret, byPassword: false, stayFor: reason } : decision;
 }
 
 function decide(
@@ -81,9 +90,15 @@ function decide(
   packet: Packet,
   client: NasClient,
   provenSecret: Secret | null,
+  check: Check | undefined,
 ): LoginDecision | Promise<LoginDecision> {
-  const encoded = provenSecret && deps.remembered?.answer(packet, client, provenSecret, deps.clock.nowMs());
-  if (encoded) return { kind: 'accept', attributes: none, encoded, secret: provenSecret, byPassword: true };
+  const key = check?.secret === provenSecret ? check?.key : undefined;
+  const known = provenSecret && deps.remembered?.answer(packet, client, provenSecret, deps.clock.nowMs(), key);
+  if (known) {
+    const { subscriptionId, outcome } = known;
+    const what = { subscriptionId, outcome, secret: provenSecret };
+    return { kind: 'accept', attributes: none, encoded: known, byPassword: true, ...what };
+  }
   const proof = prove(deps, packet, client, provenSecret);
   if (!(proof instanceof Promise)) return conclude(deps, packet, client, proof);
   const kept = copyPacket(packet);
@@ -141,8 +156,11 @@ function conclude(
 function decisionOf(proof: Proven, answer: LoginAnswer): LoginDecision {
   const { secret, byPassword } = proof;
   switch (answer.kind) {
-    case 'accept':
-      return { kind: 'accept', attributes: both(proof.attributes, answer.attributes), secret, byPassword };
+    case 'accept': {
+      const { subscriptionId } = proof.credential;
+      const attributes = both(proof.attributes, answer.attributes);
+      return { kind: 'accept', attributes, secret, byPassword, subscriptionId, outcome: answer.outcome };
+    }
     case 'reject':
       return refused(answer.reason, secret, proof.refusal);
     case 'unavailable':

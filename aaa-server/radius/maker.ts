@@ -6,8 +6,8 @@ import type { NasActivity } from './nas-activity.ts';
 import type { RadiusRequest } from './request.ts';
 import { type Verified, verifyMaker } from './verify.ts';
 
-export function makerOf({ packet, client, activity, receivedAtMs }: RadiusRequest): Verified {
-  const verified = verifyMaker(packet, client);
+export function makerOf({ packet, client, activity, receivedAtMs, check }: RadiusRequest): Verified {
+  const verified = verifyMaker(packet, client, check);
   if (verified.ok) activity.lastHeardAtMs = receivedAtMs;
   if (verified.ok && verified.secret) noteSecret(client, activity, verified.secret);
   return verified;

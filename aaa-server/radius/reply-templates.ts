@@ -15,7 +15,8 @@ export type ReplyTemplate = {
   /** What operators added, behind them. */
   readonly tail: Uint8Array;
   readonly interimIntervalS: number;
-  /** For Class. */
+  readonly outcome: string;
+  /** Its hash, for Class. */
   readonly outcomeWord: number;
 };
 
@@ -60,7 +61,17 @@ export function createReplyTemplates(onForgotten: () => void): ReplyTemplates {
       }
       const outcomeWord = Number.parseInt(reply.outcomeHash, 16);
       const { interimIntervalS } = plan;
-      const number = templates.push({ nas, tenantId: nas.tenantId, head, tail, interimIntervalS, outcomeWord }) - 1;
+      const { outcomeText } = reply;
+      const number =
+        templates.push({
+          nas,
+          tenantId: nas.tenantId,
+          head,
+          tail,
+          interimIntervalS,
+          outcome: outcomeText,
+          outcomeWord,
+        }) - 1;
       const ofNas = numbers.get(nas) ?? new Map<string, number>();
       numbers.set(nas, ofNas.set(key, number));
       return number;

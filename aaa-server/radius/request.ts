@@ -11,8 +11,10 @@ import type { MethodMaker } from '../auth/eap/method.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import type { RefusedAnswer } from '../auth/refused-answer.ts';
 import type { Counters } from '../counters.ts';
+import type { LoginLog } from '../login-log/log.ts';
 import type { GateRefusal } from '../network/gate.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
+import type { Check } from '../wire/check-together.ts';
 import type { Packet } from '../wire/packet.ts';
 import type { Admission } from './admission.ts';
 import type { NasActivity } from './nas-activity.ts';
@@ -27,6 +29,7 @@ export type LoginAnswer =
   | {
       readonly kind: 'accept';
       readonly attributes: readonly NasAttribute[];
+      readonly outcome: string;
       /** What it follows from, where nothing but records was asked. */
       readonly found?: Authorization;
     }
@@ -80,12 +83,14 @@ export type RadiusDeps = {
   readonly crypt: Crypt | string;
   /** `nas`: as in the NAS table. Reads the packet before it awaits anything: its memory is not its own. */
   authorize(
-    nas: Pick<NasClient, 'record' | 'several'>,
+    nas: Pick<NasClient, 'record' | 'several' | 'test'>,
     credential: CredentialRecord,
     packet: Packet,
   ): LoginAnswer | Promise<LoginAnswer>;
   /** Answers again what it was answered before; absent: every login is decided anew. */
   readonly remembered?: RememberedLogins;
+  /** Hears of every login that is decided. */
+  readonly loginLog?: LoginLog;
   /** What a login that is rejected gets instead, if anything. */
   readonly refusedAnswer?: RefusedAnswer;
   receiveAccounting(request: AccountingRequest): ReceivedAccounting;
@@ -107,6 +112,8 @@ export type RadiusLink = {
   handOver?(worker: number, data: Uint8Array<ArrayBuffer>, client: NasClient): void;
   /** `identifier`: the packet's NAS-Identifier. */
   clientOf(identifier: () => string | undefined): NasClient | undefined;
+  /** Where its requests are counted; absent: with the access server's own. */
+  readonly activity?: NasActivity;
 };
 
 export type RadiusRequest = {
@@ -121,6 +128,8 @@ export type RadiusRequest = {
   readonly startedMs: number;
   /** Wall clock of it. */
   readonly receivedAtMs: number;
+  /** What was checked of it together with others of its batch; valid as long as that. */
+  check?: Check | undefined;
   /** Its answer may wait for those of the same batch, to be signed together with them. */
   readonly inBatch: boolean;
   /** Sends an answer while the batch is still being handled. */

@@ -27,17 +27,18 @@ function placeOf(lane: number, at: number): number {
   return messagesAt + ((at & ~3) << 2) + (lane << 2) + (at & 3);
 }
 
-/** The message of this lane begins with `data[0, length)`. */
-export function beginLane(lane: number, data: Uint8Array, length: number): void {
-  const whole = length >> 2;
-  for (let word = 0, from = 0, to = messagesAt / 4 + lane; word < whole; word++, from += 4, to += laneCount) {
+/** The message of this lane begins with `data[start, end)`. */
+export function beginLane(lane: number, data: Uint8Array, start: number, end: number): void {
+  const whole = (end - start) & ~3;
+  const until = start + whole;
+  for (let from = start, to = messagesAt / 4 + lane; from < until; from += 4, to += laneCount) {
     words[to] =
       (data[from] as number) |
       ((data[from + 1] as number) << 8) |
       ((data[from + 2] as number) << 16) |
       ((data[from + 3] as number) << 24);
   }
-  writeLane(lane, whole << 2, data, whole << 2, length);
+  writeLane(lane, whole, data, until, end);
 }
 
 /** `data[start, end)` from octet `at` of the message of this lane on. */

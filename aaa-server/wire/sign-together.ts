@@ -33,7 +33,7 @@ function signSome(replies: readonly Unsigned[], from: number, count: number): vo
     const { data, length, messageAuthenticatorAt, secret, request, requestAt } = replies[from + lane] as Unsigned;
     for (let i = 0; i < digestLength; i++) data[authenticatorOffset + i] = request[requestAt + i] as number;
     secrets[lane] = secret;
-    beginLane(lane, data, length);
+    beginLane(lane, data, 0, length);
     if (messageAuthenticatorAt >= 0) endLane(lane, length, block);
     else skipLane(lane);
   }

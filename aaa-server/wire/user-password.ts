@@ -21,7 +21,10 @@ export function revealPassword(
   return length < 0 ? undefined : plain.subarray(0, length);
 }
 
-/** The same of the octets of `hidden` in [from, end), into memory of the caller; the length of the password, −1 for none. */
+/**
+ * The same of the octets of `hidden` in [from, end), into memory of the caller; the length of the password, −1 for none. `firstKey`: MD5 of
+ * secret and authenticator, where it is known (check-together.ts).
+ */
 export function revealInto(
   target: Uint8Array,
   hidden: Buffer,
@@ -30,13 +33,15 @@ export function revealInto(
   secret: Secret,
   authenticator: Buffer,
   authenticatorAt: number,
+  firstKey?: Uint8Array,
 ): number {
   let length = end - from;
   if (length === 0 || length > maxPasswordLength || length % digestLength !== 0) return -1;
   for (let at = 0; at < length; at += digestLength) {
-    if (at === 0) keyInto(secret, authenticator, authenticatorAt);
-    else keyInto(secret, hidden, from + at - digestLength);
-    for (let i = 0; i < digestLength; i++) target[at + i] = (hidden[from + at + i] as number) ^ (key[i] as number);
+    const pad = at === 0 && firstKey ? firstKey : key;
+    if (at > 0) keyInto(secret, hidden, from + at - digestLength);
+    else if (!firstKey) keyInto(secret, authenticator, authenticatorAt);
+    for (let i = 0; i < digestLength; i++) target[at + i] = (hidden[from + at + i] as number) ^ (pad[i] as number);
   }
   while (length > 0 && target[length - 1] === 0) length--;
   return length;

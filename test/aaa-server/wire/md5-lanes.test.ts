@@ -1,6 +1,7 @@
 // Four digests at once are those of OpenSSL one by one, and replies signed together those that are signed alone.
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import t from 'tap';
+import { checkTogether } from '#aaa-server/wire/check-together.ts';
 import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
 import {
@@ -13,8 +14,10 @@ import {
   skipLane,
   writeLane,
 } from '#aaa-server/wire/md5-lanes.ts';
-import { code } from '#aaa-server/wire/packet.ts';
+import { verifyMessageAuthenticator } from '#aaa-server/wire/message-authenticator.ts';
+import { code, decodePacket } from '#aaa-server/wire/packet.ts';
 import { signTogether, type Unsigned } from '#aaa-server/wire/sign-together.ts';
+import { hidePassword, revealInto } from '#aaa-server/wire/user-password.ts';
 import { mulberry32 } from '../support/mutate.ts';
 
 const random = mulberry32(7);
@@ -37,7 +40,7 @@ t.test('messages of every length, side by side', async (t) => {
       for (const [lane, message] of messages.entries()) {
         // In two parts, cut anywhere.
         const cut = upTo(message.length);
-        beginLane(lane, message, cut);
+        beginLane(lane, message, 0, cut);
         writeLane(lane, cut, message, cut, message.length);
         if (lane === skipped) skipLane(lane);
         else endLane(lane, message.length, before);
@@ -54,6 +57,39 @@ t.test('messages of every length, side by side', async (t) => {
       createHmac('md5', secrets[lane]!.octets).update(message).digest('hex'),
     );
     t.strictSame(without(read()), without(keyed), `HMAC-MD5 of ${first} octets and others`);
+  }
+});
+
+t.test('requests checked together', async (t) => {
+  const upper = 9;
+  for (let count = 1; count <= upper; count++) {
+    const checks = Array.from({ length: count }, (_, i) => {
+      const secret = createSecret(randomBytes(1 + upTo(40)));
+      const builder = createPacketBuilder();
+      builder.begin(i % 3 === 0 ? code.statusServer : code.accessRequest, i);
+      builder.add(1, randomBytes(upTo(100)));
+      builder.messageAuthenticator();
+      builder.add(32, randomBytes(upTo(253)));
+      builder.finishAccessRequest(randomBytes(16), secret);
+      const start = upTo(7);
+      const data = Buffer.concat([Buffer.alloc(start, 9), builder.data.subarray(0, builder.length())]);
+      // Some are altered in one octet, anywhere behind the header.
+      if (random() < 0.5) data[start + 20 + upTo(builder.length() - 21)]! ^= 1;
+      const packet = decodePacket(data, start);
+      return packet.ok && packet.messageAuthenticatorAt >= 0
+        ? [{ packet, secret, isRight: false, key: new Uint8Array(16) }]
+        : [];
+    }).flat();
+    checkTogether(checks, checks.length);
+    for (const { packet, secret, isRight, key } of checks) {
+      t.equal(isRight, verifyMessageAuthenticator(packet, secret));
+      const password = Buffer.from('wonderland');
+      const authenticator = packet.data.subarray(packet.start + 4, packet.start + 20);
+      const hidden = hidePassword(password, secret, authenticator);
+      const plain = Buffer.alloc(128);
+      const length = revealInto(plain, hidden, 0, hidden.length, secret, Buffer.alloc(16), 0, key);
+      t.strictSame(plain.subarray(0, length), password);
+    }
   }
 });
 
