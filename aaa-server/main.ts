@@ -117,7 +117,7 @@ function build(config: Settings) {
   );
   subscribers.onChange((changes) => {
     for (const { kind, tenantId, key } of changes) {
-      if (kind !== 'pool') enforcement.current()?.changed({ kind, tenantId, id: key });
+      if (kind !== 'pool' && kind !== 'device_user') enforcement.current()?.changed({ kind, tenantId, id: key });
       if (kind === 'subscription') meters.current()?.changed(tenantId, key);
     }
   });
@@ -213,6 +213,7 @@ function build(config: Settings) {
     snapshot: subscribers.reader,
     activities: workers.nasActivities,
     startedAtMs: systemClock.nowMs(),
+    nowMs: systemClock.nowMs,
   });
 
   const disk = createDiskWatch({ folder: folder.path, metrics: accountingMetrics, log: accountingLog });

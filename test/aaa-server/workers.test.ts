@@ -161,7 +161,12 @@ t.test('a session that opens is an event for the main thread', { skip }, async (
 t.test('each access server has series of its own, summed over the workers', { skip }, async (t) => {
   const { auth, acct, metric, workers, registry, isp } = await startWorkers(t);
   isp.setNases([nasOf(), nasOf({ id: 2, name: 'tower "2"', address: '10.0.0.2/32' })]);
-  registerNasMetrics(registry, { snapshot: isp.snapshot, activities: workers.nasActivities, startedAtMs: 5000 });
+  registerNasMetrics(registry, {
+    snapshot: isp.snapshot,
+    activities: workers.nasActivities,
+    startedAtMs: 5000,
+    nowMs: Date.now,
+  });
   const before = Date.now() / 1000;
   for (let i = 0; i < 6; i++) await radclient(auth, 'auth', login);
   await radclient(auth, 'auth', [login[0]!, 'User-Password = "wrong"']);
@@ -180,7 +185,7 @@ t.test('each access server has series of its own, summed over the workers', { sk
 t.test('access servers beyond the limit have no series', async (t) => {
   const registry = new Registry();
   const nasList = () => Array.from({ length: 1029 }, (_, id) => nasOf({ id }));
-  const deps = { activities: async () => new Map(), startedAtMs: 0 };
+  const deps = { activities: async () => new Map(), startedAtMs: 0, nowMs: Date.now };
   registerNasMetrics(registry, { snapshot: { nasList }, ...deps });
   const series = (await registry.metrics()).match(/^lastmile_nas_rejects_total{/gm);
   t.equal(series?.length, 1024);
