@@ -1,11 +1,13 @@
 // The registry of error codes: every code a reply of the API can carry. ops/docs/errors.md is generated from it.
 import { authErrors } from './auth/errors.ts';
 import { customerErrors } from './customers/errors.ts';
+import { deviceUserErrors } from './device-users/errors.ts';
 import { deviceErrors } from './devices/errors.ts';
 import { enforcementErrors } from './enforcement/errors.ts';
 import { exporterErrors } from './exporters/errors.ts';
 import { feedGuardErrors } from './feed-guard/errors.ts';
 import { nasErrors } from './nas/errors.ts';
+import { nasOperationErrors } from './nas-operations/errors.ts';
 import { poolErrors } from './pools/errors.ts';
 import type { ErrorEntry } from './problem.ts';
 import { replyAttributeErrors } from './reply-attributes/errors.ts';
@@ -49,6 +51,8 @@ export const errors = {
   ...exporterErrors,
   ...poolErrors,
   ...deviceErrors,
+  ...deviceUserErrors,
+  ...nasOperationErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errors;

@@ -20,6 +20,8 @@ const administering = [
   'services:write',
   'nas:write',
   'pools:write',
+  'device_users:read',
+  'device_users:write',
   'enforcement:write',
   'exporters:write',
   'feed_guard:read',
