@@ -66,7 +66,8 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
     counters.count('deviceLogins', 'accepted');
     const allowed = nasProfile(nas.vendor).deviceAccess(record.access);
     const attributes = [...proof.attributes, ...allowed, nobodysClass(nas.tenantId)];
-    return { kind: 'accept', attributes, secret: proof.secret, byPassword: true };
+    const nobodys = { subscriptionId: 0, outcome: `device:${record.access}` };
+    return { kind: 'accept', attributes, secret: proof.secret, byPassword: true, ...nobodys };
   }
 
   /** What the device accounts of the login is no subscriber's. */

@@ -12,6 +12,7 @@ import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
 import { attribute, firstAttribute, octetsAt } from '../wire/attributes.ts';
 import { code, copyPacket, type Packet } from '../wire/packet.ts';
+import type { Standing } from './admission.ts';
 import type { Answers } from './answers.ts';
 import { createDelayedRejects } from './delayed-rejects.ts';
 import type { Entry } from './duplicates.ts';
@@ -33,7 +34,7 @@ const mostDeciding = 8192;
 const replyCodes = { accept: code.accessAccept, reject: code.accessReject, challenge: code.accessChallenge } as const;
 
 export function createAccess(deps: RadiusDeps, answers: Answers): Access {
-  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer } = deps;
+  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer, loginLog } = deps;
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
@@ -64,6 +65,13 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
     return at >= 0 && states.decode(octetsAt(packet, at), record.id, clock.nowMs()) !== undefined;
   }
 
+  /** Of the request that is let in or not. */
+  let asking: RadiusRequest | undefined;
+  const standing: Standing = {
+    goesOn: () => asking !== undefined && goesOn(asking.packet, asking.client),
+    isRepeated: () => asking !== undefined && answers.knows(asking),
+  };
+
   function handOver({ packet, client, peer, socketIndex, handOver }: RadiusRequest, leader: number): void {
     const data = new Uint8Array(packet.data.subarray(packet.start, packet.end));
     if (handOver) handOver(leader, data, client);
@@ -91,9 +99,13 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
 
   function answer(request: RadiusRequest, entry: Entry, decision: LoginDecision): DropReason | null {
     const { kind } = decision;
-    if (kind === 'drop') return decision.reason;
+    if (kind === 'drop') {
+      loginLog?.note(request, decision);
+      return decision.reason;
+    }
     if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes)) return 'reply_too_long';
     counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
+    loginLog?.note(request, decision);
     if (kind === 'accept' && decision.byPassword) noteLogin(request, decision.secret);
     if (kind !== 'reject') {
       answers.send(request, kind === 'accept' ? 'access_accept' : 'access_challenge', entry);
@@ -116,7 +128,8 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       const { packet, client, activity } = request;
       counters.count('requests', 'access');
       activity.access++;
-      if (deps.admission?.admits(request.startedMs, () => goesOn(packet, client)) === false) return 'overload';
+      asking = request;
+      if (deps.admission?.admits(request.startedMs, standing) === false) return 'overload';
       const verified = makerOf(request);
       if (!verified.ok) return verified.reason;
       const leader = eap.leaderOf(packet, client.record);
