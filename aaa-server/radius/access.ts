@@ -9,6 +9,7 @@ import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
 import { attribute, firstAttribute, octetsAt } from '../wire/attributes.ts';
 import { code, copyPacket, type Packet } from '../wire/packet.ts';
+import type { Standing } from './admission.ts';
 import type { Answers } from './answers.ts';
 import { createDelayedRejects } from './delayed-rejects.ts';
 import type { Entry } from './duplicates.ts';
@@ -49,6 +50,13 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
     const at = firstAttribute(packet, attribute.state);
     return at >= 0 && states.decode(octetsAt(packet, at), record.id, clock.nowMs()) !== undefined;
   }
+
+  /** Of the request that is let in or not. */
+  let asking: RadiusRequest | undefined;
+  const standing: Standing = {
+    goesOn: () => asking !== undefined && goesOn(asking.packet, asking.client),
+    isRepeated: () => asking !== undefined && answers.knows(asking),
+  };
 
   function handOver({ packet, client, peer, socketIndex, handOver }: RadiusRequest, leader: number): void {
     const data = new Uint8Array(packet.data.subarray(packet.start, packet.end));
@@ -106,7 +114,8 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       const { packet, client, activity } = request;
       counters.count('requests', 'access');
       activity.access++;
-      if (deps.admission?.admits(request.startedMs, () => goesOn(packet, client)) === false) return 'overload';
+      asking = request;
+      if (deps.admission?.admits(request.startedMs, standing) === false) return 'overload';
       const verified = makerOf(request);
       if (!verified.ok) return verified.reason;
       const leader = eap.leaderOf(packet, client.record);
