@@ -138,9 +138,9 @@ export const counterFamilies = {
   },
   eap: {
     name: 'lastmile_radius_eap_total',
-    help: 'EAP: conversations started, responses repeated, packets handed over to the worker that leads their conversation (a request to both), and conversations that made room for a new one',
+    help: 'EAP: conversations started, responses repeated, packets handed over to the worker that leads their conversation (a request to both), conversations that made room for a new one, and those cut off by a stop',
     label: 'event',
-    values: ['started', 'repeated', 'handed_over', 'evicted'],
+    values: ['started', 'repeated', 'handed_over', 'evicted', 'cut'],
   },
   udp: {
     name: 'lastmile_radius_udp_events_total',
