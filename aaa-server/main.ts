@@ -8,6 +8,7 @@ import { createAdminServer } from '#ops/runtime/admin.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { eapIdentity, methodsWithout } from '#ops/runtime/eap-settings.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
+import { handedSockets } from '#ops/runtime/handed-sockets.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
@@ -201,6 +202,7 @@ function build(config: Settings) {
       radsec: radsec.settings,
     },
     walFolder: (index) => walFolder(wals, folder.uuid, index),
+    handed: handedSockets(process.env),
     registry,
     log: radiusLog,
     onEvents: nudge,

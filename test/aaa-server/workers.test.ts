@@ -261,6 +261,7 @@ t.test('a worker that dies is told with its reason, once', async (t) => {
     script: program("setTimeout(() => { throw new Error('torn') }, 200);"),
   });
   await until(() => fatal.length === 2, 'both deaths');
+  fatal.sort((a, b) => a.message.localeCompare(b.message));
   t.match(fatal[0], { message: 'radius worker 0 died', cause: { message: 'torn' } });
   const ended = await startWorkers(t, { count: 1, script: program('setTimeout(() => process.exit(3), 200);') });
   await until(() => ended.fatal.length === 1, 'the end');
