@@ -44,6 +44,7 @@ export const dropReasons = [
   'password_hash_busy',
   'eap_unexpected',
   'snapshot_incomplete',
+  'addresses_unavailable',
   'too_many_in_progress',
   'accounting_refused',
   'accounting_not_durable',
