@@ -60,6 +60,7 @@ export const dropReasons = [
   'password_hash_busy',
   'eap_unexpected',
   'snapshot_incomplete',
+  'addresses_unavailable',
   'too_many_in_progress',
   'nas_draining',
   'accounting_refused',

@@ -36,6 +36,7 @@ import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { createLoginShipper } from './login-log/shipper.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
 import { createPoolKeeper } from './network/keeper.ts';
+import { lanesCatchUp } from './network/lanes-catch-up.ts';
 import { createPoolMetrics } from './network/metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
 import { createLearned } from './radius/learned.ts';
@@ -164,6 +165,7 @@ function build(config: Settings) {
     (client) =>
       createPoolKeeper({
         ...{ redis: client, node: folder.uuid, snapshot: subscribers.reader, clock: systemClock, metrics: poolMetrics },
+        catchesUp: () => lanesCatchUp(registry),
         log: log.child({ component: 'pools' }),
       }),
     onFatal,
