@@ -60,6 +60,7 @@ export const dropReasons = [
   'password_hash_busy',
   'eap_unexpected',
   'snapshot_incomplete',
+  'addresses_unavailable',
   'too_many_in_progress',
   'nas_draining',
   'accounting_refused',
@@ -155,9 +156,9 @@ export const counterFamilies = {
   },
   eap: {
     name: 'lastmile_radius_eap_total',
-    help: 'EAP: conversations started, responses repeated, packets handed over to the worker that leads their conversation (a request to both), and conversations that made room for a new one',
+    help: 'EAP: conversations started, responses repeated, packets handed over to the worker that leads their conversation (a request to both), conversations that made room for a new one, and those cut off by a stop',
     label: 'event',
-    values: ['started', 'repeated', 'handed_over', 'evicted'],
+    values: ['started', 'repeated', 'handed_over', 'evicted', 'cut'],
   },
   deviceLogins: {
     name: 'lastmile_device_logins_total',

@@ -25,6 +25,8 @@ export type Access = {
   handle(request: RadiusRequest): DropReason | null;
   /** Logins whose decision is awaited. */
   deciding(): number;
+  /** Logins that take several rounds and are likely to go on. */
+  conversing(): number;
   /** Sends waiting rejects at once and settles when every login in progress is answered or given up. */
   drain(): Promise<void>;
 };
@@ -152,6 +154,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       });
     },
     deciding: () => deciding.size,
+    conversing: eap.inProgress,
     async drain() {
       while (deciding.size > 0) await Promise.all(deciding);
       eap.close();

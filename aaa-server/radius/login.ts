@@ -146,7 +146,7 @@ function decisionOf(proof: Proven, answer: LoginAnswer): LoginDecision {
     case 'reject':
       return refused(answer.reason, secret, proof.refusal);
     case 'unavailable':
-      return dropped('snapshot_incomplete');
+      return dropped(answer.reason);
     default:
       return answer satisfies never;
   }

@@ -17,7 +17,13 @@ const tags = ['nas'];
 const ofCertificate = ['nas_certificate_taken', 'nas_certificate_foreign', 'nas_without_certificate'] as const;
 
 /** What saving speeds and attributes can meet. */
-const saving = ['nas_address_taken', 'speed_policy_missing', 'attribute_refused', 'aaa_unavailable'] as const;
+const saving = [
+  'nas_address_taken',
+  'nas_address_foreign',
+  'speed_policy_missing',
+  'attribute_refused',
+  'aaa_unavailable',
+] as const;
 
 export function nasRoutes(app: Api, deps: Deps): void {
   const { db, keyring, dictionary, clock } = deps;

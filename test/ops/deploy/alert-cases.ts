@@ -900,6 +900,19 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     },
     quiet: { 'an hour ago': { series: { [of('lastmile_pool_exhausted_total', 'pool="homes"')]: '0 9x60' } } },
   },
+  LastmileAddressesUnavailable: {
+    fires: {
+      series: { [of('lastmile_radius_dropped_total', 'reason="addresses_unavailable"')]: '0x10 0+2x30' },
+      labels: { instance: 'aaa:9101' },
+      summary: '10 logins at aaa:9101 went unanswered in 5 minutes: nobody could say which address is free',
+    },
+    quiet: {
+      'an hour ago': { series: { [of('lastmile_radius_dropped_total', 'reason="addresses_unavailable"')]: '0 9x60' } },
+      'for want of records': {
+        series: { [of('lastmile_radius_dropped_total', 'reason="snapshot_incomplete"')]: '0+2x30' },
+      },
+    },
+  },
   LastmilePoolConflict: {
     fires: {
       series: { [pool('conflicts')]: '0x15 2x30' },
