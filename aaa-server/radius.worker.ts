@@ -16,6 +16,8 @@ import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createRefusedAnswer } from './auth/refused-answer.ts';
 import { createCounters } from './counters.ts';
+import { createTestLogins } from './explain/test-login.ts';
+import { createLoginLog } from './login-log/log.ts';
 import { createLoginNetwork } from './network/network.ts';
 import { reserveOwner } from './network/reserve.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
@@ -65,6 +67,11 @@ const trust = createTrust({
   onLearned: (learned) => tell({ type: 'learned', learned }),
 });
 trust.hear(settings.learned);
+const loginLog = createLoginLog({
+  ...{ snapshot, clock, node: settings.eap.node, worker: settings.index, ...settings.loginLog },
+  send: (batch) => tell({ type: 'logins', batch }),
+});
+const later = (callback: () => void, ms: number) => void setTimeout(callback, ms);
 const handler = createRadiusHandler({
   snapshot,
   keyring,
@@ -98,9 +105,11 @@ const handler = createRadiusHandler({
   refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,
-  later: (callback, ms) => void setTimeout(callback, ms),
+  loginLog,
+  later,
   warn: (message, fields) => log.warn(fields, message),
 });
+const testLogin = createTestLogins({ handler, snapshot, keyring, clock, later });
 const server = createRadiusServer({
   ...settings,
   handler,
@@ -124,7 +133,10 @@ const radsec = settings.radsec
   : null;
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-const running = await startAll([reader, redis, network, accounting, ...(radsec ? [radsec] : []), server], log);
+const running = await startAll(
+  [reader, loginLog, redis, network, accounting, ...(radsec ? [radsec] : []), server],
+  log,
+);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {
@@ -136,6 +148,13 @@ main.on('message', async (message: ToWorker) => {
         metrics,
       };
       return tell({ type: 'report', id: message.id, report });
+    }
+    case 'test_login': {
+      const result = await testLogin(message.test).catch((error) => {
+        log.warn({ err: error }, 'a login that was tried ended in an error');
+        return null;
+      });
+      return tell({ type: 'tested_login', id: message.id, result });
     }
     case 'learned':
       return trust.hear(message.learned);

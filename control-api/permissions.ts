@@ -13,6 +13,7 @@ const reading = [
   'usage:read',
   'enforcement:read',
   'exporters:read',
+  'aaa:read',
   'system:read',
 ] as const;
 const operating = ['customers:write', 'subscriptions:write'] as const;
@@ -22,6 +23,7 @@ const administering = [
   'pools:write',
   'enforcement:write',
   'exporters:write',
+  'aaa:test',
   'feed_guard:read',
   'feed_guard:write',
 ] as const;

@@ -31,7 +31,7 @@ const mostDeciding = 8192;
 const replyCodes = { accept: code.accessAccept, reject: code.accessReject, challenge: code.accessChallenge } as const;
 
 export function createAccess(deps: RadiusDeps, answers: Answers): Access {
-  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer } = deps;
+  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer, loginLog } = deps;
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
@@ -85,9 +85,13 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
 
   function answer(request: RadiusRequest, entry: Entry, decision: LoginDecision): DropReason | null {
     const { kind } = decision;
-    if (kind === 'drop') return decision.reason;
+    if (kind === 'drop') {
+      loginLog?.note(request, decision);
+      return decision.reason;
+    }
     if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes)) return 'reply_too_long';
     counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
+    loginLog?.note(request, decision);
     if (kind === 'accept' && decision.byPassword) noteLogin(request, decision.secret);
     if (kind !== 'reject') {
       answers.send(request, kind === 'accept' ? 'access_accept' : 'access_challenge', entry);

@@ -20,8 +20,12 @@ async function aaaServer(t: { teardown(handler: () => unknown): unknown }): Prom
       confirm: async (_tenantId: number, count: number) => ({ ok: count === held.count }),
     } as never,
     snapshot: { credential: () => undefined },
-    workers: { unknownClients: async () => ({ clients: [], networks: [] }) },
+    workers: {
+      unknownClients: async () => ({ clients: [], networks: [] }),
+      testLogin: async () => ({ ok: false, problem: 'nas_unknown' }),
+    },
     dictionary: loadDictionary(),
+    explain: async () => ({ ok: false, problem: 'nas_unknown' }),
   });
   const server = createAdminServer({ host: '127.0.0.1', port: 0, registry: new Registry(), ready: [], routes });
   await server.start();

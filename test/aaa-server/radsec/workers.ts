@@ -52,6 +52,7 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
       learnWindowMs: 86_400_000,
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       loginLedgerMs: 100,
+      loginLog: { acceptsPerSecond: 0, rejectsPerSecond: 0 },
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       radsec: {
         ...{ port, material: authority.material(), limits: generous, version11: false },
@@ -64,6 +65,7 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
     learned: () => [],
     onLearned: () => undefined,
     onEvents: () => undefined,
+    onLogins: () => undefined,
     onRadsec: links.hear,
     onFatal: (error) => {
       throw error;

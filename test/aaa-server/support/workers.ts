@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { walRoot } from '#aaa-server/accounting/accounting.ts';
+import type { LoginBatch } from '#aaa-server/login-log/log.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import type { NasRecord } from '#aaa-server/subscribers/records.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
@@ -44,6 +45,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
   const events: number[] = [];
   const fatal: Error[] = [];
   const learned: LearnedOfNas[] = [];
+  const logins: LoginBatch[] = [];
   const workers = createWorkers({
     count,
     settings: {
@@ -59,6 +61,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
       snapshotPath,
       redisUrl,
       loginLedgerMs: 100,
+      loginLog: { acceptsPerSecond: 1000, rejectsPerSecond: 1000 },
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       logLevel: 'silent',
       radsec: null,
@@ -69,6 +72,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
     onEvents: (partitions) => events.push(...partitions),
     learned: () => learned,
     onLearned: (one) => learned.push(one),
+    onLogins: (batch) => logins.push(batch),
     onRadsec: () => undefined,
     onFatal: (error) => fatal.push(error),
     ...(script ? { script } : {}),
@@ -92,6 +96,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
     isp,
     events,
     learned,
+    logins,
     fatal,
     metric,
     auth: `127.0.0.1:${authPort}`,
