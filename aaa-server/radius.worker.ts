@@ -11,7 +11,6 @@ import { Registry } from '#ops/runtime/metrics.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
-import { createCallMaker } from './accounting/call.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createRefusedAnswer } from './auth/refused-answer.ts';
@@ -24,7 +23,6 @@ import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
-import { ledgerOver } from './radius/ledger-over.ts';
 import { createOncePer } from './radius/once-per.ts';
 import { createRandomOctets } from './radius/random-octets.ts';
 import { createRadiusServer } from './radius/server.ts';
@@ -49,9 +47,9 @@ const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs:
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,
-  ledger: ledgerOver(redis, log),
-  calls: createCallMaker(snapshot),
+  settings,
   metrics: createLogMetrics(registry, 'accounting'),
+  registry,
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });
