@@ -9,6 +9,7 @@ import { signMessageAuthenticator } from '../wire/message-authenticator.ts';
 import { code, maxPacketLength } from '../wire/packet.ts';
 import { signTogether, type Unsigned } from '../wire/sign-together.ts';
 import { createDuplicates, type DuplicatesOptions, type Entry } from './duplicates.ts';
+import { packAnswers, unpackAnswers } from './recent-answers.ts';
 import type { RadiusRequest } from './request.ts';
 
 export type AnswerLabel = 'access_accept' | 'access_challenge' | 'access_reject' | 'accounting_response' | 'status';
@@ -38,6 +39,9 @@ export type Answers = {
   sendLater(request: RadiusRequest, entry: Entry, reply: Buffer, label: AnswerLabel): void;
   /** The request gets no answer after all: its repetition counts as new. */
   giveUp(request: RadiusRequest, entry: Entry, reason: DropReason): void;
+  /** What repetitions are answered with, to be recalled by whoever goes on. */
+  recent(nowMs: number): Buffer;
+  recall(recent: Buffer, nowMs: number): void;
 };
 
 const none: readonly NasAttribute[] = [];
@@ -166,6 +170,14 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
       request.socket.send(request.peer, reply, 0, reply.length);
       duplicates.answer(entry, reply, 0, reply.length);
       counters.count('replies', label);
+    },
+
+    recent: (nowMs) => packAnswers(duplicates.answered(nowMs)),
+    recall(recent, nowMs) {
+      for (const { peer, socket, identifier, authenticator, ageMs, reply } of unpackAnswers(recent)) {
+        const entry = duplicates.open(peer, socket, identifier, authenticator, 0, nowMs - ageMs);
+        duplicates.answer(entry, reply, 0, reply.length);
+      }
     },
 
     giveUp(request, entry, reason) {

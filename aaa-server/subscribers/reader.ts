@@ -2,6 +2,7 @@
 import { decodeMacs } from '#policy/ledger/macs.ts';
 import type { Pool } from '#policy/network/pool.ts';
 import type { Changes } from './changes.ts';
+import type { DeviceUserRecord } from './device-users.ts';
 import { decodeCredential, decodeProfileRecord, decodeSubscription, decodeVersioned, versionOf } from './encoding.ts';
 import { currentSnapshot, type Environment, openForReading, openNodeForReading } from './environment.ts';
 import {
@@ -143,6 +144,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     },
     nasList: () => (snapshot ? listVersioned<StoredNas>(snapshot, 'nas').map(completeNas) : []),
     poolList: () => (snapshot ? listVersioned<Pool>(snapshot, 'pool') : []),
+    deviceUserList: () => (snapshot ? listVersioned<DeviceUserRecord>(snapshot, 'device_user') : []),
     async close() {
       clearInterval(timer);
       const open = [snapshot, node];
@@ -184,7 +186,7 @@ function standingOf(
   };
 }
 
-function listVersioned<T>(snapshot: Environment, kind: 'nas' | 'pool'): T[] {
+function listVersioned<T>(snapshot: Environment, kind: 'nas' | 'pool' | 'device_user'): T[] {
   const found: T[] = [];
   for (const tenantId of tenantsOf(snapshot)) {
     for (const { value } of snapshot.getRange(rangeOf(kind, tenantId)))

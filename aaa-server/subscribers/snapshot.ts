@@ -19,7 +19,7 @@ import type { CredentialRecord } from './records.ts';
 import { type FeedKind, feedKinds, type SourceRow } from './rows.ts';
 import type { FeedKey, Position } from './source.ts';
 
-export const countedKinds = ['tenant', 'plan', 'nas', 'subscription', 'credential', 'pool'] as const;
+export const countedKinds = ['tenant', 'plan', 'nas', 'subscription', 'credential', 'pool', 'device_user'] as const;
 export type CountedKind = (typeof countedKinds)[number];
 export type Tally = Record<CountedKind, number>;
 
@@ -57,7 +57,7 @@ export type Snapshot = {
 };
 
 /** Of the records and of what is taken over: one more with every release that changes either. */
-const format = 2;
+const format = 3;
 
 /** `generationFloor`: where versions of a new file start, above those of the file it replaces. `changes`: where what is written is marked. */
 export function openSnapshot(folder: string, file: string, generationFloor = 0, changes?: Changes): Snapshot {
@@ -155,7 +155,7 @@ export function openSnapshot(folder: string, file: string, generationFloor = 0, 
       if (!bytes) continue;
       if (gone) {
         dead.push({ kind, tenantId, key });
-        if (kind === 'nas' || kind === 'tenant' || kind === 'pool') nasChanged = true;
+        if (kind !== 'plan' && kind !== 'subscription') nasChanged = true;
       } else {
         const kept = storedNames(removal).filter((name) => !names.some(sameName(name)));
         rewritten.push({ key, value: encodeSubscription(decodeSubscription(tenantId, id, bytes), kept) });
@@ -253,7 +253,7 @@ function concernsMany({ kind }: { readonly kind: CountedKind }): boolean {
 }
 
 function emptyTally(): Tally {
-  return { tenant: 0, plan: 0, nas: 0, subscription: 0, credential: 0, pool: 0 };
+  return { tenant: 0, plan: 0, nas: 0, subscription: 0, credential: 0, pool: 0, device_user: 0 };
 }
 
 function countRecords(environment: Environment): Map<number, Tally> {
