@@ -5,6 +5,7 @@ import Type from 'typebox';
 import { Value } from 'typebox/value';
 import { type AdminHandler, reply } from '#ops/runtime/admin.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
+import { allowedAttribute } from './proxy/allowed-attribute.ts';
 import type { Guard } from './subscribers/guard.ts';
 import type { SnapshotReader } from './subscribers/records.ts';
 import type { Dictionary } from './wire/dictionary.ts';
@@ -32,6 +33,7 @@ const Attributes = Type.Object(
   },
   { additionalProperties: false },
 );
+const Names = Type.Object({ names: Type.Array(Type.String(), { maxItems: 100 }) }, { additionalProperties: false });
 const largestBody = 64 * 1024;
 
 export function adminCalls({
@@ -85,6 +87,11 @@ export function adminCalls({
         return { vendor: encoded.vendor, type: encoded.type, octets: encoded.value.toString('hex') };
       });
       json(response, 200, { data });
+    }),
+    '/attribute-names': authorized('POST', async (request, response) => {
+      const body = await bodyOf(request);
+      if (!Value.Check(Names, body)) return json(response, 400, { error: 'send {"names": []}' });
+      json(response, 200, { data: body.names.map((name) => allowedAttribute(dictionary, name)) });
     }),
     '/unknown-clients': authorized('GET', async (_, response) => {
       const { clients, networks } = await workers.unknownClients();

@@ -5,6 +5,7 @@ import { addresses, list, port, text } from '#ops/runtime/settings.ts';
 import { udpDrivers } from '#ops/runtime/udp.ts';
 import { enforcementSettings } from './enforcement/config.ts';
 import { outboxSettings } from './outbox/config.ts';
+import { proxySettings } from './proxy/config.ts';
 import { radsecSettings } from './radsec/config.ts';
 
 export const settings = Type.Object({
@@ -44,6 +45,7 @@ export const settings = Type.Object({
   COA_SOURCE: text({ default: '', description: 'source address of CoA and Disconnect requests; empty = by route' }),
   ...enforcementSettings,
   ...outboxSettings,
+  ...proxySettings,
   RADIUS_LEARN_WINDOW_S: Type.Integer({
     minimum: 0,
     maximum: 2_592_000,

@@ -6,6 +6,7 @@ import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
 import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
+import type { Keeping } from './proxy/accounting-log.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
 import type { HandedOver } from './radius/request.ts';
 import type { UnknownReport } from './radius/unknown-clients.ts';
@@ -38,6 +39,13 @@ export type WorkerSettings = {
   readonly snapshotPath: string;
   /** Folder of this worker's own write-ahead log. */
   readonly walFolder: string;
+  readonly proxy: {
+    /** Folder of the accounting that every worker is to forward; its own is named like its write-ahead log. */
+    readonly root: string;
+    /** Names of all of them. */
+    readonly workers: readonly string[];
+    readonly keeping: Keeping;
+  };
   readonly redisUrl: string;
   /** LOGIN_LEDGER_MS. */
   readonly loginLedgerMs: number;

@@ -1,5 +1,6 @@
 // One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
 import { randomUUID } from 'node:crypto';
+import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
@@ -19,6 +20,7 @@ import { createCounters } from './counters.ts';
 import { createLoginNetwork } from './network/network.ts';
 import { reserveOwner } from './network/reserve.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
+import { createProxy } from './proxy/proxy.ts';
 import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
@@ -65,6 +67,18 @@ const trust = createTrust({
   onLearned: (learned) => tell({ type: 'learned', learned }),
 });
 trust.hear(settings.learned);
+const warn = (message: string, fields: Readonly<Record<string, unknown>>) => log.warn(fields, message);
+const proxy = createProxy({
+  ...{ snapshot, keyring, clock, registry, warn, node: settings.eap.node, worker: settings.index },
+  own: () => ({ addresses: settings.addresses, ports: [settings.authPort, settings.acctPort] }),
+  logs: {
+    root: settings.proxy.root,
+    own: path.basename(settings.walFolder),
+    // One looks after what workers left behind that are no longer there.
+    workers: settings.index === 0 ? new Set(settings.proxy.workers) : null,
+    keeping: settings.proxy.keeping,
+  },
+});
 const handler = createRadiusHandler({
   snapshot,
   keyring,
@@ -95,11 +109,12 @@ const handler = createRadiusHandler({
       }
     },
   }),
+  proxy,
   refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,
   later: (callback, ms) => void setTimeout(callback, ms),
-  warn: (message, fields) => log.warn(fields, message),
+  warn,
 });
 const server = createRadiusServer({
   ...settings,
@@ -124,7 +139,7 @@ const radsec = settings.radsec
   : null;
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-const running = await startAll([reader, redis, network, accounting, ...(radsec ? [radsec] : []), server], log);
+const running = await startAll([reader, redis, network, accounting, proxy, ...(radsec ? [radsec] : []), server], log);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {

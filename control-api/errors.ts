@@ -8,6 +8,7 @@ import { feedGuardErrors } from './feed-guard/errors.ts';
 import { nasErrors } from './nas/errors.ts';
 import { poolErrors } from './pools/errors.ts';
 import type { ErrorEntry } from './problem.ts';
+import { proxyErrors } from './proxy/errors.ts';
 import { replyAttributeErrors } from './reply-attributes/errors.ts';
 import { serviceErrors } from './services/errors.ts';
 import { speedPolicyErrors } from './speed-policies/errors.ts';
@@ -49,6 +50,7 @@ export const errors = {
   ...exporterErrors,
   ...poolErrors,
   ...deviceErrors,
+  ...proxyErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errors;

@@ -7,6 +7,7 @@ import { createPasswords } from '../auth/passwords.ts';
 import { createProven } from '../auth/proven.ts';
 import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
+import { createForwardAccess } from '../proxy/forward-access.ts';
 import { attribute, firstAttribute, octetsAt } from '../wire/attributes.ts';
 import { code, copyPacket, type Packet } from '../wire/packet.ts';
 import type { Answers } from './answers.ts';
@@ -43,6 +44,8 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   const loginDeps = { snapshot, credentials, eap, authorize, ...(refusedAnswer ? { refusedAnswer } : {}) };
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const deciding = new Set<Promise<void>>();
+  const { proxy } = deps;
+  const forwarding = proxy && createForwardAccess({ proxy, answers, counters, monotonicMs: clock.monotonicMs });
 
   /** Whether it is the next request of a login that was begun here. */
   function goesOn(packet: Packet, { record }: NasClient): boolean {
@@ -105,6 +108,8 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       if (deps.admission?.admits(request.startedMs, () => goesOn(packet, client)) === false) return 'overload';
       const verified = makerOf(request);
       if (!verified.ok) return verified.reason;
+      const realm = proxy?.realmOfLogin(client.record.tenantId, packet);
+      if (realm && forwarding) return forwarding.handle(request, verified.secret, realm);
       const leader = eap.leaderOf(packet, client.record);
       if (leader !== undefined) {
         handOver(request, leader);
@@ -124,8 +129,9 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
         return null;
       });
     },
-    deciding: () => deciding.size,
+    deciding: () => deciding.size + (forwarding?.pending() ?? 0),
     async drain() {
+      await forwarding?.drain();
       while (deciding.size > 0) await Promise.all(deciding);
       eap.close();
       rejects.flush();

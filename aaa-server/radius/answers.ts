@@ -12,8 +12,15 @@ import type { RadiusRequest } from './request.ts';
 export type AnswerLabel = 'access_accept' | 'access_challenge' | 'access_reject' | 'accounting_response' | 'status';
 
 export type Answers = {
-  /** Answers a repeated request from memory; else runs `decide`, which returns why there is no answer, or null. */
-  once(request: RadiusRequest, decide: (entry: Entry) => DropReason | null): DropReason | null;
+  /**
+   * Answers a repeated request from memory; else runs `decide`, which returns why there is no answer, or null. `repeated` hears of a
+   * repetition whose first is still being worked on.
+   */
+  once(
+    request: RadiusRequest,
+    decide: (entry: Entry) => DropReason | null,
+    repeated?: (entry: Entry) => void,
+  ): DropReason | null;
   /** Builds a reply, which stands until the next one; false when it does not fit. */
   build(request: RadiusRequest, replyCode: number, secret: Secret, attributes?: readonly NasAttribute[]): boolean;
   /** The reply that was built leaves; without an entry nothing remembers it. */
@@ -30,13 +37,14 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
   const builder = createPacketBuilder();
 
   return {
-    once(request, decide) {
+    once(request, decide, repeated) {
       const { packet, peer, socketIndex, startedMs } = request;
       const at = packet.start + authenticatorOffset;
       const known = duplicates.find(peer, socketIndex, packet.identifier, packet.data, at, startedMs);
       if (known >= 0) {
         const { start, length } = duplicates.replyOf(known);
         if (length > 0) request.reply(duplicates.memory, start, length);
+        else repeated?.(known);
         counters.count('duplicates', length > 0 ? 'resent' : 'in_progress');
         return null;
       }

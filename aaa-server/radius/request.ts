@@ -11,6 +11,7 @@ import type { NasClient } from '../auth/nas-table.ts';
 import type { RefusedAnswer } from '../auth/refused-answer.ts';
 import type { Counters } from '../counters.ts';
 import type { GateRefusal } from '../network/gate.ts';
+import type { RadiusProxy } from '../proxy/proxy.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import type { Packet } from '../wire/packet.ts';
 import type { Admission } from './admission.ts';
@@ -79,6 +80,8 @@ export type RadiusDeps = {
   ): LoginAnswer | Promise<LoginAnswer>;
   /** What a login that is rejected gets instead, if anything. */
   readonly refusedAnswer?: RefusedAnswer;
+  /** Without it nothing is forwarded. */
+  readonly proxy?: RadiusProxy;
   receiveAccounting(request: AccountingRequest): ReceivedAccounting;
   /** Settles when the record is on disk. */
   append(record: AccountingRecord): Promise<void>;

@@ -10,6 +10,7 @@ import type { NasSettings } from '#policy/nas/configured.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { Pool } from '#policy/network/pool.ts';
 import type { Speed } from '#policy/speed.ts';
+import type { ProxyRecord } from './records-of-proxy.ts';
 
 export const enforcementModes = ['enforce', 'observe', 'off'] as const;
 export type EnforcementMode = (typeof enforcementModes)[number];
@@ -171,8 +172,10 @@ export type SnapshotReader = {
   /** The devices learned for the subscription, as far as the mirror knows. */
   macs(tenantId: number, subscriptionId: number): readonly LearnedMac[];
   mirrorState(): MirrorState;
-  /** Increases with every change of a NAS, tenant or pool: rebuild what is made of them when it differs. */
+  /** Increases with every change of a NAS, tenant, pool or what is forwarded: rebuild what is made of them when it differs. */
   nasGeneration(): number;
   nasList(): NasRecord[];
   poolList(): Pool[];
+  /** Of the tenants that forward anything. */
+  proxyList(): ProxyRecord[];
 };

@@ -18,8 +18,10 @@ import type {
   SubscriptionRecord,
   TenantRecord,
 } from './records.ts';
+import type { ProxyRecord } from './records-of-proxy.ts';
+import { type ProxyColumns, proxyRecordOf, selectProxy } from './rows-of-proxy.ts';
 
-export const feedKinds = ['tenant', 'plan', 'nas', 'subscription', 'pool'] as const;
+export const feedKinds = ['tenant', 'plan', 'nas', 'subscription', 'pool', 'proxy'] as const;
 export type FeedKind = (typeof feedKinds)[number];
 
 /** One record with what belongs to it; `unreadable` says why a row could not be taken over. */
@@ -28,6 +30,7 @@ export type SourceRow =
   | { readonly kind: 'plan'; readonly record: PlanRecord }
   | { readonly kind: 'nas'; readonly record: NasRecord }
   | { readonly kind: 'pool'; readonly record: Pool }
+  | { readonly kind: 'proxy'; readonly record: ProxyRecord }
   | {
       readonly kind: 'subscription';
       readonly record: SubscriptionRecord;
@@ -320,6 +323,11 @@ const poolView: View<PoolColumns> = {
   }),
 };
 
+const proxyView: View<ProxyColumns> = {
+  select: selectProxy,
+  toRow: (row) => ({ kind: 'proxy', record: proxyRecordOf(row) }),
+};
+
 /** What to select for a kind, and how its rows become records. */
 export const views: Readonly<Record<FeedKind, View<never>>> = {
   tenant: tenantView,
@@ -327,6 +335,7 @@ export const views: Readonly<Record<FeedKind, View<never>>> = {
   nas: nasView,
   subscription: subscriptionView,
   pool: poolView,
+  proxy: proxyView,
 };
 
 /** The octets were made when it was saved: a dictionary that changes since changes nothing that is stored. */

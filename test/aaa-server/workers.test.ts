@@ -65,6 +65,11 @@ async function startWorkers(
       eap: { node: 'node', workers: count, methods: identity ? ['peap'] : ['md5'], identity: identity ?? null },
       masters,
       snapshotPath,
+      proxy: {
+        root: path.join(folder, 'proxy-accounting'),
+        workers: Array.from({ length: count }, (_, index) => `node-${index}`),
+        keeping: { keepMs: 3_600_000, bytes: 1_000_000_000 },
+      },
       redisUrl,
       loginLedgerMs: 100,
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },

@@ -8,6 +8,7 @@ import type {
   SubscriptionRecord,
   TenantRecord,
 } from '#aaa-server/subscribers/records.ts';
+import type { ProxyRecord } from '#aaa-server/subscribers/records-of-proxy.ts';
 import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
@@ -19,6 +20,7 @@ export type Isp = {
   readonly snapshot: SnapshotReader;
   complete: boolean;
   setNases(nases: readonly NasRecord[]): void;
+  setProxies(proxies: ProxyRecord[]): void;
   changeSubscription(id: number, change: Partial<SubscriptionRecord>): void;
   /** Everything as the rows of the feed, for a snapshot in LMDB. */
   rows(): SourceRow[];
@@ -69,6 +71,7 @@ export function nasOf(change: Partial<NasRecord> & { secrets?: readonly string[]
 
 export function createIsp(): Isp {
   let nases: readonly NasRecord[] = [nasOf()];
+  let proxies: ProxyRecord[] = [];
   let generation = 1;
   const subscriptions = new Map<number, SubscriptionRecord>();
   const credentials = new Map<string, CredentialRecord>();
@@ -82,6 +85,7 @@ export function createIsp(): Isp {
       { kind: 'tenant', record: tenant },
       { kind: 'plan', record: plan },
       ...nases.map((record) => ({ kind: 'nas' as const, record })),
+      ...proxies.map((record) => ({ kind: 'proxy' as const, record })),
       ...[...subscriptions.values()].map((record) => ({
         kind: 'subscription' as const,
         record,
@@ -90,6 +94,10 @@ export function createIsp(): Isp {
     ],
     setNases(next) {
       nases = next;
+      generation++;
+    },
+    setProxies(next) {
+      proxies = next;
       generation++;
     },
     addSubscriber(userName, password, change = {}, realm = '', scheme = 'clear') {
@@ -134,6 +142,7 @@ export function createIsp(): Isp {
       nasGeneration: () => generation,
       nasList: () => [...nases],
       poolList: () => [],
+      proxyList: () => proxies,
       macs: () => [],
     },
   };
