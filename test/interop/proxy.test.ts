@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
+import { authenticatorResponse, challengeHash, challengeResponse, mppeKeys, ntHash } from '#aaa-server/wire/mschap.ts';
 import {
   freePorts,
   homeSecretText,
@@ -43,9 +44,7 @@ t.test(
       }),
     );
     const node = await startNode(t, {
-      homeServers: [
-        homeServer(1, ports[0], { acctPort: ports[1], responseWindowMs: 5000 }),
-      ],
+      homeServers: [homeServer(1, ports[0], { acctPort: ports[1], responseWindowMs: 5000 })],
       realms: [
         realm(1, 'partner.example', [1]),
         realm(2, 'corp', [1], { stripUserName: true }),
@@ -83,6 +82,23 @@ t.test(
     const version1 = await login(mschap);
     t.equal(version1.code, 'Access-Accept');
     t.match(version1.value('MS-CHAP-MPPE-Keys'), /^0x0000000000000000(?!00000000)[0-9a-f]{32}/);
+    const challenge = Buffer.alloc(16, 7);
+    const hash = ntHash(Buffer.from('wonderland'));
+    const hashed = challengeHash(challenge, challenge, Buffer.from('bob@partner.example'));
+    const response = challengeResponse(hashed, hash);
+    const version2 = await login([
+      ...['User-Name = "bob@partner.example"', `MS-CHAP-Challenge = 0x${challenge.toString('hex')}`],
+      `MS-CHAP2-Response = 0x0100${challenge.toString('hex')}${'00'.repeat(8)}${response.toString('hex')}`,
+    ]);
+    t.equal(version2.code, 'Access-Accept');
+    const keys = mppeKeys(hash, response);
+    // radclient shows them as it reads them with the secret between it and us.
+    t.equal(version2.value('MS-MPPE-Send-Key'), `0x${keys.send.toString('hex')}`);
+    t.equal(version2.value('MS-MPPE-Recv-Key'), `0x${keys.receive.toString('hex')}`);
+    t.equal(
+      Buffer.from(version2.value('MS-CHAP2-Success')?.slice(4) ?? '', 'hex').toString(),
+      authenticatorResponse(hash, response, hashed),
+    );
     t.equal((await login(['User-Name = "alice"', 'User-Password = "wonderland"'])).value('Reply-Message'), undefined);
     t.equal(node.counted('drops', 'handler_error'), 0);
     t.equal(await node.metric('lastmile_proxy_refused_total'), 0);
