@@ -5,10 +5,14 @@ import Type from 'typebox';
 import { Value } from 'typebox/value';
 import { type AdminHandler, reply } from '#ops/runtime/admin.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
+import { showPacket } from './explain/attributes.ts';
+import type { Explain } from './explain/explain.ts';
+import { proofMethods } from './explain/request.ts';
 import { allowedAttribute } from './proxy/allowed-attribute.ts';
 import type { Guard } from './subscribers/guard.ts';
 import type { SnapshotReader } from './subscribers/records.ts';
 import type { Dictionary } from './wire/dictionary.ts';
+import { decodePacket } from './wire/packet.ts';
 import { encodeTyped } from './wire/typed.ts';
 import type { Workers } from './workers.ts';
 
@@ -16,8 +20,9 @@ export type AdminCallDeps = {
   keyring: Keyring;
   guard: Guard;
   snapshot: Pick<SnapshotReader, 'credential'>;
-  workers: Pick<Workers, 'unknownClients'>;
+  workers: Pick<Workers, 'unknownClients' | 'testLogin'>;
   dictionary: Dictionary;
+  explain: Explain;
 };
 
 const Confirmation = Type.Object(
@@ -34,6 +39,22 @@ const Attributes = Type.Object(
   { additionalProperties: false },
 );
 const Names = Type.Object({ names: Type.Array(Type.String(), { maxItems: 100 }) }, { additionalProperties: false });
+const text = Type.Optional(Type.String({ maxLength: 253 }));
+const question = {
+  tenantId: Type.Integer({ minimum: 1 }),
+  userName: Type.String({ minLength: 1, maxLength: 253 }),
+  ...{ nas: text, callingStationId: text, circuitId: text, remoteId: text, nasIdentifier: text, nasPortId: text },
+  serviceType: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff_ffff })),
+};
+const Question = Type.Object(question, { additionalProperties: false });
+const Test = Type.Object(
+  {
+    ...question,
+    method: Type.Union(proofMethods.map((method) => Type.Literal(method))),
+    password: Type.String({ maxLength: 128 }),
+  },
+  { additionalProperties: false },
+);
 const largestBody = 64 * 1024;
 
 export function adminCalls({
@@ -42,6 +63,7 @@ export function adminCalls({
   snapshot,
   workers,
   dictionary,
+  explain,
 }: AdminCallDeps): Record<string, AdminHandler> {
   const expected = digest(`Bearer ${keyring.derive('admin-token').toString('hex')}`);
   const authorized =
@@ -92,6 +114,20 @@ export function adminCalls({
       const body = await bodyOf(request);
       if (!Value.Check(Names, body)) return json(response, 400, { error: 'send {"names": []}' });
       json(response, 200, { data: body.names.map((name) => allowedAttribute(dictionary, name)) });
+    }),
+    '/explain': authorized('POST', async (request, response) => {
+      const body = await bodyOf(request);
+      if (!Value.Check(Question, body)) return json(response, 400, { error: 'send {"tenantId", "userName", …}' });
+      json(response, 200, await explain(body));
+    }),
+    '/test-login': authorized('POST', async (request, response) => {
+      const body = await bodyOf(request);
+      if (!Value.Check(Test, body)) return json(response, 400, { error: 'send {"tenantId", "userName", "method", …}' });
+      const tested = await workers.testLogin(body);
+      if (!tested.ok) return json(response, 200, tested);
+      const { reply: octets, ...result } = tested;
+      const packet = octets && decodePacket(Buffer.from(octets));
+      json(response, 200, { ...result, attributes: packet?.ok ? showPacket(dictionary, packet) : [] });
     }),
     '/unknown-clients': authorized('GET', async (_, response) => {
       const { clients, networks } = await workers.unknownClients();

@@ -4,6 +4,7 @@ import { eapSettings } from '#ops/runtime/eap-settings.ts';
 import { addresses, list, port, text } from '#ops/runtime/settings.ts';
 import { udpDrivers } from '#ops/runtime/udp.ts';
 import { enforcementSettings } from './enforcement/config.ts';
+import { loginLogSettings } from './login-log/config.ts';
 import { outboxSettings } from './outbox/config.ts';
 import { proxySettings } from './proxy/config.ts';
 import { radsecSettings } from './radsec/config.ts';
@@ -46,6 +47,7 @@ export const settings = Type.Object({
   ...enforcementSettings,
   ...outboxSettings,
   ...proxySettings,
+  ...loginLogSettings,
   RADIUS_LEARN_WINDOW_S: Type.Integer({
     minimum: 0,
     maximum: 2_592_000,

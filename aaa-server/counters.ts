@@ -14,6 +14,7 @@ export const loginFailures = [
   'wrong_password',
   ...gateRefusals,
   'speed_policy_missing',
+  'home_server_rejected',
   'home_server_unreachable',
   'unsuitable_scheme',
   'eap_malformed',

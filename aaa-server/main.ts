@@ -30,7 +30,9 @@ import { type Settings, settings } from './config.ts';
 import { loadDictionary } from './dictionaries/load.ts';
 import { createDecide } from './enforcement/decide.ts';
 import { createEnforcement } from './enforcement/enforcement.ts';
+import { createExplain } from './explain/explain.ts';
 import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
+import { createLoginShipper } from './login-log/shipper.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
 import { createPoolKeeper } from './network/keeper.ts';
 import { createPoolMetrics } from './network/metrics.ts';
@@ -151,6 +153,9 @@ function build(config: Settings) {
     log: log.child({ component: 'outbox' }),
   });
 
+  const loginShipper =
+    clickhouse && createLoginShipper({ clickhouse, registry, log: log.child({ component: 'auth log' }) });
+
   const poolMetrics = createPoolMetrics(registry);
   const pools = onRedis(
     'pools',
@@ -192,6 +197,11 @@ function build(config: Settings) {
       redisUrl: config.REDIS_URL,
       loginLedgerMs: config.LOGIN_LEDGER_MS,
       feedSilence,
+      // Without a store nothing is written.
+      loginLog: {
+        acceptsPerSecond: loginShipper ? config.AUTH_LOG_ACCEPTS_PER_SECOND : 0,
+        rejectsPerSecond: loginShipper ? config.AUTH_LOG_REJECTS_PER_SECOND : 0,
+      },
       logLevel: config.LOG_LEVEL,
       radsec: radsec.settings,
     },
@@ -201,6 +211,7 @@ function build(config: Settings) {
     onEvents: nudge,
     learned: learned.all,
     onLearned: learned.note,
+    onLogins: (batch) => loginShipper?.take(batch),
     onRadsec: (worker, words) => radsec.links.hear(worker, words),
     onFatal,
   });
@@ -232,12 +243,27 @@ function build(config: Settings) {
       snapshot: subscribers.reader,
       workers,
       dictionary,
+      explain: createExplain({
+        ...{ snapshot: subscribers.reader, redis, keyring, clock: systemClock, feedSilence, dictionary },
+      }),
     }),
   });
   return {
     log,
     parts: [
-      ...[admin, disk, redis, subscribers, meters, outbox, adoptedLogs, learned, pools, workers],
+      ...[
+        admin,
+        disk,
+        redis,
+        subscribers,
+        meters,
+        outbox,
+        ...(loginShipper ? [loginShipper] : []),
+        adoptedLogs,
+        learned,
+        pools,
+        workers,
+      ],
       ...[...radsec.parts, nasUses, enforcement],
     ],
   };

@@ -6,6 +6,8 @@ import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
 import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
+import type { TestLogin, TestLoginResult } from './explain/test-login.ts';
+import type { LoginBatch } from './login-log/log.ts';
 import type { Keeping } from './proxy/accounting-log.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
 import type { HandedOver } from './radius/request.ts';
@@ -50,6 +52,8 @@ export type WorkerSettings = {
   /** LOGIN_LEDGER_MS. */
   readonly loginLedgerMs: number;
   readonly feedSilence: { readonly toleratedMs: number; readonly extraGraceMs: number };
+  /** Rows of the auth log a second. */
+  readonly loginLog: { readonly acceptsPerSecond: number; readonly rejectsPerSecond: number };
   readonly logLevel: string;
   /** Null: RadSec is off. */
   readonly radsec: RadsecSettings | null;
@@ -64,6 +68,8 @@ export type ToWorker =
   | RadsecOrder
   /** An Access-Request that another worker received. */
   | { readonly type: 'handed_over'; readonly datagram: HandedOver }
+  /** A login that an operator tries. */
+  | { readonly type: 'test_login'; readonly id: number; readonly test: TestLogin }
   /** What access servers have taught another worker or node. */
   | { readonly type: 'learned'; readonly learned: readonly LearnedOfNas[] };
 
@@ -83,6 +89,10 @@ export type OwnWords =
   | { readonly type: 'hand_over'; readonly worker: number; readonly datagram: HandedOver }
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */
   | { readonly type: 'events'; readonly partitions: ReadonlySet<number> }
+  /** Rows of the auth log. */
+  | { readonly type: 'logins'; readonly batch: LoginBatch }
+  /** `result` null: it ended in an error, which the log has. */
+  | { readonly type: 'tested_login'; readonly id: number; readonly result: TestLoginResult | null }
   /** All that is known now of an access server that has taught something new. */
   | { readonly type: 'learned'; readonly learned: LearnedOfNas };
 

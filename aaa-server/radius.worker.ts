@@ -17,6 +17,8 @@ import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createRefusedAnswer } from './auth/refused-answer.ts';
 import { createCounters } from './counters.ts';
+import { createTestLogins } from './explain/test-login.ts';
+import { createLoginLog } from './login-log/log.ts';
 import { createLoginNetwork } from './network/network.ts';
 import { reserveOwner } from './network/reserve.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
@@ -79,6 +81,11 @@ const proxy = createProxy({
     keeping: settings.proxy.keeping,
   },
 });
+const loginLog = createLoginLog({
+  ...{ snapshot, clock, node: settings.eap.node, worker: settings.index, ...settings.loginLog },
+  send: (batch) => tell({ type: 'logins', batch }),
+});
+const later = (callback: () => void, ms: number) => void setTimeout(callback, ms);
 const handler = createRadiusHandler({
   snapshot,
   keyring,
@@ -113,9 +120,11 @@ const handler = createRadiusHandler({
   refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,
-  later: (callback, ms) => void setTimeout(callback, ms),
+  loginLog,
+  later,
   warn,
 });
+const testLogin = createTestLogins({ handler, snapshot, keyring, clock, later });
 const server = createRadiusServer({
   ...settings,
   handler,
@@ -139,7 +148,10 @@ const radsec = settings.radsec
   : null;
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-const running = await startAll([reader, redis, network, accounting, proxy, ...(radsec ? [radsec] : []), server], log);
+const running = await startAll(
+  [reader, loginLog, redis, network, accounting, proxy, ...(radsec ? [radsec] : []), server],
+  log,
+);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {
@@ -151,6 +163,13 @@ main.on('message', async (message: ToWorker) => {
         metrics,
       };
       return tell({ type: 'report', id: message.id, report });
+    }
+    case 'test_login': {
+      const result = await testLogin(message.test).catch((error) => {
+        log.warn({ err: error }, 'a login that was tried ended in an error');
+        return null;
+      });
+      return tell({ type: 'tested_login', id: message.id, result });
     }
     case 'learned':
       return trust.hear(message.learned);

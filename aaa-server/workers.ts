@@ -11,6 +11,9 @@ import { isFree } from '#ops/stores/embedded/ports.ts';
 import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import { registerCounterMetrics } from './counter-metrics.ts';
 import { createRadiusCounterBuffer } from './counters.ts';
+import { createTestCalls } from './explain/test-calls.ts';
+import type { TestLogin, TestLoginResult } from './explain/test-login.ts';
+import type { LoginBatch } from './login-log/log.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
 import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
 import { mergeUnknownClients, type UnknownReport } from './radius/unknown-clients.ts';
@@ -28,6 +31,8 @@ export type WorkersOptions = {
   /** What access servers have taught so far, and something new. */
   learned(): readonly LearnedOfNas[];
   onLearned(learned: LearnedOfNas): void;
+  /** Rows of the auth log. */
+  onLogins(batch: LoginBatch): void;
   /** A worker speaks of its RadSec connections. */
   onRadsec(worker: number, words: RadsecReport): void;
   /** A worker ended by itself: the process must end too. */
@@ -47,6 +52,8 @@ export type Workers = Part & {
   unknownClients(): Promise<UnknownReport>;
   /** What each access server sends, by NAS id. */
   nasActivities(): Promise<ReadonlyMap<number, NasActivity>>;
+  /** A login that an operator tries, by one worker; rejects when none answers in time. */
+  testLogin(test: TestLogin): Promise<TestLoginResult>;
   /** What access servers have taught another worker or node. */
   teach(learned: readonly LearnedOfNas[]): void;
 };
@@ -112,6 +119,10 @@ export function createWorkers(options: WorkersOptions): Workers {
           return group.tell(message.worker, { type: 'handed_over', datagram: message.datagram });
         case 'events':
           return onEvents(message.partitions);
+        case 'logins':
+          return options.onLogins(message.batch);
+        case 'tested_login':
+          return tests.answered(message.id, message.result);
         case 'learned':
           return options.onLearned(message.learned);
         default:
@@ -121,6 +132,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     onFatal,
   });
   const reportsOfScrape = oncePerScrape(group.reports);
+  const tests = createTestCalls((id, test) => group.tell(id % count, { type: 'test_login', id, test }));
 
   return {
     ...group,
@@ -137,6 +149,7 @@ export function createWorkers(options: WorkersOptions): Workers {
       registerReportMetrics(registry, await group.reports(), reportsOfScrape);
     },
     ports: () => bound,
+    testLogin: tests.ask,
     teach: (learned) => group.tellAll({ type: 'learned', learned }),
     radsecPort: () => radsec?.port ?? null,
     orderRadsec: group.tell,

@@ -14,7 +14,8 @@ import { rate } from './report/units.ts';
 import { inWorkFolder } from './work-folder.ts';
 
 endTogether();
-const options = readOptions('flow', tmpdir());
+// With more of them, the usage of each flow another's, counting them in the ledger and its history takes minutes after each trial.
+const options = readOptions('flow', tmpdir(), 20_000);
 const search = options.quick ? { mostPerSecond: 500, precision: 2 } : { mostPerSecond: 2_000_000, precision: 1.1 };
 const say = (line: string) => console.error(line);
 installForBench(['nfdump', 'pmacct', 'redis-server'], say);

@@ -22,7 +22,8 @@ export type BenchOptions = {
   readonly profiles: string;
 };
 
-export function readOptions(name: string, folder: string): BenchOptions {
+/** @param usualSubscribers without --subscribers and --quick */
+export function readOptions(name: string, folder: string, usualSubscribers = 100_000): BenchOptions {
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
@@ -50,7 +51,7 @@ export function readOptions(name: string, folder: string): BenchOptions {
     quick,
     runs: wholeNumber('runs', values.runs, quick ? 1 : 3),
     seconds: quick ? 0.4 : wholeNumber('seconds', values.seconds, 5),
-    subscribers: wholeNumber('subscribers', values.subscribers, quick ? 300 : 100_000),
+    subscribers: wholeNumber('subscribers', values.subscribers, quick ? 300 : usualSubscribers),
     only: values.only,
     folder: values.folder,
     profiles: values.profiles && path.resolve(values.profiles),

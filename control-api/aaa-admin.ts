@@ -4,7 +4,7 @@ import { Problem } from './problem.ts';
 
 export type AaaAdmin = {
   /** @throws the problem aaa_unavailable when nothing answers. */
-  call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response>;
+  call(method: 'GET' | 'POST', path: string, body?: unknown, patienceMs?: number): Promise<Response>;
 };
 
 const timeoutMs = 3000;
@@ -13,12 +13,12 @@ const timeoutMs = 3000;
 export function createAaaAdmin(url: string, keyring: Keyring): AaaAdmin {
   const authorization = `Bearer ${keyring.derive('admin-token').toString('hex')}`;
   return {
-    async call(method, path, body) {
+    async call(method, path, body, patienceMs = timeoutMs) {
       try {
         return await fetch(`${url}${path}`, {
           method,
           headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-          signal: AbortSignal.timeout(timeoutMs),
+          signal: AbortSignal.timeout(patienceMs),
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         });
       } catch (error) {

@@ -6,6 +6,7 @@ import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
+import { aaaRoutes } from './aaa/routes.ts';
 import type { Api } from './api.ts';
 import { authRoutes } from './auth/routes.ts';
 import { customerRoutes } from './customers/routes.ts';
@@ -99,6 +100,7 @@ export async function buildApp(deps: Deps, options: AppOptions): Promise<Api> {
       feedGuardRoutes(api, deps);
       exporterRoutes(api, deps);
       flowRoutes(api, deps);
+      aaaRoutes(api, deps);
       systemRoutes(api, deps, options);
     },
     { prefix: '/api/v1' },

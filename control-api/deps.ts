@@ -4,6 +4,7 @@ import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { OwnListeners } from '#ops/runtime/own-listeners.ts';
 import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { NasEdge } from '#ops/stores/nas-edge.ts';
+import type { AaaTools } from './aaa/edge.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
 import type { History } from './history.ts';
@@ -22,6 +23,7 @@ export type Deps = {
   readonly network: NetworkDesk;
   readonly feedGuard: FeedGuard;
   readonly dictionary: AttributeDictionary;
+  readonly aaa: AaaTools;
   /** What flow-collector has received, by sender. */
   readonly exporterTraffic: () => Promise<ReadonlyMap<string, ExporterTraffic>>;
   /** What the edge knows of these access servers. */

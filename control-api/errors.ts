@@ -1,4 +1,5 @@
 // The registry of error codes: every code a reply of the API can carry. ops/docs/errors.md is generated from it.
+import { aaaErrors } from './aaa/errors.ts';
 import { authErrors } from './auth/errors.ts';
 import { customerErrors } from './customers/errors.ts';
 import { deviceErrors } from './devices/errors.ts';
@@ -51,6 +52,7 @@ export const errors = {
   ...poolErrors,
   ...deviceErrors,
   ...proxyErrors,
+  ...aaaErrors,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errors;

@@ -1,5 +1,13 @@
 // What the API needs of the history in ClickHouse. Tests may give it in memory.
 import { ClickHouseError } from '@clickhouse/client';
+import {
+  type LoginPage,
+  type LoginsQuery,
+  type RejectCounts,
+  type RejectsQuery,
+  readLogins,
+  readRejects,
+} from '#ops/history/logins.ts';
 import { readTopTalkers, type TopTalker, type TopTalkersQuery } from '#ops/history/top-talkers.ts';
 import { readWindowSums, type WindowSum, type WindowSumsQuery } from '#ops/history/window-sums.ts';
 import { type ClickHouseClient, clickHouseFailure } from '#ops/stores/clickhouse.ts';
@@ -10,6 +18,9 @@ export type History = {
   windowSums(query: WindowSumsQuery): Promise<readonly WindowSum[]>;
   /** The subscriptions with the most bytes of flows, most first. */
   topTalkers(query: TopTalkersQuery): Promise<readonly TopTalker[]>;
+  /** The auth log, newest first. */
+  logins(query: LoginsQuery): Promise<LoginPage>;
+  rejects(query: RejectsQuery): Promise<RejectCounts>;
 };
 
 /** Without a client every call is refused as `history_unavailable`. */
@@ -27,6 +38,8 @@ export function createHistory(client: ClickHouseClient | undefined): History {
   return {
     windowSums: (query) => ask((client) => readWindowSums(client, query)),
     topTalkers: (query) => ask((client) => readTopTalkers(client, query)),
+    logins: (query) => ask((client) => readLogins(client, query)),
+    rejects: (query) => ask((client) => readRejects(client, query)),
   };
 }
 

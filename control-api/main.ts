@@ -13,6 +13,7 @@ import { clickHouseReady, createClickHouse } from '#ops/stores/clickhouse.ts';
 import { postgresReady } from '#ops/stores/postgres.ts';
 import { redisReady } from '#ops/stores/redis.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
+import { createAaaTools } from './aaa/edge.ts';
 import { createAaaAdmin } from './aaa-admin.ts';
 import { buildApp } from './app.ts';
 import { createFirstAdmin } from './auth/first-admin.ts';
@@ -62,6 +63,7 @@ async function build(config: Settings) {
       network: createNetworkDesk(redis.current),
       feedGuard: createFeedGuard(aaa),
       dictionary: createAttributeDictionary(aaa),
+      aaa: createAaaTools(aaa),
       exporterTraffic,
       nasEdge: createNasEdge(redis.current),
       unknownSources: createUnknownSources(aaa),

@@ -14,6 +14,7 @@ const reading = [
   'usage:read',
   'enforcement:read',
   'exporters:read',
+  'aaa:read',
   'system:read',
 ] as const;
 const operating = ['customers:write', 'subscriptions:write'] as const;
@@ -24,6 +25,7 @@ const administering = [
   'proxy:write',
   'enforcement:write',
   'exporters:write',
+  'aaa:test',
   'feed_guard:read',
   'feed_guard:write',
 ] as const;

@@ -50,6 +50,8 @@ export type Reply = {
 export type Authorization = {
   readonly kind: 'known';
   readonly outcome: Outcome;
+  /** The same before the brake held it back and before what the access server can do was asked. */
+  readonly decided: Outcome;
   readonly tenant: TenantRecord;
   readonly plan: PlanRecord;
   readonly subscription: SubscriptionRecord;
@@ -90,6 +92,7 @@ export function authorize(
   return {
     kind: 'known',
     outcome,
+    decided,
     tenant,
     plan,
     subscription,

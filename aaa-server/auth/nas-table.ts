@@ -2,6 +2,7 @@
 import { messageOf } from '#ops/runtime/errors.ts';
 import { type IpPrefix, maskTo, parseAddress, parsePrefix } from '#ops/runtime/ip.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
+import type { LoginDecision } from '../radius/login.ts';
 import { type ClientTrust, createTrust, type Trust } from '../radius/trust.ts';
 import type { NasRecord } from '../subscribers/records.ts';
 import { createSecret, type Secret } from '../wire/md5.ts';
@@ -17,11 +18,15 @@ export type NasClient = {
   lastVerified: number;
   /** Its packets come through TLS with a certificate of its own. */
   readonly secured?: true;
+  /** It stands in for the access server in a login that an operator tries: nothing is taken of the network. */
+  readonly test?: { decided(decision: LoginDecision, durationUs: number): void };
 };
 
 export type NasTable = {
   /** `identifier` is asked only where several records share the address. */
   find(address: string, identifier: () => string | undefined): NasClient | undefined;
+  /** The one of that record. */
+  of(nasId: number): NasClient | undefined;
   /** Records that cannot be used, one sentence each. */
   readonly problems: readonly string[];
 };
@@ -52,6 +57,7 @@ export function createNasTable(
     groups.set(key, group);
   }
 
+  const byId = new Map<number, NasClient>();
   const levels = { 32: new Map<number, Map<bigint, NasClient[]>>(), 128: new Map<number, Map<bigint, NasClient[]>>() };
   for (const { prefix, records } of groups.values()) {
     const clients = records.flatMap((record) => {
@@ -62,6 +68,7 @@ export function createNasTable(
       return [{ record, secrets, several, trust: trust.of(record, isPrefix), lastVerified: 0 }];
     });
     if (clients.length === 0) continue;
+    for (const client of clients) byId.set(client.record.id, client);
     const level = levels[prefix.bits].get(prefix.length) ?? new Map<bigint, NasClient[]>();
     level.set(prefix.value, clients);
     levels[prefix.bits].set(prefix.length, level);
@@ -90,6 +97,7 @@ export function createNasTable(
     find(address, identifier) {
       return deviceOf(candidates(address), identifier);
     },
+    of: (nasId) => byId.get(nasId),
   };
 }
 

@@ -8,7 +8,8 @@ import { makeClass, outcomeHash } from '../accounting/class.ts';
 import type { NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import { attribute, vendor } from '../wire/attributes.ts';
 
-export type RefusedAnswer = (nas: NasRecord, reason: string) => readonly NasAttribute[] | null;
+/** `look`: nobody stays, so nothing is counted. */
+export type RefusedAnswer = (nas: NasRecord, reason: string, look?: boolean) => readonly NasAttribute[] | null;
 
 export type RefusedAnswerDeps = {
   readonly snapshot: Pick<SnapshotReader, 'tenant'>;
@@ -28,11 +29,12 @@ const redirectionUrl = { vendor: vendor.wispr, type: 4 };
 export function createRefusedAnswer({ snapshot, clock, classKey, workers, uuid }: RefusedAnswerDeps): RefusedAnswer {
   const stays = new Map<string, Stays>();
 
-  return (nas, reason) => {
+  return (nas, reason, look = false) => {
     const { tenantId } = nas;
     const found = stayOf(snapshot.tenant(tenantId)?.refusedLogins, reason);
     if (!found) return null;
     const { refusal, stay } = found;
+    if (look) return attributesOf(nas, refusal, stay);
     const limit = Math.max(1, Math.floor(stay.atOnce / workers));
     const key = `${tenantId} ${refusal}`;
     const running = stays.get(key) ?? createStays();

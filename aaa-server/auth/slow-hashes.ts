@@ -1,5 +1,5 @@
 // Passwords stored by a hash that is slow on purpose (crypt(3), Argon2): checked off the event loop, one at a time, tenants in turn.
-import { argon2, timingSafeEqual } from 'node:crypto';
+import { argon2, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Crypt } from '#ops/runtime/crypt.ts';
 import { parseArgon2, storedValueProblem } from '#policy/credentials/stored-value.ts';
@@ -35,15 +35,20 @@ export type SlowHashesOptions = {
 };
 
 type Waiting = {
-  readonly sinceMs: number;
+  /** When it was asked for last. */
+  sinceMs: number;
   readonly start: () => Promise<SlowResult>;
   settle(result: SlowResult): void;
+  readonly answer: Promise<SlowResult>;
 };
 
 export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
   const { clock, crypt, warn, capacity = 512, patienceMs = 3000 } = options;
   const known = createTurns<Waiting>(capacity);
   const unknown = createTurns<Waiting>(capacity);
+  /** What waits or is computed, by who asks for what: an access server that asks anew, or another one, waits for the same hash. */
+  const underWay = new Map<string, Waiting>();
+  const nameKey = randomBytes(32);
   let running = false;
 
   // One at a time: the threads of the pool also write the log of accounting.
@@ -78,21 +83,37 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
     return octets.length === stored.length && timingSafeEqual(octets, stored) ? 'right' : 'wrong';
   }
 
+  function nameOf({ tenantId, known: isKnown }: Asker, scheme: SlowScheme, stored: Buffer, offered: Buffer): string {
+    const head = `${tenantId} ${isKnown} ${scheme} ${stored.length} `;
+    return createHmac('sha256', nameKey).update(head).update(stored).update(offered).digest('base64');
+  }
+
   return {
     waiting: () => known.size() + unknown.size(),
-    check({ tenantId, known: isKnown }, scheme, stored, offered) {
+    check(asker, scheme, stored, offered) {
       // Whoever wrote it: it is not computed at any cost.
       const problem = storedValueProblem(scheme, stored.toString('latin1'));
       if (problem) {
         warn('a stored password hash is none that is computed here', { scheme, problem });
         return Promise.resolve('unavailable');
       }
-      return new Promise((settle) => {
-        const start = () => (scheme === 'crypt' ? checkCrypt(stored, offered) : checkArgon2(stored, offered));
-        const waiting: Waiting = { sinceMs: clock.monotonicMs(), start, settle };
-        if (!(isKnown ? known : unknown).add(tenantId, waiting)) settle('busy');
-        else if (!running) void run();
-      });
+      const name = nameOf(asker, scheme, stored, offered);
+      const same = underWay.get(name);
+      if (same) {
+        same.sinceMs = clock.monotonicMs();
+        return same.answer;
+      }
+      const { promise: answer, resolve } = Promise.withResolvers<SlowResult>();
+      const start = () => (scheme === 'crypt' ? checkCrypt(stored, offered) : checkArgon2(stored, offered));
+      const settle = (result: SlowResult) => {
+        underWay.delete(name);
+        resolve(result);
+      };
+      const waiting: Waiting = { sinceMs: clock.monotonicMs(), start, settle, answer };
+      if (!(asker.known ? known : unknown).add(asker.tenantId, waiting)) return Promise.resolve('busy');
+      underWay.set(name, waiting);
+      if (!running) void run();
+      return answer;
     },
   };
 }

@@ -11,6 +11,7 @@ import type { NasClient } from '../auth/nas-table.ts';
 import type { SnapshotReader } from '../subscribers/records.ts';
 import type { Packet } from '../wire/packet.ts';
 import { createLoginGate, type GateAnswer } from './gate.ts';
+import { createLookingNetwork } from './look.ts';
 import { createGateMetrics } from './metrics.ts';
 import { needOf } from './need.ts';
 import { placeOf } from './place.ts';
@@ -20,7 +21,7 @@ import { createPoolTable } from './table.ts';
 export type LoginNetwork = {
   /** Null: the login needs nothing. A promise only where Redis is asked; the packet is read before. */
   ask(
-    nas: Pick<NasClient, 'record' | 'several'>,
+    nas: Pick<NasClient, 'record' | 'several' | 'test'>,
     found: Authorization,
     packet: Packet,
   ): GateAnswer | Promise<GateAnswer> | null;
@@ -28,7 +29,7 @@ export type LoginNetwork = {
 
 export type LoginNetworkOptions = {
   readonly snapshot: SnapshotReader;
-  readonly redis: Pick<RedisLink, 'onConnected'>;
+  readonly redis: Pick<RedisLink, 'onConnected' | 'current'>;
   readonly clock: Clock;
   readonly registry: Registry;
   readonly log: Logger;
@@ -56,6 +57,7 @@ export function createLoginNetwork(options: LoginNetworkOptions): LoginNetwork &
   const table = createPoolTable(snapshot);
   const reserves = createReserves(() => ledger().pools, options.owner, clock);
   const metrics = createGateMetrics(options.registry);
+  const looking = createLookingNetwork(options);
   const gate = createLoginGate({ ledger: () => ledger().login, reserves, clock, metrics, budgetMs: options.budgetMs });
 
   async function renew(): Promise<void> {
@@ -74,6 +76,7 @@ export function createLoginNetwork(options: LoginNetworkOptions): LoginNetwork &
     ask(nas, found, packet) {
       const { plan, subscription } = found;
       if (!plan.network && !subscription.network) return null;
+      if (nas.test) return looking.ask(nas, found, packet);
       const result = needOf(snapshot, table.of(subscription.tenantId), found, nas.record, placeOf(packet, nas));
       if (result.kind === 'none') return null;
       return result.kind === 'refused' ? result : gate.ask(result.need);

@@ -1,7 +1,9 @@
 // Forwards Access-Requests to the home servers of their realm and brings back what they answer (RFC 2865 §2.3, RFC 5080 §2.2).
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { microsoft } from '../auth/mppe.ts';
+import { dropped, refused } from '../auth/proof.ts';
 import type { Counters, DropReason } from '../counters.ts';
+import type { LoginLog } from '../login-log/log.ts';
 import type { AnswerLabel, Answers } from '../radius/answers.ts';
 import type { Entry } from '../radius/duplicates.ts';
 import type { RadiusRequest } from '../radius/request.ts';
@@ -28,6 +30,7 @@ export type ForwardAccessDeps = {
   readonly proxy: Pick<RadiusProxy, 'ports' | 'mark' | 'metrics'>;
   readonly answers: Answers;
   readonly counters: Counters;
+  readonly loginLog?: LoginLog | undefined;
   monotonicMs(): number;
 };
 
@@ -46,7 +49,13 @@ const labels = new Map<number, AnswerLabel>([
 /** A login that is under way at a home server. */
 type Pending = { exchange: Exchange | undefined; giveUp(): void };
 
-export function createForwardAccess({ proxy, answers, counters, monotonicMs }: ForwardAccessDeps): ForwardAccess {
+export function createForwardAccess({
+  proxy,
+  answers,
+  counters,
+  loginLog,
+  monotonicMs,
+}: ForwardAccessDeps): ForwardAccess {
   const pending = new Map<Entry, Pending>();
   const nextSalt = createSalts(Math.random);
   let drained: (() => void) | undefined;
@@ -59,6 +68,7 @@ export function createForwardAccess({ proxy, answers, counters, monotonicMs }: F
     const ofRealm = { tenant: String(tenantId), realm: record.name };
     if (homes.length === 0 && record.unreachable === 'silence') {
       proxy.metrics.unserved.inc({ ...ofRealm, answer: 'silence' });
+      loginLog?.note(received, dropped('proxy_unreachable'));
       return 'proxy_unreachable';
     }
     const { peer, socket } = received;
@@ -78,7 +88,11 @@ export function createForwardAccess({ proxy, answers, counters, monotonicMs }: F
       if (pending.size === 0) drained?.();
     }
 
-    function answer(replyCode: number, attributes: readonly NasAttribute[]): void {
+    function answer(
+      replyCode: number,
+      attributes: readonly NasAttribute[],
+      reason: 'home_server_rejected' | 'home_server_unreachable' = 'home_server_rejected',
+    ): void {
       done();
       const label = labels.get(replyCode);
       if (!label || !answers.build(request, replyCode, secret, attributes)) {
@@ -86,18 +100,25 @@ export function createForwardAccess({ proxy, answers, counters, monotonicMs }: F
         return;
       }
       answers.sendLater(request, entry, answers.copy(), label);
-      if (label === 'access_reject') request.activity.rejected++;
+      if (label === 'access_accept') {
+        loginLog?.note(request, { kind: 'accept', attributes, secret, byPassword: false });
+      }
+      if (label === 'access_reject') {
+        counters.count('rejects', reason);
+        request.activity.rejected++;
+        loginLog?.note(request, refused(reason, secret));
+      }
     }
 
     function unserved(by: 'silence' | 'reject'): void {
       one.exchange?.cancel();
       proxy.metrics.unserved.inc({ ...ofRealm, answer: by });
       if (by === 'reject') {
-        counters.count('rejects', 'home_server_unreachable');
-        answer(code.accessReject, eapFailure(packet));
+        answer(code.accessReject, eapFailure(packet), 'home_server_unreachable');
         return;
       }
       done();
+      loginLog?.note(request, dropped(`proxy_${tried}`));
       answers.giveUp(request, entry, `proxy_${tried}`);
     }
 

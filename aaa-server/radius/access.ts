@@ -10,6 +10,7 @@ import type { DropReason } from '../counters.ts';
 import { createForwardAccess } from '../proxy/forward-access.ts';
 import { attribute, firstAttribute, octetsAt } from '../wire/attributes.ts';
 import { code, copyPacket, type Packet } from '../wire/packet.ts';
+import type { Standing } from './admission.ts';
 import type { Answers } from './answers.ts';
 import { createDelayedRejects } from './delayed-rejects.ts';
 import type { Entry } from './duplicates.ts';
@@ -31,7 +32,7 @@ const mostDeciding = 8192;
 const replyCodes = { accept: code.accessAccept, reject: code.accessReject, challenge: code.accessChallenge } as const;
 
 export function createAccess(deps: RadiusDeps, answers: Answers): Access {
-  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer } = deps;
+  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer, loginLog } = deps;
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
@@ -45,13 +46,21 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const deciding = new Set<Promise<void>>();
   const { proxy } = deps;
-  const forwarding = proxy && createForwardAccess({ proxy, answers, counters, monotonicMs: clock.monotonicMs });
+  const forwarding =
+    proxy && createForwardAccess({ proxy, answers, counters, loginLog, monotonicMs: clock.monotonicMs });
 
   /** Whether it is the next request of a login that was begun here. */
   function goesOn(packet: Packet, { record }: NasClient): boolean {
     const at = firstAttribute(packet, attribute.state);
     return at >= 0 && states.decode(octetsAt(packet, at), record.id, clock.nowMs()) !== undefined;
   }
+
+  /** Of the request that is let in or not. */
+  let asking: RadiusRequest | undefined;
+  const standing: Standing = {
+    goesOn: () => asking !== undefined && goesOn(asking.packet, asking.client),
+    isRepeated: () => asking !== undefined && answers.knows(asking),
+  };
 
   function handOver({ packet, client, peer, socketIndex, handOver }: RadiusRequest, leader: number): void {
     const data = new Uint8Array(packet.data.subarray(packet.start, packet.end));
@@ -80,9 +89,13 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
 
   function answer(request: RadiusRequest, entry: Entry, decision: LoginDecision): DropReason | null {
     const { kind } = decision;
-    if (kind === 'drop') return decision.reason;
+    if (kind === 'drop') {
+      loginLog?.note(request, decision);
+      return decision.reason;
+    }
     if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes)) return 'reply_too_long';
     counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
+    loginLog?.note(request, decision);
     if (kind === 'accept' && decision.byPassword) noteLogin(request, decision.secret);
     if (kind !== 'reject') {
       answers.send(request, kind === 'accept' ? 'access_accept' : 'access_challenge', entry);
@@ -105,7 +118,8 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       const { packet, client, activity } = request;
       counters.count('requests', 'access');
       activity.access++;
-      if (deps.admission?.admits(request.startedMs, () => goesOn(packet, client)) === false) return 'overload';
+      asking = request;
+      if (deps.admission?.admits(request.startedMs, standing) === false) return 'overload';
       const verified = makerOf(request);
       if (!verified.ok) return verified.reason;
       const realm = proxy?.realmOfLogin(client.record.tenantId, packet);

@@ -1,14 +1,19 @@
-// Which logins are let in when more come than can be answered: those that go on with one begun (State) first (RFC 5080 §2.2.3).
+// Which logins are let in when more come than can be answered: what goes on or was asked before first (RFC 5080 §2.2.3), and no more than in time.
 
 /** What waits in front of the sockets of this thread. */
 export type Backlog = { readonly bytes: number; readonly limitBytes: number };
 
+/** What an Access-Request is part of; asked only in a flood. */
+export type Standing = {
+  /** Of a login that was begun (State). */
+  goesOn(): boolean;
+  /** The repetition of one that is being worked on, or was answered: next to no work. */
+  isRepeated(): boolean;
+};
+
 export type Admission = {
-  /**
-   * Whether an Access-Request is worked on; one that is not is dropped before its proof is computed. `goesOn` is asked only in a flood:
-   * is it part of a login that was begun?
-   */
-  admits(monotonicMs: number, goesOn: () => boolean): boolean;
+  /** Whether an Access-Request is worked on; one that is not is dropped before its proof is computed. */
+  admits(monotonicMs: number, standing: Standing): boolean;
   /** Share of new logins that is let in, 1 when nothing waits. */
   share(): number;
 };
@@ -21,11 +26,13 @@ export type AdmissionOptions = {
 };
 
 const sampleMs = 50;
+/** Of a longer one the pace says nothing of now. */
+const longestSpanMs = 4 * sampleMs;
 /** A thread below it catches up by itself. */
 const fullyBusy = 0.97;
 /** An access server gives up on an answer after one to five seconds, and what waits is answered in order. */
-const longestWaitMs = 200;
-/** Above it the kernel is about to drop whatever comes next, accounting and State too. */
+const longestWaitMs = 500;
+/** Above it the kernel is about to drop whatever comes next, what goes on too. */
 const fullBuffer = 0.6;
 /** Never all: a login that is turned away each time would never begin. */
 const leastShare = 0.05;
@@ -33,44 +40,67 @@ const leastShare = 0.05;
 const bytesPerDatagram = 768;
 
 /**
- * Accounting has sockets of its own and is never asked about, so it gets what is saved. Nothing is measured while the thread has time to
- * spare: one look at a clock per 50 ms of packets.
+ * Of what waits, as much is let in as is answered in time, and the rest is dropped quickly: less would leave this thread idle until the
+ * access servers ask again, seconds later. Only where logins go on in many rounds (EAP) room is kept for them in the buffer as well.
+ * Accounting has sockets of its own and is never asked about. Nothing is measured while the thread has time to spare: one look at a
+ * clock per 50 ms of packets.
  */
 export function createAdmission({ busy, backlog }: AdmissionOptions): Admission {
-  let share = 1;
+  let inTime = 1;
+  let room = 1;
   let credit = 0;
-  let handled = 0;
+  let worked = 0;
+  let wentOn = 0;
+  /** Some logins go on; until a flood has shown that none does, they are taken to. */
+  let keepsRoom = true;
   let sampledAtMs = Number.NEGATIVE_INFINITY;
 
-  function isBehind(spanMs: number): boolean {
-    // Always asked: what it tells is since the last time.
-    const isBusy = busy() >= fullyBusy;
-    if (!isBusy) return false;
-    const waiting = backlog();
-    if (!waiting || waiting.limitBytes === 0) return false;
-    const perMs = Math.max(handled, 1) / spanMs;
-    const waitMs = waiting.bytes / bytesPerDatagram / perMs;
-    return waitMs > longestWaitMs || waiting.bytes / waiting.limitBytes > fullBuffer;
-  }
+  const share = () => Math.max(leastShare, Math.min(inTime, room));
 
   function sample(nowMs: number): void {
-    const spanMs = Math.min(nowMs - sampledAtMs, 10_000);
-    share = isBehind(Math.max(spanMs, 1)) ? Math.max(leastShare, share * 0.7) : Math.min(1, share + 0.1);
+    const spanMs = Math.max(1, nowMs - sampledAtMs);
+    const waiting = waitingNow();
+    if (share() < 1) keepsRoom = wentOn > 0;
+    else if (!waiting) keepsRoom = true;
+    const isFull = waiting !== undefined && waiting.bytes / waiting.limitBytes > fullBuffer;
+    room = isFull && keepsRoom ? Math.max(leastShare, room * 0.7) : Math.min(1, room + 0.1);
+    const perMs = spanMs > longestSpanMs ? Number.POSITIVE_INFINITY : Math.max(1, worked) / spanMs;
+    inTime = waiting ? (perMs * longestWaitMs * bytesPerDatagram) / Math.max(1, waiting.bytes) : 1;
     sampledAtMs = nowMs;
-    handled = 0;
+    worked = 0;
+    wentOn = 0;
+  }
+
+  /** Undefined while this thread catches up by itself. */
+  function waitingNow(): Backlog | undefined {
+    // Always asked: what it tells is since the last time.
+    const isBusy = busy() >= fullyBusy;
+    const waiting = isBusy ? backlog() : undefined;
+    return waiting && waiting.limitBytes > 0 ? waiting : undefined;
+  }
+
+  function admits(standing: Standing): boolean {
+    const now = share();
+    if (now === 1) return true;
+    if (standing.goesOn()) {
+      wentOn++;
+      return true;
+    }
+    if (standing.isRepeated()) return true;
+    // Evenly spread, not by chance: a burst of one device is thinned like everybody's.
+    credit += now;
+    if (credit < 1) return false;
+    credit -= 1;
+    return true;
   }
 
   return {
-    share: () => share,
-    admits(nowMs, goesOn) {
+    share,
+    admits(nowMs, standing) {
       if (nowMs - sampledAtMs >= sampleMs) sample(nowMs);
-      handled++;
-      if (share === 1 || goesOn()) return true;
-      // Evenly spread, not by chance: a burst of one device is thinned like everybody's.
-      credit += share;
-      if (credit < 1) return false;
-      credit -= 1;
-      return true;
+      const admitted = admits(standing);
+      if (admitted) worked++;
+      return admitted;
     },
   };
 }

@@ -35,7 +35,7 @@ export type AnswerLoginDeps = {
 export function createAnswerLogin(
   deps: AnswerLoginDeps,
 ): (
-  nas: Pick<NasClient, 'record' | 'several'>,
+  nas: Pick<NasClient, 'record' | 'several' | 'test'>,
   credential: CredentialRecord,
   packet: Packet,
 ) => LoginAnswer | Promise<LoginAnswer> {
@@ -74,6 +74,7 @@ export function createAnswerLogin(
     ];
     const accept = (addresses: readonly NasAttribute[]): LoginAnswer => ({
       kind: 'accept',
+      outcome: reply.outcomeText,
       attributes: withAdded(
         addresses.length === 0 ? decided : [...decided, ...addresses],
         nas.record.attributes,

@@ -12,6 +12,8 @@ import type { RadiusRequest } from './request.ts';
 export type AnswerLabel = 'access_accept' | 'access_challenge' | 'access_reject' | 'accounting_response' | 'status';
 
 export type Answers = {
+  /** Whether it is the repetition of a request that is in progress or answered. */
+  knows(request: RadiusRequest): boolean;
   /**
    * Answers a repeated request from memory; else runs `decide`, which returns why there is no answer, or null. `repeated` hears of a
    * repetition whose first is still being worked on.
@@ -36,11 +38,18 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
   const duplicates = createDuplicates(duplicatesOptions);
   const builder = createPacketBuilder();
 
+  function find({ packet, peer, socketIndex, startedMs }: RadiusRequest): Entry {
+    const at = packet.start + authenticatorOffset;
+    return duplicates.find(peer, socketIndex, packet.identifier, packet.data, at, startedMs);
+  }
+
   return {
+    knows: (request) => find(request) >= 0,
+
     once(request, decide, repeated) {
       const { packet, peer, socketIndex, startedMs } = request;
       const at = packet.start + authenticatorOffset;
-      const known = duplicates.find(peer, socketIndex, packet.identifier, packet.data, at, startedMs);
+      const known = find(request);
       if (known >= 0) {
         const { start, length } = duplicates.replyOf(known);
         if (length > 0) request.reply(duplicates.memory, start, length);

@@ -107,7 +107,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     if (!client) return 'unknown_client';
     return serve(port, {
       ...{ packet, client, peer, socket, socketIndex },
-      activity: activities.of(client.record.id),
+      activity: link.activity ?? activities.of(client.record.id),
       startedMs: clock.monotonicMs(),
       receivedAtMs: clock.nowMs(),
       reply: (reply, from, size) => socket.send(peer, reply, from, size),

@@ -32,6 +32,11 @@ export type LoginDecision =
       readonly secret: Secret;
       /** Of a password that was right: a stay instead of a reject, and what is only vouched for, are none. */
       readonly byPassword: boolean;
+      /** Whose login it is, and what its speed follows from; without them it is a stay. */
+      readonly subscriptionId?: number;
+      readonly outcome?: string;
+      /** The reason of the reject that it would be otherwise. */
+      readonly stayFor?: string;
     }
   | Refused
   | Challenge
@@ -67,10 +72,11 @@ function needsNoKeys(packet: Packet): boolean {
 }
 
 /** A short stay in the walled garden instead of the reject, where the tenant gives one. */
-function orStay({ refusedAnswer }: LoginDeps, { record }: NasClient, decision: LoginDecision): LoginDecision {
+function orStay({ refusedAnswer }: LoginDeps, { record, test }: NasClient, decision: LoginDecision): LoginDecision {
   if (decision.kind !== 'reject' || decision.likelyWrongSecret) return decision;
-  const attributes = refusedAnswer?.(record, decision.reason);
-  return attributes ? { kind: 'accept', attributes, secret: decision.secret, byPassword: false } : decision;
+  const { reason, secret } = decision;
+  const attributes = refusedAnswer?.(record, reason, test !== undefined);
+  return attributes ? { kind: 'accept', attributes, secret, byPassword: false, stayFor: reason } : decision;
 }
 
 function decide(
@@ -131,8 +137,11 @@ function conclude(
 function decisionOf(proof: Proven, answer: LoginAnswer): LoginDecision {
   const { secret, byPassword } = proof;
   switch (answer.kind) {
-    case 'accept':
-      return { kind: 'accept', attributes: both(proof.attributes, answer.attributes), secret, byPassword };
+    case 'accept': {
+      const { subscriptionId } = proof.credential;
+      const attributes = both(proof.attributes, answer.attributes);
+      return { kind: 'accept', attributes, secret, byPassword, subscriptionId, outcome: answer.outcome };
+    }
     case 'reject':
       return refused(answer.reason, secret, proof.refusal);
     case 'unavailable':

@@ -10,6 +10,7 @@ import type { MethodMaker } from '../auth/eap/method.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import type { RefusedAnswer } from '../auth/refused-answer.ts';
 import type { Counters } from '../counters.ts';
+import type { LoginLog } from '../login-log/log.ts';
 import type { GateRefusal } from '../network/gate.ts';
 import type { RadiusProxy } from '../proxy/proxy.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
@@ -23,7 +24,7 @@ export type RadiusPort = 'auth' | 'acct';
 
 /** What a proven login is answered: the attributes of the Accept (Class among them), why not, or nothing for want of records. */
 export type LoginAnswer =
-  | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[] }
+  | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[]; readonly outcome: string }
   | { readonly kind: 'reject'; readonly reason: RestrictReason | GateRefusal | 'unknown_user' | 'speed_policy_missing' }
   | { readonly kind: 'unavailable' };
 
@@ -74,10 +75,12 @@ export type RadiusDeps = {
   readonly crypt: Crypt | string;
   /** `nas`: as in the NAS table. Reads the packet before it awaits anything: its memory is not its own. */
   authorize(
-    nas: Pick<NasClient, 'record' | 'several'>,
+    nas: Pick<NasClient, 'record' | 'several' | 'test'>,
     credential: CredentialRecord,
     packet: Packet,
   ): LoginAnswer | Promise<LoginAnswer>;
+  /** Hears of every login that is decided. */
+  readonly loginLog?: LoginLog;
   /** What a login that is rejected gets instead, if anything. */
   readonly refusedAnswer?: RefusedAnswer;
   /** Without it nothing is forwarded. */
@@ -101,6 +104,8 @@ export type RadiusLink = {
   handOver?(worker: number, data: Uint8Array<ArrayBuffer>, client: NasClient): void;
   /** `identifier`: the packet's NAS-Identifier. */
   clientOf(identifier: () => string | undefined): NasClient | undefined;
+  /** Where its requests are counted; absent: with the access server's own. */
+  readonly activity?: NasActivity;
 };
 
 export type RadiusRequest = {

@@ -16,6 +16,8 @@ export type AccessPackets = {
   readonly subscribers: number;
   readonly password: string;
   readonly perLine: number;
+  /** Each is sent once, gets an address, and is another subscriber's: of those behind so many others. */
+  readonly distinct?: { readonly behind: number };
 };
 
 export function accessPackets({
@@ -24,13 +26,14 @@ export function accessPackets({
   subscribers,
   password: plain,
   perLine,
+  distinct,
 }: AccessPackets): MakePacket {
   const secret = createSecret(Buffer.from(text));
   const password = Buffer.from(plain);
   const builder = createPacketBuilder();
   const authenticator = Buffer.alloc(16);
   return ({ line, round, socket, identifier }, target, at) => {
-    const user = strideOver(line * perLine + round, subscribers);
+    const user = strideOver((distinct?.behind ?? 0) + line * perLine + round, subscribers);
     randomFillSync(authenticator);
     builder.begin(code.accessRequest, identifier);
     builder.messageAuthenticator();

@@ -3,6 +3,7 @@ import { createSecret } from '#aaa-server/wire/md5.ts';
 import { obeyParent } from '../machine/pinned-child.ts';
 import { accessPackets } from './access-packets.ts';
 import { accountingPackets } from './accounting-packets.ts';
+import { createGivenAddresses } from './given-addresses.ts';
 import { createLoad, type Load } from './load.ts';
 import { makePackets, type PacketStore } from './packet-store.ts';
 import type { FromGenerator, Preparation, ToGenerator } from './protocol.ts';
@@ -30,6 +31,7 @@ async function prepare(preparation: Preparation, tell: (message: FromGenerator) 
     ...preparation,
     secret: createSecret(Buffer.from(preparation.secret)),
     store,
+    addresses: isDistinct(preparation) ? createGivenAddresses() : undefined,
     onMeasuring: () => tell({ type: 'measuring' }),
     onMeasured: () => tell({ type: 'measured' }),
   });
@@ -37,8 +39,12 @@ async function prepare(preparation: Preparation, tell: (message: FromGenerator) 
   return made;
 }
 
-function packetsOf({ packets, sockets, lines, secret }: Preparation): PacketStore {
-  const shape = { sockets, lines, perLine: packets.perLine, once: packets.kind === 'accounting' };
+const isDistinct = ({ packets }: Preparation) => packets.kind === 'access' && packets.distinct !== undefined;
+
+function packetsOf(preparation: Preparation): PacketStore {
+  const { packets, sockets, lines, secret } = preparation;
+  const once = packets.kind === 'accounting' || isDistinct(preparation);
+  const shape = { sockets, lines, perLine: packets.perLine, once };
   return packets.kind === 'access'
     ? makePackets(shape, accessPackets({ ...packets, secret }))
     : makePackets(shape, accountingPackets({ ...packets, secret }));

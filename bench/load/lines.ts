@@ -1,5 +1,6 @@
 // The lines of a load: each has one request outstanding at most. Matches replies, repeats what stays unanswered, counts everything.
 import type { Secret } from '#aaa-server/wire/md5.ts';
+import type { GivenAddresses } from './given-addresses.ts';
 import { createHistogram, type Histogram } from './histogram.ts';
 import type { PacketStore } from './packet-store.ts';
 import type { RunTotals } from './protocol.ts';
@@ -16,6 +17,8 @@ export type LinesOptions = {
   readonly timeoutMs: number;
   /** Times a request is sent before it counts as lost. */
   readonly attempts: number;
+  /** Logins that are to get an address each. */
+  readonly addresses?: GivenAddresses | undefined;
   send(socket: number, data: Buffer, start: number, end: number): void;
   /** A line has nothing outstanding any more. */
   onFree(line: number): void;
@@ -119,6 +122,8 @@ export function createLines(options: LinesOptions): Lines {
         const packet = packetOf[line] ?? 0;
         counts.upBytes += store.upBytes[packet] ?? 0;
         counts.downBytes += store.downBytes[packet] ?? 0;
+        const address = options.addresses?.note(reply);
+        if (address && address !== 'new') counts[address === 'none' ? 'withoutAddress' : 'doubledAddress']++;
       } else counts.refused++;
       settle(line);
     },
@@ -149,6 +154,8 @@ function noCounts(): Counts {
     stray: 0,
     bad: 0,
     verified: 0,
+    withoutAddress: 0,
+    doubledAddress: 0,
     upBytes: 0,
     downBytes: 0,
   };

@@ -1,5 +1,6 @@
 // One run of a load: warm up, measure, wait for the last replies. A window of requests that is kept full, or requests at even distances.
 import type { Secret } from '#aaa-server/wire/md5.ts';
+import type { GivenAddresses } from './given-addresses.ts';
 import { createLines } from './lines.ts';
 import type { PacketStore } from './packet-store.ts';
 import type { RunPlan, RunResult } from './protocol.ts';
@@ -11,6 +12,7 @@ export type LoadOptions = {
   readonly secret: Secret;
   readonly store: PacketStore;
   readonly verify: boolean;
+  readonly addresses?: GivenAddresses | undefined;
   /** The measured span begins or ends now. */
   onMeasuring(): void;
   onMeasured(): void;

@@ -57,6 +57,9 @@ export type RunTotals = {
   readonly bad: number;
   /** Replies whose authenticators were checked. */
   readonly verified: number;
+  /** Where each login is to get an address: Accepts without one, and with one that another login got. */
+  readonly withoutAddress: number;
+  readonly doubledAddress: number;
   /** Bytes that the answered records reported. */
   readonly upBytes: number;
   readonly downBytes: number;

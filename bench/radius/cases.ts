@@ -10,13 +10,15 @@ export type RadiusCase = {
   readonly window: number;
   /** Measured once more at half of the rate it reached: the latency that subscribers feel. */
   readonly halfLoad: boolean;
+  /** Each login is another subscriber's, who has one session at most and gets an address of a pool. */
+  readonly network?: true;
 };
 
 const window = 256;
 const ports = 16;
 
 export function radiusCases(): Readonly<
-  Record<'one' | 'onePort' | 'chap' | 'two' | 'acctOne' | 'acctTwo', RadiusCase>
+  Record<'one' | 'onePort' | 'chap' | 'two' | 'network' | 'acctOne' | 'acctTwo', RadiusCase>
 > {
   const [one, two] = [oneCore(), twoCores()];
   const login = { request: 'pap', sourcePorts: ports, window, halfLoad: false } as const;
@@ -26,6 +28,7 @@ export function radiusCases(): Readonly<
     onePort: { ...login, title: 'PAP, one source port', placement: one, sourcePorts: 1 },
     chap: { ...login, title: 'CHAP', request: 'chap', placement: one },
     two: { ...login, title: 'PAP', placement: two },
+    network: { ...login, title: 'PAP, pool and session limit', placement: two, network: true },
     acctOne: { ...record, title: 'accounting', placement: one, halfLoad: true },
     acctTwo: { ...record, title: 'accounting', placement: two },
   };

@@ -42,7 +42,11 @@ const preparedRecordsPerSecond = 60_000;
 /** So many requests wait for their turn at most when they come at even distances. */
 const halfLoadLines = 2048;
 
+/** Of all subscribers this part logs in during a run in which none may twice. */
+const distinctPart = 3;
+
 let lastRun = 0;
+let loginsBefore = 0;
 let sessionsBefore = 0;
 
 export async function measure(target: Target, radiusCase: RadiusCase, options: MeasureOptions): Promise<Measurement> {
@@ -124,13 +128,23 @@ async function measureRun(
 
 function preparationOf(
   target: Target,
-  { request, sourcePorts, window }: RadiusCase,
+  { request, sourcePorts, window, network }: RadiusCase,
   subscribers: number,
   records: number,
   paced: boolean,
 ): Preparation {
   const lines = paced ? Math.min(halfLoadLines, sourcePorts * 256) : window;
   const shape = { secret, sockets: sourcePorts, lines, verify: !target.echo };
+  if (network && request !== 'accounting') {
+    const perLine = Math.max(1, Math.floor(subscribers / distinctPart / lines));
+    const behind = loginsBefore;
+    loginsBefore += perLine * lines;
+    return {
+      ...shape,
+      port: target.authPort,
+      packets: { kind: 'access', method: request, subscribers, password, perLine, distinct: { behind } },
+    };
+  }
   if (request !== 'accounting') {
     const perLine = Math.ceil(preparedLogins / lines);
     return {
@@ -152,11 +166,14 @@ function preparationOf(
 }
 
 /** A number from a server that answers wrongly or not at all is worth nothing. */
-function check(target: Target, { answered, refused, bad, verified }: RunTotals): void {
+function check(target: Target, total: RunTotals): void {
+  const { answered, refused, bad, verified, withoutAddress, doubledAddress } = total;
   const problems = [
     ...(answered === 0 ? ['nothing was answered'] : []),
     ...(refused > 0 ? [`${refused} requests were refused`] : []),
     ...(bad > 0 ? [`${bad} replies had a wrong authenticator`] : []),
+    ...(withoutAddress > 0 ? [`${withoutAddress} logins got no address`] : []),
+    ...(doubledAddress > 0 ? [`${doubledAddress} logins got an address that another one had`] : []),
     ...(verified === 0 && !target.echo ? ['no reply was verified'] : []),
   ];
   if (problems.length > 0) throw new Error(`${target.name}: ${problems.join(', ')}\n${target.output()}`);

@@ -1,8 +1,14 @@
 // Who is measured in which cases, one server after the other, on the same cores.
 import path from 'node:path';
+import { giveAddresses } from '../lastmile/addresses.ts';
 import { createLastmile } from '../lastmile/lastmile.ts';
 import type { BenchOptions } from '../options.ts';
-import { startWithDetailFile, startWithPostgres, startWithUsersFile } from '../peers/freeradius/targets.ts';
+import {
+  startWithDetailFile,
+  startWithPool,
+  startWithPostgres,
+  startWithUsersFile,
+} from '../peers/freeradius/targets.ts';
 import { type RadiusCase, radiusCases } from './cases.ts';
 import type { Target } from './target.ts';
 
@@ -13,9 +19,22 @@ export function radiusSetups(
   { folder, subscribers, quick, profiles }: BenchOptions,
   say: (line: string) => void,
 ): { setups: readonly Setup[]; end(): Promise<void> } {
-  const { one, onePort, chap, two, acctOne, acctTwo } = radiusCases();
+  const { one, onePort, chap, two, network, acctOne, acctTwo } = radiusCases();
   const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say, profiles);
   const peers = { folder, subscribers };
+  // The last of Lastmile's: what is set then stays set.
+  const withPool: Setup[] = [
+    {
+      name: 'Lastmile, 2 workers',
+      async start() {
+        const target = await lastmile.start(2);
+        await giveAddresses(target);
+        return target;
+      },
+      cases: [network],
+    },
+    { name: 'FreeRADIUS, PostgreSQL', start: () => startWithPool(peers), cases: [network] },
+  ];
   const setups: Setup[] = quick
     ? [
         { name: 'Lastmile, 2 workers', start: () => lastmile.start(2), cases: [one, chap, acctOne] },
@@ -34,5 +53,5 @@ export function radiusSetups(
         { name: 'FreeRADIUS, PostgreSQL', start: () => startWithPostgres(peers), cases: [one, two, acctOne, acctTwo] },
         { name: 'FreeRADIUS, detail file', start: () => startWithDetailFile(peers), cases: [acctOne, acctTwo] },
       ];
-  return { setups, end: lastmile.remove };
+  return { setups: [...setups, ...withPool], end: lastmile.remove };
 }

@@ -42,7 +42,7 @@ export function realmRoutes(app: Api, deps: Deps): void {
           201: RealmReply,
           ...problems(
             ...(['realm_name_taken', 'realm_without_home_server', 'reference_unknown', 'attribute_refused'] as const),
-            'idempotency_key_reused',
+            ...(['aaa_unavailable', 'idempotency_key_reused'] as const),
           ),
         },
       },
@@ -84,7 +84,7 @@ export function realmRoutes(app: Api, deps: Deps): void {
           200: RealmReply,
           ...problems(
             ...(['realm_unknown', 'realm_name_taken', 'realm_without_home_server', 'reference_unknown'] as const),
-            'attribute_refused',
+            ...(['attribute_refused', 'aaa_unavailable'] as const),
           ),
         },
       },

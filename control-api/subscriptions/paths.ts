@@ -10,7 +10,7 @@ type Operation<Body extends TSchema> = {
   methods: readonly HTTPMethods[];
   /** What follows the subscription, e.g. `/suspend`. */
   below: string;
-  permission: 'subscriptions:read' | 'subscriptions:write' | 'usage:read' | 'enforcement:read';
+  permission: 'subscriptions:read' | 'subscriptions:write' | 'usage:read' | 'enforcement:read' | 'aaa:read';
   idempotent?: boolean;
   schema: Omit<FastifySchema, 'body'> & { operationId: string };
   body?: Body;

@@ -63,6 +63,7 @@ export const storeSettings = {
   CLICKHOUSE_FLOWS_1M_TTL_DAYS: days({ default: 30, description: 'days sums by minute are kept; 0 = for ever' }),
   CLICKHOUSE_FLOWS_1H_TTL_DAYS: days({ default: 400, description: 'days sums by hour are kept; 0 = for ever' }),
   CLICKHOUSE_FLOWS_1D_TTL_DAYS: days({ default: 0, description: 'days sums by day are kept; 0 = for ever' }),
+  CLICKHOUSE_LOGINS_TTL_DAYS: days({ default: 30, description: 'days the auth log is kept; 0 = for ever' }),
   LASTMILE_NO_INSTALL: Type.Boolean({
     default: false,
     description: 'true refuses to install a missing redis-server by apt-get',

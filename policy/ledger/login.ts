@@ -81,41 +81,45 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
     return { slot: keys.pool(id), name: 'pool', args: ['pool', ...args] };
   }
 
-  async function send(nowMs: number, parts: readonly Part[]): Promise<RawAnswer[]> {
+  async function send(name: string, nowMs: number, parts: readonly Part[]): Promise<RawAnswer[]> {
     const [first] = parts;
     if (!first) return [];
     const args = parts.flatMap((part) => part.args);
-    return (await call('login_ask', [first.slot], [nowMs, hold, ...args])) as RawAnswer[];
+    return (await call(name, [first.slot], [nowMs, hold, ...args])) as RawAnswer[];
+  }
+
+  /** One call; in a cluster one for the subscription and then one for each pool, because each lies in its own slot. */
+  async function answerOf(name: 'login_ask' | 'login_look', ask: LoginAsk): Promise<LoginGrant> {
+    const own = partitionParts(ask);
+    const pools = ask.pools.map((pool) => poolPart(ask, pool));
+    let answers: RawAnswer[];
+    if (redis instanceof Cluster) {
+      answers = await send(name, ask.nowMs, own);
+      if (answers.at(-1) !== 'refused') {
+        answers.push(...(await Promise.all(pools.map((pool) => send(name, ask.nowMs, [pool])))).flat());
+      }
+    } else answers = await send(name, ask.nowMs, [...own, ...pools]);
+    const refused = own[answers.indexOf('refused')];
+    if (refused) return { kind: 'refused', by: refused.name === 'mac' ? 'mac' : 'session_limit' };
+    const units = answers.slice(own.length).map((answer, index) => {
+      if (typeof answer === 'string') throw new Error(`the ledger answered ${answer} for a pool`);
+      const id = ask.pools[index]?.pool.id ?? 0;
+      const [kind, unit, sequence] = answer;
+      seen.set(id, Math.max(seen.get(id) ?? 0, sequence));
+      return kind === 'leased' ? unit : null;
+    });
+    const recovering = answers.slice(own.length).map(([kind]) => kind === 'recovering');
+    return { kind: 'granted', learned: answers.includes('learned'), units, recovering };
   }
 
   return {
-    /** One call; in a cluster one for the subscription and then one for each pool, because each lies in its own slot. */
-    async ask(ask: LoginAsk): Promise<LoginGrant> {
-      const own = partitionParts(ask);
-      const pools = ask.pools.map((pool) => poolPart(ask, pool));
-      let answers: RawAnswer[];
-      if (redis instanceof Cluster) {
-        answers = await send(ask.nowMs, own);
-        if (answers.at(-1) !== 'refused') {
-          answers.push(...(await Promise.all(pools.map((pool) => send(ask.nowMs, [pool])))).flat());
-        }
-      } else answers = await send(ask.nowMs, [...own, ...pools]);
-      const refused = own[answers.indexOf('refused')];
-      if (refused) return { kind: 'refused', by: refused.name === 'mac' ? 'mac' : 'session_limit' };
-      const units = answers.slice(own.length).map((answer, index) => {
-        if (typeof answer === 'string') throw new Error(`the ledger answered ${answer} for a pool`);
-        const id = ask.pools[index]?.pool.id ?? 0;
-        const [kind, unit, sequence] = answer;
-        seen.set(id, Math.max(seen.get(id) ?? 0, sequence));
-        return kind === 'leased' ? unit : null;
-      });
-      const recovering = answers.slice(own.length).map(([kind]) => kind === 'recovering');
-      return { kind: 'granted', learned: answers.includes('learned'), units, recovering };
-    },
+    ask: (ask: LoginAsk) => answerOf('login_ask', ask),
+    /** What `ask` would answer now: no session, device or address is taken, which the store itself sees to. */
+    look: (ask: LoginAsk) => answerOf('login_look', ask),
   };
 }
 
-export type LoginLedger = ReturnType<typeof createLoginLedger>;
+export type LoginLedger = Pick<ReturnType<typeof createLoginLedger>, 'ask'>;
 
 /** `<range>,<size>;…` of the ranges that units are leased from. */
 export function rangesText({ ranges }: Pick<Pool, 'ranges'>): string {

@@ -20,8 +20,12 @@ async function aaaServer(t: { teardown(handler: () => unknown): unknown }): Prom
       confirm: async (_tenantId: number, count: number) => ({ ok: count === held.count }),
     } as never,
     snapshot: { credential: () => undefined },
-    workers: { unknownClients: async () => ({ clients: [], networks: [] }) },
+    workers: {
+      unknownClients: async () => ({ clients: [], networks: [] }),
+      testLogin: async () => ({ ok: false, problem: 'nas_unknown' }),
+    },
     dictionary: loadDictionary(),
+    explain: async () => ({ ok: false, problem: 'nas_unknown' }),
   });
   const server = createAdminServer({ host: '127.0.0.1', port: 0, registry: new Registry(), ready: [], routes });
   await server.start();
@@ -59,6 +63,18 @@ t.test('attributes written as text become octets by the dictionaries of aaa-serv
       { problem: /hidden on the wire/ },
     ],
   );
+});
+
+t.test('names of attributes become what the edge compares with, and what it cannot carry is said', async (t) => {
+  const dictionary = createAttributeDictionary(createAaaAdmin(await aaaServer(t), keyring));
+  const names = ['mikrotik-rate-limit', 'Tunnel-Password', 'Framed-Pool', 'No-Such-Attribute', 'Extended-Attribute-1'];
+  t.match(await dictionary.describe(names), [
+    { name: 'Mikrotik-Rate-Limit', vendor: 14988, type: 8, hiding: 'none', tagged: false },
+    { name: 'Tunnel-Password', vendor: 0, type: 69, hiding: 'salted', tagged: true },
+    { name: 'Framed-Pool', vendor: 0, type: 88, hiding: 'none', tagged: false },
+    { problem: 'is in no dictionary' },
+    {},
+  ]);
 });
 
 t.test('the feed guard is seen and confirmed by its count', async (t) => {

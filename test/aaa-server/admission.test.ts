@@ -88,12 +88,39 @@ t.test('a thread with time to spare is not asked what waits, and one that keeps 
   }
   t.ok(load.asked > 5);
   t.equal(driven.counted('drops', 'overload'), 0);
-  load.bytes = 400 * 768;
-  for (let i = 0; i < 500; i++) {
-    driven.nowMs += 1;
-    driven.receive(pap());
+  load.bytes = 1000 * 768;
+  for (let i = 0; i < 500; i++) driven.nowMs += driven.receive(pap()).length === 1 ? 1 : 0.05;
+  const dropped = driven.counted('drops', 'overload');
+  t.ok(dropped > 200 && dropped < 300, `of what waits twice as long as it may half is dropped: ${dropped} of 500`);
+});
+
+t.test('a buffer full of new logins that are answered in time keeps no room for any that go on', async (t) => {
+  const { load, admission } = loaded();
+  const driven = createDriven({ admission });
+  // Forty wait, ten are answered each millisecond.
+  load.limitBytes = 50 * 768;
+  load.bytes = 40 * 768;
+  const answered = { first: 0, next: 0 };
+  for (let i = 0; i < 5000; i++) {
+    if (i % 10 === 0) driven.nowMs += 1;
+    answered[i < 1000 ? 'first' : 'next'] += driven.receive(pap()).length;
   }
-  t.ok(driven.counted('drops', 'overload') > 0, 'what waits longer than access servers do is thinned');
+  t.ok(answered.first < 1000, `${answered.first} of the first 1000: they might have gone on`);
+  t.ok(answered.next > 3900, `${answered.next} of the next 4000`);
+});
+
+t.test('in a flood the repetition of a login that was answered is answered again', async (t) => {
+  const { load, admission } = loaded();
+  const driven = createDriven({ admission });
+  const request = pap();
+  t.equal(driven.receive(request).length, 1);
+  load.bytes = 900_000;
+  for (let i = 0; i < 1000; i++) {
+    driven.nowMs += 1;
+    driven.receive(pap({ extra: withState(begun) }), 'auth', { address: '127.0.0.1', port: 41_000 });
+  }
+  t.equal(admission.share(), 0.05);
+  for (let i = 0; i < 20; i++) t.equal(driven.receive(request).length, 1);
 });
 
 t.test('where the backlog cannot be known everybody is let in', async (t) => {

@@ -19,6 +19,7 @@ import { lineId, macDigits } from '#policy/credentials/vouched.ts';
 import { runs } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
+import { until } from '#test/support/wait.ts';
 import { createLogins, type LoginsOptions, type Reply, secret } from './support/logins.ts';
 
 const hex = (text: string) => Buffer.from(text.replace(/\s/g, ''), 'hex');
@@ -248,9 +249,11 @@ t.test(
     });
     const results: SlowResult[] = [];
     const asker = { tenantId: 1, known: true };
-    const ask = () =>
-      hashes.check(asker, 'crypt', Buffer.from('$6$stored'), Buffer.from('x')).then((result) => results.push(result));
-    const asked = [ask(), ask(), ask(), ask()];
+    const ask = (offered: string) =>
+      hashes
+        .check(asker, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered))
+        .then((result) => results.push(result));
+    const asked = ['a', 'b', 'c', 'd'].map(ask);
     await asked[3];
     t.strictSame(results, ['busy'], 'one is computed, two wait, the fourth is refused');
     releases.shift()!();
@@ -262,6 +265,39 @@ t.test(
     t.equal(hashes.waiting(), 0);
   },
 );
+
+t.test('a password that is asked again while its hash waits is computed once, and waits anew', async (t) => {
+  let nowMs = 0;
+  const releases: (() => void)[] = [];
+  const slow: Crypt = {
+    hash: (_password, setting) => new Promise((resolve) => releases.push(() => resolve(setting.toString()))),
+  };
+  const hashes = createSlowHashes({
+    ...{ clock: { monotonicMs: () => nowMs }, crypt: slow, capacity: 1, patienceMs: 3000 },
+    warn: (message) => t.fail(message),
+  });
+  const ask = (offered: string, tenantId = 1) =>
+    hashes.check({ tenantId, known: true }, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered));
+  const first = ask('first');
+  const second = ask('second');
+  nowMs = 2900;
+  const again = ask('second');
+  t.equal(hashes.waiting(), 1, 'the queue is full, and this is no more in it');
+  const others = ask('second', 2);
+  nowMs = 3500;
+  releases.shift()!();
+  t.equal(await first, 'right');
+  await until(() => releases.length === 1, 'the second is computed');
+  releases.shift()!();
+  t.strictSame(await Promise.all([second, again]), ['right', 'right'], 'asked for just now');
+  await until(() => releases.length === 1, 'what another tenant asks is its own');
+  releases.shift()!();
+  t.equal(await others, 'right');
+  const later = ask('second');
+  await until(() => releases.length === 1, 'what was answered is computed anew: to remember it is not its task');
+  releases.shift()!();
+  t.equal(await later, 'right');
+});
 
 t.test('tenants take turns in the queue of slow hashes, and names of nobody come last', async (t) => {
   const order: string[] = [];

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
 import { walRoot } from '#aaa-server/accounting/accounting.ts';
+import type { LoginBatch } from '#aaa-server/login-log/log.ts';
 import { registerNasMetrics } from '#aaa-server/nas-metrics.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
@@ -52,6 +53,7 @@ async function startWorkers(
   const events: number[] = [];
   const fatal: Error[] = [];
   const learned: LearnedOfNas[] = [];
+  const logins: LoginBatch[] = [];
   const workers = createWorkers({
     count,
     settings: {
@@ -72,6 +74,7 @@ async function startWorkers(
       },
       redisUrl,
       loginLedgerMs: 100,
+      loginLog: { acceptsPerSecond: 1000, rejectsPerSecond: 1000 },
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       logLevel: 'silent',
       radsec: null,
@@ -82,6 +85,7 @@ async function startWorkers(
     onEvents: (partitions) => events.push(...partitions),
     learned: () => learned,
     onLearned: (one) => learned.push(one),
+    onLogins: (batch) => logins.push(batch),
     onRadsec: () => undefined,
     onFatal: (error) => fatal.push(error),
     ...(script ? { script } : {}),
@@ -105,6 +109,7 @@ async function startWorkers(
     isp,
     events,
     learned,
+    logins,
     fatal,
     metric,
     auth: `127.0.0.1:${authPort}`,

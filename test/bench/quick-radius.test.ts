@@ -24,11 +24,14 @@ t.test('bench:radius measures Lastmile and FreeRADIUS with verified answers', { 
       'FreeRADIUS, PostgreSQL: PAP',
       'FreeRADIUS, PostgreSQL: accounting',
       'FreeRADIUS, detail file: accounting',
+      'Lastmile, 2 workers: PAP, pool and session limit',
+      'FreeRADIUS, PostgreSQL: PAP, pool and session limit',
     ],
   );
   for (const { server, case: title, runs, durability } of measured) {
     for (const { total, countedSeconds } of runs) {
       t.match(total, { refused: 0, bad: 0, lost: 0 }, `${server}, ${title}: every request got its answer`);
+      t.match(total, { withoutAddress: 0, doubledAddress: 0 });
       t.ok(total.answered > 0 && total.verified > 0, `${server}, ${title}: ${total.verified} replies are verified`);
       const counts = durability !== null && !server.includes('detail');
       t.equal(countedSeconds !== null, counts, `${server}, ${title}: counted or not`);

@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { loadDictionary } from '#aaa-server/dictionaries/load.ts';
 import { allowedAttribute } from '#aaa-server/proxy/allowed-attribute.ts';
 import { encodeTyped } from '#aaa-server/wire/typed.ts';
+import type { AaaTools } from '#control-api/aaa/edge.ts';
 import type { Api } from '#control-api/api.ts';
 import { buildApp } from '#control-api/app.ts';
 import { hashPassword } from '#control-api/auth/password.ts';
@@ -11,6 +12,7 @@ import { createDb, type Db } from '#control-api/database/connect.ts';
 import type { Deps } from '#control-api/deps.ts';
 import type { UnknownSources } from '#control-api/nas/unknown.ts';
 import { Problem } from '#control-api/problem.ts';
+import type { LoggedLogin, LoginsQuery, RejectsQuery } from '#ops/history/logins.ts';
 import type { TopTalker } from '#ops/history/top-talkers.ts';
 import type { WindowSum, WindowSumsQuery } from '#ops/history/window-sums.ts';
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
@@ -70,22 +72,35 @@ export type MemoryNetwork = {
   macs: Map<number, LearnedMac[]>;
 };
 /** Sums by subscription; `asked`: every question. */
-export type MemoryHistory = { sums: WindowSum[]; asked: WindowSumsQuery[]; away: boolean };
+export type MemoryHistory = {
+  sums: WindowSum[];
+  asked: WindowSumsQuery[];
+  away: boolean;
+  /** Newest first, whatever is asked; and what was asked. */
+  logins: LoggedLogin[];
+  loginsAsked: LoginsQuery[];
+  rejectsAsked: RejectsQuery[];
+};
 
 const zero = { upBytes: 0, downBytes: 0 };
 const radius = loadDictionary();
+const noNas = async () => {
+  throw new Problem('nas_not_found', 'no aaa-server in this test knows one');
+};
+const noAaa: AaaTools = { explain: noNas, testLogin: noNas };
 
 export type TestApiOptions = {
   topTalkers?: readonly TopTalker[];
   /** Puts the API, not the test, on another database. */
   databaseUrl?: string;
   neighbours?: Deps['neighbours'];
+  aaa?: AaaTools;
   ready?: readonly ReadyCheck[];
 };
 
 export async function apiForTest(
   t: Teardown,
-  { databaseUrl, neighbours = [], ready = [], topTalkers = [] }: TestApiOptions = {},
+  { databaseUrl, neighbours = [], ready = [], topTalkers = [], aaa = noAaa }: TestApiOptions = {},
 ): Promise<TestApi> {
   const urls = await databaseForTest(t);
   const owner = new Client({ connectionString: urls.ownerUrl });
@@ -96,7 +111,9 @@ export async function apiForTest(
   const keyring = createKeyring(['a secret of this test']);
   const completeMs = Number.POSITIVE_INFINITY;
   const ledger: MemoryLedger = { sessions: [], usage: new Map(), actions: [], away: false, completeMs };
-  const history: MemoryHistory = { sums: [], asked: [], away: false };
+  const history: MemoryHistory = {
+    ...{ sums: [], asked: [], away: false, logins: [], loginsAsked: [], rejectsAsked: [] },
+  };
   const network: MemoryNetwork = { uses: new Map(), leases: new Map(), macs: new Map() };
   const brakes: Brake[] = [];
   const held = new Map<number, number>();
@@ -144,6 +161,16 @@ export async function apiForTest(
           return history.sums.filter(({ subscriptionId }) => query.subscriptionIds.includes(subscriptionId));
         },
         topTalkers: async ({ limit }) => topTalkers.slice(0, limit),
+        logins: async (query) => {
+          if (history.away) throw new Problem('history_unavailable', 'away');
+          history.loginsAsked.push(query);
+          return { logins: history.logins.slice(0, query.limit), leftOut: 4 };
+        },
+        rejects: async (query) => {
+          if (history.away) throw new Problem('history_unavailable', 'away');
+          history.rejectsAsked.push(query);
+          return { hours: [], top: [], leftOut: 0 };
+        },
       },
       brake: {
         list: async (tenantId) => brakes.filter((brake) => brake.tenantId === tenantId),
@@ -188,6 +215,7 @@ export async function apiForTest(
           }),
         describe: async (names) => names.map((name) => allowedAttribute(radius, name)),
       },
+      aaa,
       exporterTraffic,
       nasEdge: async () => {
         refuseWhenAway(ledger);

@@ -27,7 +27,7 @@ export type TestClickHouse = {
 
 type Teardown = { teardown(handler: () => unknown): unknown };
 
-export const keepForEver: Retention = { accounting: 0, flows: 0, flows_1m: 0, flows_1h: 0, flows_1d: 0 };
+export const keepForEver: Retention = { accounting: 0, flows: 0, flows_1m: 0, flows_1h: 0, flows_1d: 0, logins: 0 };
 
 /** `migrated: false` leaves the server without our database. */
 export async function startClickHouse(t: Teardown, { migrated = true } = {}): Promise<TestClickHouse> {

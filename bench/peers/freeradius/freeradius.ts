@@ -9,7 +9,7 @@ import type { Target } from '../../radius/target.ts';
 export type FreeradiusOptions = {
   readonly name: string;
   /** Which of the configurations beside this file. */
-  readonly configuration: 'files' | 'sql' | 'detail';
+  readonly configuration: 'files' | 'sql' | 'pool' | 'detail';
   readonly threads: number;
   readonly subscribers: number;
   readonly durability: string;

@@ -3,11 +3,16 @@ import { createReadStream, existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Bytes, Target } from '../../radius/target.ts';
-import { startRadiusDatabase } from './database.ts';
-import { startFreeradius } from './freeradius.ts';
+import { addPool, poolQueriesText, type RadiusDatabase, type SlowUsers, startRadiusDatabase } from './database.ts';
+import { type FreeradiusOptions, startFreeradius } from './freeradius.ts';
 import { replyAttributes } from './reply-attributes.ts';
 
-export type PeerOptions = { readonly folder: string; readonly subscribers: number };
+export type PeerOptions = {
+  readonly folder: string;
+  readonly subscribers: number;
+  /** With PostgreSQL: passwords that are stored as hashes of crypt(3). */
+  readonly slow?: SlowUsers;
+};
 
 /** Its users in memory; nothing else is loaded. */
 export function startWithUsersFile({ folder, subscribers }: PeerOptions): Promise<Target> {
@@ -25,19 +30,46 @@ export function startWithUsersFile({ folder, subscribers }: PeerOptions): Promis
 }
 
 /** Its stock schema and queries over the same PostgreSQL that Lastmile embeds. */
-export async function startWithPostgres({ folder, subscribers }: PeerOptions): Promise<Target> {
-  const database = await startRadiusDatabase(folder, subscribers);
-  try {
-    const target = await startFreeradius({
+export function startWithPostgres(options: PeerOptions): Promise<Target> {
+  return startOnPostgres(options, (database) => ({
+    name: 'FreeRADIUS, PostgreSQL',
+    configuration: 'sql',
+    durability: 'PostgreSQL commit, fsync and synchronous_commit on',
+    total: database.total,
+    counts: true,
+  }));
+}
+
+/** The same, and an address of a pool and one session for everybody. */
+export function startWithPool(options: PeerOptions): Promise<Target> {
+  return startOnPostgres(options, async (database) => {
+    await addPool(database.url, options.subscribers);
+    return {
       name: 'FreeRADIUS, PostgreSQL',
-      configuration: 'sql',
+      configuration: 'pool',
+      durability: '',
+      prepare: (own) => writeFileSync(path.join(own, 'ippool.conf'), poolQueriesText()),
+      total: () => Promise.reject(new Error('this FreeRADIUS takes no accounting')),
+      counts: false,
+    };
+  });
+}
+
+type OnPostgres = Pick<FreeradiusOptions, 'name' | 'configuration' | 'durability' | 'prepare' | 'total' | 'counts'>;
+
+async function startOnPostgres(
+  { folder, subscribers, slow }: PeerOptions,
+  optionsOver: (database: RadiusDatabase) => OnPostgres | Promise<OnPostgres>,
+): Promise<Target> {
+  const database = await startRadiusDatabase(folder, subscribers, slow);
+  try {
+    const own = await optionsOver(database);
+    const target = await startFreeradius({
+      ...own,
       threads: 32,
       subscribers,
-      durability: 'PostgreSQL commit, fsync and synchronous_commit on',
       folder,
       environment: database.environment,
-      total: database.total,
-      counts: true,
     });
     return {
       ...target,

@@ -11,6 +11,7 @@ const timeColumns = {
   flows_1m: 'slot',
   flows_1h: 'slot',
   flows_1d: 'slot',
+  logins: 'at',
 } as const;
 
 type RetentionSettings = {
@@ -19,6 +20,7 @@ type RetentionSettings = {
   CLICKHOUSE_FLOWS_1M_TTL_DAYS: number;
   CLICKHOUSE_FLOWS_1H_TTL_DAYS: number;
   CLICKHOUSE_FLOWS_1D_TTL_DAYS: number;
+  CLICKHOUSE_LOGINS_TTL_DAYS: number;
 };
 
 export function retentionOf(settings: RetentionSettings): Retention {
@@ -28,6 +30,7 @@ export function retentionOf(settings: RetentionSettings): Retention {
     flows_1m: settings.CLICKHOUSE_FLOWS_1M_TTL_DAYS,
     flows_1h: settings.CLICKHOUSE_FLOWS_1H_TTL_DAYS,
     flows_1d: settings.CLICKHOUSE_FLOWS_1D_TTL_DAYS,
+    logins: settings.CLICKHOUSE_LOGINS_TTL_DAYS,
   };
 }
 

@@ -1,5 +1,6 @@
 -- What a login asks before it is answered: whether one more session may run, whether the device may, and addresses of pools.
 -- Files are loaded in the order of their names: what lies in pool-lease.lua is used at call time only.
+-- `look`: the answer without the login; nothing is written.
 local MOST_SESSIONS = 64
 local DAY = 86400000
 
@@ -17,10 +18,10 @@ local function pending_key(tag, owner)
 end
 
 -- Logins that were let through and whose session has not opened yet, by place.
-local function pending(key, now)
+local function pending(key, now, look)
   local found, fields = {}, redis.call('HGETALL', key)
   for i = 1, #fields, 2 do
-    if tonumber(fields[i + 1]) > now then found[fields[i]] = '' else redis.call('HDEL', key, fields[i]) end
+    if tonumber(fields[i + 1]) > now then found[fields[i]] = '' elseif not look then redis.call('HDEL', key, fields[i]) end
   end
   return found
 end
@@ -57,7 +58,7 @@ end
 -- 'granted', or 'refused': so many sessions are alive elsewhere already. Enforcement is told to ask their access servers.
 local function limit(ask)
   local key = pending_key(ask.tag, ask.owner)
-  local others = pending(key, ask.now)
+  local others = pending(key, ask.now, ask.look)
   others[ask.place] = nil
   local alive, here = sessions(ask.tag, ask.owner, ask.place, ask.now - ask.fresh)
   for at, session in pairs(alive) do others[at] = session end
@@ -65,13 +66,13 @@ local function limit(ask)
   for _ in pairs(others) do n = n + 1 end
   if n >= ask.limit then
     local tenant, sub = string.match(ask.owner, '^(%d+):(%d+)$')
-    for _, session in pairs(alive) do
+    for _, session in pairs(ask.look and {} or alive) do
       ledger.tell('enforce:' .. ask.tag, 'probe', tenant, sub, session, ledger.text(ask.now))
     end
     return 'refused'
   end
   -- A session that is here already counts by itself, and when it ends nothing of its logins is left.
-  if not here then
+  if not here and not ask.look then
     redis.call('HSET', key, ask.place, ledger.text(ask.now + ask.hold))
     redis.call('PEXPIRE', key, ask.hold)
   end
@@ -97,7 +98,7 @@ local function device(ask)
   end
   for _, entry in ipairs(list) do
     if entry.mac == ask.mac then
-      if ask.now - entry.at > DAY then
+      if ask.now - entry.at > DAY and not ask.look then
         entry.at = ask.now
         keep_macs(ask.tag, tenant, sub, list)
       end
@@ -108,33 +109,34 @@ local function device(ask)
     if ask.mode ~= 'replace' then return 'refused' end
     table.remove(list, oldest)
   end
+  if ask.look then return 'learned' end
   list[#list + 1] = { mac = ask.mac, at = ask.now }
   keep_macs(ask.tag, tenant, sub, list)
   return 'learned'
 end
 
 local parts = {
-  limit = function(now, hold, args, i)
-    return limit({ now = now, hold = hold, tag = args[i], owner = args[i + 1], place = args[i + 2], limit = tonumber(args[i + 3]),
+  limit = function(now, hold, args, i, look)
+    return limit({ now = now, look = look, hold = hold, tag = args[i], owner = args[i + 1], place = args[i + 2], limit = tonumber(args[i + 3]),
       fresh = tonumber(args[i + 4]) }), i + 5
   end,
-  mac = function(now, _, args, i)
-    return device({ now = now, tag = args[i], owner = args[i + 1], mac = args[i + 2], most = tonumber(args[i + 3]), mode = args[i + 4] }),
-      i + 5
+  mac = function(now, _, args, i, look)
+    return device({ now = now, look = look, tag = args[i], owner = args[i + 1], mac = args[i + 2], most = tonumber(args[i + 3]),
+      mode = args[i + 4] }), i + 5
   end,
-  pool = function(now, _, args, i)
-    return ledger.lease(now, { id = args[i], sub = args[i + 1], holder = args[i + 2], seen = tonumber(args[i + 3]),
+  pool = function(now, _, args, i, look)
+    return ledger.lease(now, { look = look, id = args[i], sub = args[i + 1], holder = args[i + 2], seen = tonumber(args[i + 3]),
       cool = tonumber(args[i + 4]), settle = tonumber(args[i + 5]), hold = tonumber(args[i + 6]),
       ranges = ledger.ranges(args[i + 7]) }), i + 8
   end,
 }
 
 -- KEYS any key of the slot; ARGV now hold, then parts: their name and its arguments → the answer of each; none behind one that is refused
-local function ask(_, args)
+local function answer_all(args, look)
   local now, hold, answers, i = tonumber(args[1]), tonumber(args[2]), {}, 3
   while i <= #args do
     local answer
-    answer, i = parts[args[i]](now, hold, args, i + 1)
+    answer, i = parts[args[i]](now, hold, args, i + 1, look)
     answers[#answers + 1] = answer
     if answer == 'refused' then break end
   end
@@ -151,5 +153,7 @@ local function forget_macs(keys, args)
   return gone
 end
 
-redis.register_function('login_ask', ask)
+redis.register_function('login_ask', function(_, args) return answer_all(args, false) end)
+-- The server itself refuses whatever would write.
+redis.register_function({ function_name = 'login_look', callback = function(_, args) return answer_all(args, true) end, flags = { 'no-writes' } })
 redis.register_function('login_forget_macs', forget_macs)

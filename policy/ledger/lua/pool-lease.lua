@@ -41,6 +41,7 @@ local function recover(pool, state, now, ask)
     set[2 * i - 1], set[2 * i] = 'r:' .. range.id, ledger.text(place.r)
   end
   state.recovering, state.seq = true, ask.seen
+  if ask.look then return end
   redis.call('HSET', pool.base, 'seq', ledger.text(ask.seen), 'recover', ledger.text(now + ask.settle), 'lost', ledger.text(state.lost),
     'long', state.long and '1' or '0', unpack(set))
   redis.call('HINCRBY', pool.base, 'recoveries', 1)
@@ -74,20 +75,29 @@ local function used_before(pool, now, ask)
   end
 end
 
-local function pick(pool, state, now, ask)
-  local unit, r = fresh(pool, state, ask), nil
-  if unit or state.recovering then return unit end
-  unit, r = used_before(pool, now, ask)
-  if not unit and expire(pool, now, ask.cool, DUE_WHEN_FULL) > 0 then unit, r = used_before(pool, now, ask) end
-  return unit, r
-end
-
 local function served(ask, unit)
   local wanted = range_of(unit)
   for _, range in ipairs(ask.ranges) do
     if range.id == wanted then return true end
   end
   return false
+end
+
+-- What `expire` would make free at once.
+local function over(pool, now, ask)
+  for _, unit in ipairs(redis.call('ZRANGEBYSCORE', pool.x, '-inf', now - ask.cool, 'LIMIT', 0, DUE_WHEN_FULL)) do
+    local r = read(pool, unit)
+    if r and (r.state == HELD or r.state == BLOCK) and served(ask, unit) then return unit, r end
+  end
+end
+
+local function pick(pool, state, now, ask)
+  local unit, r = fresh(pool, state, ask), nil
+  if unit or state.recovering then return unit end
+  unit, r = used_before(pool, now, ask)
+  if not unit and ask.look then return over(pool, now, ask) end
+  if not unit and expire(pool, now, ask.cool, DUE_WHEN_FULL) > 0 then unit, r = used_before(pool, now, ask) end
+  return unit, r
 end
 
 -- The same login again: the same unit, unless its range is being drained and its session is to move.
@@ -97,7 +107,7 @@ local function again(pool, state, now, ask, unit)
   if r.state == HELD then
     -- A hold that is over may have passed to another one in the part that is lost.
     if state.recovering and tonumber(redis.call('ZSCORE', pool.x, unit)) <= now then return false end
-    redis.call('ZADD', pool.x, now + ask.hold, unit)
+    if not ask.look then redis.call('ZADD', pool.x, now + ask.hold, unit) end
     return true
   end
   return r.state == LIVE and served(ask, unit) and not (state.recovering and state.long)
@@ -112,6 +122,7 @@ local function sticky(pool, state, ask, unit)
   return unit, r
 end
 
+-- `look`: which unit it would be, and nothing is written.
 -- → {'leased', unit, sequence}, {'exhausted', '', sequence}, or {'recovering', '', sequence}: what is free is not known yet
 function ledger.lease(now, ask)
   local pool = pool_of(ask.id)
@@ -119,9 +130,10 @@ function ledger.lease(now, ask)
   recover(pool, state, now, ask)
   local mine, last = unpack(redis.call('HMGET', pool.i, 'h' .. ask.holder, 's' .. ask.sub))
   if again(pool, state, now, ask, mine) then return { 'leased', mine, state.seq } end
-  expire(pool, now, ask.cool, DUE_AT_ONCE)
+  if not ask.look then expire(pool, now, ask.cool, DUE_AT_ONCE) end
   local unit, r = sticky(pool, state, ask, last)
   if not unit then unit, r = pick(pool, state, now, ask) end
+  if ask.look then return { unit and 'leased' or state.recovering and 'recovering' or 'exhausted', unit or '', state.seq } end
   if not unit then
     redis.call('HSET', pool.base, 'seq', ledger.text(state.seq), unpack(state.moved))
     if state.recovering then return { 'recovering', '', state.seq } end

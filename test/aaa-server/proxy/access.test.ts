@@ -97,6 +97,7 @@ t.test('what the access server repeats goes to the same home server again, the s
   const reply = await asked.reply();
   t.equal(reply.code, code.accessReject);
   t.equal(textOf(reply, attribute.replyMessage), 'no');
+  t.equal(node.counted('rejects', 'home_server_rejected'), 1);
 });
 
 t.test('replies that anybody could have made are dropped and counted', async (t) => {
@@ -303,7 +304,8 @@ t.test('outstanding requests are bounded, and those of several sockets are told 
   await until(() => node.counted('drops', 'proxy_busy') === 10, 'the others are not asked');
   t.equal(new Set(home.received.map(({ from }) => from.port)).size, 2, 'two sockets');
   for (const [n, request] of home.received.entries()) {
-    if (n % 50 === 0) await until(() => asked.filter(({ replies }) => replies.length === 1).length === n, 'answers', 15_000);
+    if (n % 50 === 0)
+      await until(() => asked.filter(({ replies }) => replies.length === 1).length === n, 'answers', 15_000);
     const add = (builder: PacketBuilder) =>
       builder.add(attribute.replyMessage, textOf(request.packet, attribute.userName)!);
     home.send(home.reply(request, code.accessAccept, add), request.from);

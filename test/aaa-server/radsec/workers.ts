@@ -57,6 +57,7 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
         workers: Array.from({ length: count }, (_, index) => `node-${index}`),
         keeping: { keepMs: 3_600_000, bytes: 1_000_000_000 },
       },
+      loginLog: { acceptsPerSecond: 0, rejectsPerSecond: 0 },
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       radsec: {
         ...{ port, material: authority.material(), limits: generous, version11: false },
@@ -69,6 +70,7 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
     learned: () => [],
     onLearned: () => undefined,
     onEvents: () => undefined,
+    onLogins: () => undefined,
     onRadsec: links.hear,
     onFatal: (error) => {
       throw error;

@@ -29,11 +29,11 @@ t.test('migrations', async (t) => {
   const text = async (query: string) => (await store.client.query({ query, format: 'TabSeparated' })).text();
 
   await t.test('make the database and its tables, and are applied once', async (t) => {
-    t.same(await migrate(ours), ['0001_accounting.sql', '0002_flows.sql']);
+    t.same(await migrate(ours), ['0001_accounting.sql', '0002_flows.sql', '0003_logins.sql']);
     t.same(await migrate(ours), []);
     t.equal(
       await text('SELECT version, name FROM schema_migration ORDER BY version'),
-      '1\t0001_accounting.sql\n2\t0002_flows.sql\n',
+      '1\t0001_accounting.sql\n2\t0002_flows.sql\n3\t0003_logins.sql\n',
     );
   });
 
@@ -52,7 +52,7 @@ t.test('migrations', async (t) => {
     other.pathname = '/together';
     const both = [1, 2].map(() => migrateClickHouse({ url: other.href, deployment: single, retention: keepForEver }));
     await Promise.all(both);
-    t.equal(await text('SELECT uniqExact(version), count() <= 4 FROM together.schema_migration'), '2\t1\n');
+    t.equal(await text('SELECT uniqExact(version), count() <= 6 FROM together.schema_migration'), '3\t1\n');
     t.same(await migrateClickHouse({ url: other.href, deployment: single, retention: keepForEver }), []);
   });
 
@@ -61,22 +61,22 @@ t.test('migrations', async (t) => {
     writeFileSync(path.join(changed, '0001_accounting.sql'), 'SELECT 1;\n');
     await t.rejects(migrate(changed), /^0001_accounting\.sql was changed after it was applied/);
     const older = copyOfOurs(t);
-    rmSync(path.join(older, '0002_flows.sql'));
-    await t.rejects(migrate(older), /has migration 0002_flows\.sql, which this code does not know/);
+    rmSync(path.join(older, '0003_logins.sql'));
+    await t.rejects(migrate(older), /has migration 0003_logins\.sql, which this code does not know/);
   });
 
   await t.test('that fail are told, and go on where they stopped when they are mended', async (t) => {
     const directory = copyOfOurs(t);
-    const file = path.join(directory, '0003_more.sql');
+    const file = path.join(directory, '0004_more.sql');
     const first = 'CREATE TABLE IF NOT EXISTS more (a UInt8) ENGINE = {{engine MergeTree}} ORDER BY a {{settings}};\n';
     writeFileSync(file, `${first}CREATE TABEL wrong;\n`);
-    await t.rejects(migrate(directory), /^migration 0003_more\.sql failed: Syntax error/);
+    await t.rejects(migrate(directory), /^migration 0004_more\.sql failed: Syntax error/);
     t.equal(await text('EXISTS TABLE more'), '1\n', 'ClickHouse keeps what came before');
     writeFileSync(file, first);
-    t.same(await migrate(directory), ['0003_more.sql']);
+    t.same(await migrate(directory), ['0004_more.sql']);
     await store.client.command({ query: 'DROP TABLE more' });
     await store.client.command({
-      query: 'ALTER TABLE schema_migration DELETE WHERE version = 3 SETTINGS mutations_sync = 1',
+      query: 'ALTER TABLE schema_migration DELETE WHERE version = 4 SETTINGS mutations_sync = 1',
     });
   });
 
@@ -144,7 +144,7 @@ t.test('for a cluster', async (t) => {
     const all = rendered.flat();
     const named = (pattern: RegExp) => all.flatMap((sql) => pattern.exec(sql)?.[1] ?? []).sort();
     const locals = named(/^CREATE TABLE IF NOT EXISTS (\w+)_local ON CLUSTER 'isp'\s*\(/);
-    t.same(locals, ['accounting', 'flows', 'flows_1d', 'flows_1h', 'flows_1m']);
+    t.same(locals, ['accounting', 'flows', 'flows_1d', 'flows_1h', 'flows_1m', 'logins']);
     t.same(
       named(
         /^CREATE TABLE IF NOT EXISTS (\w+) ON CLUSTER 'isp' AS \1_local\s+ENGINE = Distributed\('isp', currentDatabase\(\), '\1_local', cityHash64\(tenant_id, subscription_id\)\)$/,

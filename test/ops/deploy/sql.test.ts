@@ -91,11 +91,34 @@ async function insertUsage(client: ClickHouseClient): Promise<void> {
   });
 }
 
+async function insertLogins(client: ClickHouseClient): Promise<void> {
+  const login = {
+    ...{
+      tenant_id: 1,
+      subscription_id: 7,
+      user_name: 'user7',
+      nas_id: 3,
+      method: 'pap',
+      node: 'n',
+      worker: 0,
+      count: 1,
+    },
+    ...{ at: instant(nowMs - hourMs), result: 'reject', reason: 'wrong_password' },
+  };
+  const values = [
+    ...[login, { ...login, sequence: 1 }, { ...login, sequence: 2, test: true }],
+    { ...login, sequence: 3, reason: 'unknown_user', user_name: 'stranger', subscription_id: 0 },
+    { ...login, sequence: 4, result: 'accept', reason: '' },
+  ];
+  await client.insert({ table: 'logins', format: 'JSONEachRow', values });
+}
+
 t.setTimeout(180_000);
 
 t.test('queries over accounting and flows', { timeout: 180_000 }, async (t) => {
   const clickhouse = await startClickHouse(t);
   await insertUsage(clickhouse.client);
+  await insertLogins(clickhouse.client);
   const rowsOf = async (sql: string) =>
     (await clickhouse.client.query({ query: filledIn(sql), format: 'JSONEachRow' })).json<Record<string, unknown>>();
 
@@ -130,6 +153,14 @@ t.test('queries over accounting and flows', { timeout: 180_000 }, async (t) => {
     t.match(await shown('Whom it talks to'), [
       { remote: '203.0.113.5', asn: 64500, total: '5000' },
       { remote: '2001:db8::1', total: '1000' },
+    ]);
+    t.match(await shown('Rejects by reason, from the auth log'), [
+      { reason: 'unknown_user', rejects: '1' },
+      { reason: 'wrong_password', rejects: '2' },
+    ]);
+    t.match(await shown('Names rejected most'), [
+      { user: 'user7', rejects: '2', reason: 'wrong_password' },
+      { user: 'stranger' },
     ]);
     t.strictSame((await shown('Flags')).map(({ flag }) => flag).sort(), ['implausible', 'reset']);
   });

@@ -41,17 +41,27 @@ async function poolsOn(store: Store) {
   const login = createLoginLedger(redis, { seen, holdMs });
   const pools = createPoolLedger(redis, seen);
   const clock = { nowMs: noon };
-  const ask = async (pool: Pool, who: Subscriber, more: Partial<LoginAsk> = {}) =>
-    login.ask({
-      ...{ nowMs: clock.nowMs, tenantId: 1, subscriptionId: who.sub, pools: [{ pool, holder: who.holder }] },
-      place: { nasInstance: '1', callingStationId: '', nasPort: '', nasPortId: '' },
-      ...more,
-    });
+  const asked = (pool: Pool, who: Subscriber, more: Partial<LoginAsk>): LoginAsk => ({
+    ...{ nowMs: clock.nowMs, tenantId: 1, subscriptionId: who.sub, pools: [{ pool, holder: who.holder }] },
+    place: { nasInstance: '1', callingStationId: '', nasPort: '', nasPortId: '' },
+    ...more,
+  });
+  const ask = async (pool: Pool, who: Subscriber, more: Partial<LoginAsk> = {}) => login.ask(asked(pool, who, more));
+  const look = async (pool: Pool, who: Subscriber, more: Partial<LoginAsk> = {}) => login.look(asked(pool, who, more));
   const note = (pool: Pool, unit: string, sub: number, session: string, open: boolean, atMs = clock.nowMs) =>
     pools.note(pool, [{ unit, subscriptionId: sub, sessionKey: session, incarnation: 1, atMs, open }], clock.nowMs);
-  return { ...{ store, redis, seen, login, pools, clock, note, ask } };
+  return { ...{ store, redis, seen, login, pools, clock, note, ask, look } };
 }
 type Pools = Awaited<ReturnType<typeof poolsOn>>;
+
+/** Every key of every primary with what is in it; when it ends is left aside. */
+async function everything({ store }: Pools): Promise<string[]> {
+  const all = store.primaries().map(async (primary) => {
+    const names = await primary.keys('*');
+    return Promise.all(names.map(async (name) => `${name} ${(await primary.dumpBuffer(name))?.toString('hex')}`));
+  });
+  return (await Promise.all(all)).flat().sort();
+}
 
 const alice = { sub: 1, holder: 'a1' };
 const bob = { sub: 2, holder: 'b2' };
@@ -180,6 +190,36 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
     t.match(await readPoolUse(isp.redis, pool.id), { used: 1 });
     isp.clock.nowMs += holdMs;
     t.equal(unitOf(await isp.ask(pool, alice, { limit, place: place('2') })), '1:0', 'no Start came');
+  },
+
+  'a look tells what a login would be given, and changes nothing': async (t, isp) => {
+    const pool = poolOf({ ranges: [{ id: 1, first: '100.64.0.0', size: 2, draining: false }] });
+    const look = async (who: Subscriber, more: Partial<LoginAsk> = {}) => {
+      const before = await everything(isp);
+      const grant = await isp.look(pool, who, more);
+      t.strictSame(await everything(isp), before);
+      return grant;
+    };
+    t.equal(unitOf(await look(alice)), '1:0');
+    t.equal(unitOf(await isp.ask(pool, alice)), '1:0');
+    t.equal(unitOf(await look(alice)), '1:0', 'her own again');
+    t.equal(unitOf(await look(bob)), '1:1');
+    await isp.ask(pool, bob);
+    t.equal(unitOf(await look(carol)), null);
+    isp.clock.nowMs += holdMs + coolDownMs - 1;
+    t.equal(unitOf(await look(carol)), null, 'their holds are over, the cool-down is not');
+    isp.clock.nowMs += 1;
+    t.equal(unitOf(await look(carol)), '1:0');
+    t.equal(unitOf(await isp.ask(pool, carol)), '1:0');
+    const limit = { sessions: 1, aliveMs: minute };
+    const place = (nasPort: string) => ({ nasInstance: '1', callingStationId: '', nasPort, nasPortId: '' });
+    const mac = { address: '001122334455', most: 1, mode: 'lock' } as const;
+    t.equal((await look(alice, { limit, mac, place: place('1') })).kind, 'granted');
+    await isp.ask(pool, alice, { limit, mac, place: place('1') });
+    t.strictSame(await look(alice, { limit, place: place('2') }), { kind: 'refused', by: 'session_limit' });
+    const other = { ...mac, address: '66778899aabb' };
+    t.strictSame(await look(alice, { mac: other }), { kind: 'refused', by: 'mac' });
+    t.match(await look(alice, { mac: { ...other, mode: 'replace' } }), { kind: 'granted', learned: true });
   },
 
   'an operator frees an address, and sees who has which': async (t, isp) => {

@@ -1,0 +1,101 @@
+// One storm against one server: its capacity without hurry first, then everybody at once.
+import path from 'node:path';
+import { spawnPinned } from '../machine/pinned-child.ts';
+import { allowedCores, place, release, twoCores } from '../machine/placement.ts';
+import { cpuSecondsOf, descendantsOf } from '../machine/processes.ts';
+import { udpState } from '../machine/udp-drops.ts';
+import { radiusCases } from '../radius/cases.ts';
+import { measure } from '../radius/measure.ts';
+import type { Target } from '../radius/target.ts';
+import type { FromClients, StormResult, ToClients } from './protocol.ts';
+
+export type StormMeasurement = StormResult & {
+  readonly server: string;
+  /** Logins per second in a closed loop, of subscribers with quick passwords. */
+  readonly capacityPerSecond: number;
+  /** Of the subscribers with quick passwords until 90 % of them were online, as a share of the capacity; 0 when they never were. */
+  readonly goodputShare: number;
+  /** Answers that came too late, as a share of all answers to logins. */
+  readonly wastedShare: number;
+  readonly serverCores: number;
+  /** Datagrams that the kernel dropped in front of the server. */
+  readonly dropped: { readonly logins: number; readonly starts: number };
+};
+
+export type StormOptions = {
+  readonly subscribers: number;
+  /** From this one on passwords are slow to check. */
+  readonly slowFrom: number;
+  readonly seconds: number;
+  readonly quick: boolean;
+  /** It is an error when somebody stays offline. */
+  readonly everybody: boolean;
+};
+
+const secret = 'testing123';
+export const stormPassword = 'pass123';
+const mostSeconds = 600;
+
+export async function measureStorm(target: Target, options: StormOptions): Promise<StormMeasurement> {
+  const { subscribers, slowFrom, seconds, quick } = options;
+  const calm = await measure(
+    target,
+    { ...radiusCases().two, halfLoad: false },
+    { runs: 1, seconds, subscribers: slowFrom },
+  );
+  const script = path.join(import.meta.dirname, 'clients-process.ts');
+  const clients = spawnPinned<ToClients, FromClients>(script, allowedCores().join(','));
+  try {
+    clients.tell({
+      type: 'prepare',
+      preparation: {
+        ...{ subscribers, slowFrom, secret, mostSeconds },
+        password: stormPassword,
+        dialInMs: quick ? 100 : 1000,
+        run: `storm-${process.pid}-${Date.now()}`,
+        authPort: target.authPort,
+        acctPort: target.acctPort,
+      },
+    });
+    await clients.answer('prepared');
+    place(twoCores(), clients.pid);
+    const servers = descendantsOf(process.pid, [clients.pid]);
+    const droppedBefore = dropsOf(target);
+    const cpuBefore = cpuSecondsOf(servers);
+    clients.tell({ type: 'storm' });
+    const { result } = await clients.answer('over');
+    const serverCores = (cpuSecondsOf(servers) - cpuBefore) / result.seconds;
+    const dropped = dropsOf(target);
+    check(target, result, options);
+    const { ninetyPercentMs } = result.quick;
+    return {
+      ...result,
+      server: target.name,
+      capacityPerSecond: calm.perSecond,
+      goodputShare: ninetyPercentMs ? (0.9 * slowFrom) / (ninetyPercentMs / 1000) / calm.perSecond : 0,
+      wastedShare: result.logins.late / Math.max(1, result.logins.late + result.logins.answered),
+      serverCores,
+      dropped: { logins: dropped.logins - droppedBefore.logins, starts: dropped.starts - droppedBefore.starts },
+    };
+  } finally {
+    await clients.stop();
+    release();
+  }
+}
+
+function dropsOf({ authPort, acctPort }: Target) {
+  return { logins: udpState(authPort).dropped, starts: udpState(acctPort).dropped };
+}
+
+/** Everybody's password is right, so a refusal is an error; and a server that leaves nobody online measures nothing. */
+function check(target: Target, { online, reported, logins, starts }: StormResult, options: StormOptions): void {
+  const missing = options.everybody ? options.subscribers - reported : 0;
+  const problems = [
+    ...(online === 0 ? ['nobody is online'] : []),
+    ...(logins.refused > 0 ? [`${logins.refused} logins were refused`] : []),
+    ...(logins.bad + starts.bad > 0 ? [`${logins.bad + starts.bad} replies had a wrong authenticator`] : []),
+    ...(starts.refused > 0 ? [`${starts.refused} Starts were refused`] : []),
+    ...(missing > 0 ? [`${missing} stayed offline or were not reported`] : []),
+  ];
+  if (problems.length > 0) throw new Error(`${target.name}: ${problems.join(', ')}\n${target.output()}`);
+}

@@ -1,0 +1,50 @@
+// Stores the passwords of some of Lastmile's subscribers as slow hashes, and waits until its edge knows.
+import { Client } from 'pg';
+import { createKeyring } from '#ops/runtime/keyring.ts';
+import { until } from '#test/support/wait.ts';
+import type { LastmileTarget } from '../lastmile/lastmile.ts';
+import { readMetrics } from '../lastmile/metrics.ts';
+import { type SlowPassword, slowPasswords } from './slow-passwords.ts';
+
+const atOnce = 1000;
+/** Different hashes; the others are the same ones again. */
+const kinds = 48;
+
+/** @param from user<from> … user<to − 1> */
+export async function storeSlowly(target: LastmileTarget, password: string, from: number, to: number): Promise<void> {
+  const hashes = await slowPasswords(password, kinds, ['sha512', 'bcrypt', 'argon2']);
+  const keyring = createKeyring(target.stores.secretKeys);
+  const { tenantId } = target.accounts;
+  const applied = async () =>
+    (await readMetrics(target.stack.aaaAdminUrl)).sum('lastmile_feed_applied_total', 'kind="subscription"');
+  const before = await applied();
+  const client = new Client({ connectionString: target.stores.databaseUrl });
+  await client.connect();
+  try {
+    for (let first = from; first < to; first += atOnce) {
+      const users = Array.from({ length: Math.min(atOnce, to - first) }, (_, place) => first + place);
+      const secrets = users.map((user) => hashes[user % hashes.length] as SlowPassword);
+      await client.query(
+        `UPDATE credential SET password_scheme = given.scheme, password_cipher = given.cipher
+         FROM unnest($2::text[], $3::text[], $4::bytea[]) AS given (user_name, scheme, cipher)
+         WHERE tenant_id = $1 AND realm = '' AND credential.user_name = given.user_name`,
+        [
+          tenantId,
+          users.map((user) => `user${user}`),
+          secrets.map(({ scheme }) => scheme),
+          users.map((user, place) =>
+            keyring.encrypt('credential', `${tenantId}::user${user}`, Buffer.from(secrets[place]?.stored ?? '')),
+          ),
+        ],
+      );
+    }
+  } finally {
+    await client.end();
+  }
+  await until(
+    async () => (await applied()) - before >= to - from,
+    () => `the edge knows ${to - from} changed passwords; it printed:\n${target.output()}`,
+    120_000,
+    100,
+  );
+}

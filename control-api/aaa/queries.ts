@@ -1,0 +1,44 @@
+// Explains logins with what only the API knows beside aaa-server: how many sessions are alive.
+import type { Static } from 'typebox';
+import type { TenantScope } from '../database/connect.ts';
+import type { Deps } from '../deps.ts';
+import { fromLedger } from '../plugins/ledger-failure.ts';
+import { Problem } from '../problem.ts';
+import type { ExplainQuery } from './contract.ts';
+import type { Explanation } from './edge.ts';
+
+export async function explainLogin(
+  { aaa, ledger }: Pick<Deps, 'aaa' | 'ledger'>,
+  { tenantId }: TenantScope,
+  query: Static<typeof ExplainQuery>,
+): Promise<Explanation> {
+  const { username, nas, mac, calling_station_id: station = mac } = query;
+  const explanation = await aaa.explain({
+    tenantId,
+    userName: username,
+    ...(nas === undefined ? {} : { nas }),
+    ...(query.nas_identifier === undefined ? {} : { nasIdentifier: query.nas_identifier }),
+    ...(station === undefined ? {} : { callingStationId: station }),
+    ...(query.nas_port_id === undefined ? {} : { nasPortId: query.nas_port_id }),
+    ...(query.circuit_id === undefined ? {} : { circuitId: query.circuit_id }),
+    ...(query.remote_id === undefined ? {} : { remoteId: query.remote_id }),
+    ...(query.service_type === undefined ? {} : { serviceType: query.service_type }),
+  });
+  const { network, user } = explanation;
+  if (!network || !user.credential) return explanation;
+  const subscriptionId = user.credential.subscription_id;
+  return {
+    ...explanation,
+    network: { ...network, live_sessions: await liveSessions(ledger, tenantId, subscriptionId) },
+  };
+}
+
+/** Null while Redis is away: the explanation does not need it. */
+async function liveSessions(ledger: Deps['ledger'], tenantId: number, subscriptionId: number): Promise<number | null> {
+  try {
+    return (await fromLedger(() => ledger.sessionsOf(tenantId, subscriptionId))).length;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'ledger_unavailable') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,98 @@
+// The subscribers of bench:storm: they wait, repeat, give up and begin anew as access servers do, and what comes too late counts as that.
+import t from 'tap';
+import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
+import { createSecret } from '#aaa-server/wire/md5.ts';
+import { code } from '#aaa-server/wire/packet.ts';
+import { createExchange } from '#bench/storm/exchange.ts';
+import { interimLoad } from '#bench/storm/interims.ts';
+import { createStormRequests } from '#bench/storm/requests.ts';
+import { createWheel } from '#bench/storm/wheel.ts';
+
+const secret = createSecret(Buffer.from('testing123'));
+const requests = createStormRequests({ secret, password: Buffer.from('pass123'), sockets: 2, run: 'run' });
+
+function acceptOf(request: Buffer): Buffer {
+  const builder = createPacketBuilder();
+  builder.begin(code.accessAccept, request[1] ?? 0);
+  builder.messageAuthenticator();
+  builder.finishReply(request, 4, secret);
+  return Buffer.from(builder.data.subarray(0, builder.length()));
+}
+
+function setUp(subscribers = 4) {
+  const seen = { sent: [] as { socket: number; request: Buffer }[], answered: [] as number[], givenUp: [] as number[] };
+  const exchange = createExchange({
+    ...{ subscribers, sockets: 2, secret, timeoutMs: 3000, tries: 3 },
+    send: (socket, request) => seen.sent.push({ socket, request }),
+    onAnswered: (user) => seen.answered.push(user),
+    onGivenUp: (user) => seen.givenUp.push(user),
+    onCrowded: () => {
+      throw new Error('no identifier is left');
+    },
+  });
+  const begin = (user: number, nowMs: number) =>
+    exchange.begin(user, (identifier) => requests.login(user, identifier), nowMs);
+  return { seen, exchange, begin };
+}
+
+t.test('a login is sent three times in nine seconds with the same octets, then given up', async (t) => {
+  const { seen, exchange, begin } = setUp();
+  begin(1, 0);
+  for (let nowMs = 0; nowMs <= 10_000; nowMs += 5) exchange.advance(nowMs);
+  t.equal(seen.sent.length, 3);
+  t.ok(seen.sent.every(({ socket, request }) => socket === 1 && request.equals(seen.sent[0]!.request)));
+  t.strictSame(seen.givenUp, [1]);
+  t.match(exchange.counts, { requests: 1, repeated: 2, givenUp: 1, answered: 0 });
+});
+
+t.test('an answer to any of the three counts; a second one, one too late and a wrong one are told apart', async (t) => {
+  const { seen, exchange, begin } = setUp();
+  begin(0, 0);
+  exchange.advance(3000);
+  const [first] = seen.sent;
+  exchange.onReply(0, acceptOf(first!.request), 3100);
+  t.strictSame(seen.answered, [0]);
+  exchange.onReply(0, acceptOf(first!.request), 3200);
+  begin(1, 4000);
+  const late = seen.sent.at(-1)!;
+  for (let nowMs = 4000; nowMs <= 14_000; nowMs += 10) exchange.advance(nowMs);
+  exchange.onReply(1, acceptOf(late.request), 14_000);
+  begin(2, 15_000);
+  const forged = acceptOf(seen.sent.at(-1)!.request);
+  forged[10] = (forged[10] ?? 0) ^ 1;
+  exchange.onReply(0, forged, 15_100);
+  t.match(exchange.counts, { requests: 3, answered: 1, again: 1, late: 1, bad: 1 });
+});
+
+t.test('a timer that is set again is due once, and none is before its instant', async (t) => {
+  const due: [number, number][] = [];
+  const wheel = createWheel(3, 10, (thing, nowMs) => {
+    due.push([thing, nowMs]);
+    if (thing === 2 && nowMs < 100) wheel.set(2, nowMs + 10);
+  });
+  wheel.set(0, 50);
+  wheel.set(0, 70);
+  wheel.set(1, 20);
+  wheel.cancel(1);
+  wheel.set(2, 95);
+  for (let nowMs = 0; nowMs <= 200; nowMs += 10) wheel.advance(nowMs);
+  t.strictSame(due, [
+    [0, 70],
+    [2, 100],
+  ]);
+});
+
+t.test('intervals that differ by a fifth flatten what began in one second; equal ones never do', async (t) => {
+  const online = new Float64Array(50_000).map((_, user) => user / 50);
+  const jittered = interimLoad(
+    online,
+    Float64Array.from(online, (_, user) => 270 + ((user * 7919) % 61)),
+  );
+  const equal = interimLoad(online, new Float64Array(50_000).fill(300));
+  t.ok(jittered && equal);
+  t.equal(Math.round(equal!.meanPerSecond), 167);
+  t.ok(equal!.busiestFirst >= 40_000 && equal!.busiestAfterAnHour >= 40_000, `${equal!.busiestFirst} in one second`);
+  t.ok(jittered!.busiestFirst < 1000, `${jittered!.busiestFirst} in the busiest second of the first round`);
+  // Whole seconds: those that have the same interval stay together.
+  t.ok(jittered!.busiestAfterAnHour < 3000, `${jittered!.busiestAfterAnHour} after an hour`);
+});
