@@ -5,9 +5,10 @@ import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
 import type { OwnListeners } from '#ops/runtime/own-listeners.ts';
 import type { DropReason } from '../counters.ts';
+import { createOncePer } from '../radius/once-per.ts';
 import type { RadiusRequest } from '../radius/request.ts';
 import type { SnapshotReader } from '../subscribers/records.ts';
-import { attribute, textOf } from '../wire/attributes.ts';
+import { attribute, firstAttribute, textAt, valueLength } from '../wire/attributes.ts';
 import type { Packet } from '../wire/packet.ts';
 import type { Keeping } from './accounting-log.ts';
 import { createAccountingLogs, type Destination } from './accounting-logs.ts';
@@ -55,10 +56,17 @@ export type ProxyOptions = {
 
 /** How often what is made of the snapshot is compared with it. */
 const lookEveryMs = 200;
+const tellEveryMs = 10_000;
 const none: ReadonlyMap<number, TenantRealms> = new Map();
 
 export function createProxy(options: ProxyOptions): RadiusProxy {
-  const { snapshot, keyring, clock, registry, worker, own, warn } = options;
+  const { snapshot, keyring, clock, registry, worker, own } = options;
+  const once = createOncePer(tellEveryMs, clock);
+  /** A server may change its state, or refuse what is sent, many times a second. */
+  const warn: ProxyOptions['warn'] = (message, fields) => {
+    const { homeServer, port, log } = fields;
+    if (once(`${message} ${homeServer} ${port} ${log}`)) options.warn(message, fields);
+  };
   const metrics = createProxyMetrics(registry, worker, {
     outstanding: () => homes.outstanding(),
     waiting: () => logs.waiting(),
@@ -112,7 +120,8 @@ export function createProxy(options: ProxyOptions): RadiusProxy {
       choice,
       userNameOf({ packet }) {
         if (!stripUserName) return undefined;
-        const found = tenants.get(tenantId)?.find(textOf(packet, attribute.userName) ?? '');
+        const tenant = tenants.get(tenantId);
+        const found = tenant && inRealm(tenant, packet);
         return found?.realm === realm ? found.user : undefined;
       },
     };
@@ -126,14 +135,14 @@ export function createProxy(options: ProxyOptions): RadiusProxy {
     realmOfLogin(tenantId, packet) {
       const tenant = tenants.get(tenantId);
       if (!tenant) return undefined;
-      const found = tenant.find(textOf(packet, attribute.userName) ?? '');
+      const found = inRealm(tenant, packet);
       return found?.realm.record.authentication === 'forward' ? found : undefined;
     },
     keepAccounting({ packet, client, receivedAtMs }) {
       const { tenantId, id: nasId } = client.record;
       const tenant = tenants.get(tenantId);
       if (!tenant) return undefined;
-      const realm = tenant.find(textOf(packet, attribute.userName) ?? '')?.realm;
+      const realm = inRealm(tenant, packet)?.realm;
       const to: Destination[] = tenant.copies
         .filter((copy) => copy.nasId === null || copy.nasId === nasId)
         .map(({ id }) => ({ tenantId, kind: 'copy', id }));
@@ -167,4 +176,18 @@ export function createProxy(options: ProxyOptions): RadiusProxy {
       await stopped;
     },
   };
+}
+
+const atSign = 0x40;
+const backslash = 0x5c;
+
+/** Most names have no realm, which their octets tell sooner than a text of them would. */
+function inRealm(tenant: TenantRealms, packet: Packet): InRealm | undefined {
+  const at = firstAttribute(packet, attribute.userName);
+  if (at < 0) return undefined;
+  const { data } = packet;
+  for (let i = at + 2; i < at + 2 + valueLength(packet, at); i++) {
+    if (data[i] === atSign || data[i] === backslash) return tenant.find(textAt(packet, at));
+  }
+  return undefined;
 }

@@ -1,6 +1,7 @@
 // Debian's FreeRADIUS as somebody else's RADIUS server: the home server that requests are forwarded to.
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { detailRecords } from './detail-file.ts';
 import { type PeerProcess, startPeer } from './peer-process.ts';
 
 export type FreeradiusHomeOptions = {
@@ -37,7 +38,7 @@ export async function startFreeradiusHome(t: Teardown, options: FreeradiusHomeOp
   });
   return {
     ...peer,
-    details: () => (existsSync(detailFile) ? parseDetail(readFileSync(detailFile, 'utf8')) : []),
+    details: () => (existsSync(detailFile) ? detailRecords(readFileSync(detailFile, 'utf8')) : []),
   };
 }
 
@@ -187,16 +188,4 @@ server inner {
   }
 }
 `;
-}
-
-function parseDetail(text: string): string[][] {
-  return text
-    .split(/\n\n+/)
-    .map((block) =>
-      block
-        .split('\n')
-        .filter((line) => line.startsWith('\t'))
-        .map((line) => line.trim()),
-    )
-    .filter((lines) => lines.length > 0);
 }
