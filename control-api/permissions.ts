@@ -23,6 +23,8 @@ const administering = [
   'nas:write',
   'pools:write',
   'proxy:write',
+  'device_users:read',
+  'device_users:write',
   'enforcement:write',
   'exporters:write',
   'aaa:test',

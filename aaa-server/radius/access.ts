@@ -1,5 +1,8 @@
 // Answers Access-Requests: at once, when the decision comes, or after the delay of a reject.
 import { createCredentials } from '../auth/credentials.ts';
+import { createDeviceAttempts } from '../auth/device-attempts.ts';
+import { createDeviceLogins } from '../auth/device-logins.ts';
+import { createDeviceUsers } from '../auth/device-users.ts';
 import { createEap } from '../auth/eap/eap.ts';
 import { createEapStates } from '../auth/eap/states.ts';
 import type { NasClient } from '../auth/nas-table.ts';
@@ -14,7 +17,7 @@ import type { Standing } from './admission.ts';
 import type { Answers } from './answers.ts';
 import { createDelayedRejects } from './delayed-rejects.ts';
 import type { Entry } from './duplicates.ts';
-import { decideLogin, type LoginDecision } from './login.ts';
+import { decideLogin, isKeptAway, type LoginDecision } from './login.ts';
 import { makerOf, noteLogin } from './maker.ts';
 import type { RadiusDeps, RadiusRequest } from './request.ts';
 
@@ -23,6 +26,8 @@ export type Access = {
   handle(request: RadiusRequest): DropReason | null;
   /** Logins whose decision is awaited. */
   deciding(): number;
+  /** Logins that take several rounds and are likely to go on. */
+  conversing(): number;
   /** Sends waiting rejects at once and settles when every login in progress is answered or given up. */
   drain(): Promise<void>;
 };
@@ -42,12 +47,28 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   });
   const states = createEapStates({ key: keyring.derive('eap-state'), ...deps.eap });
   const eap = createEap({ ...deps.eap, credentials, states, clock, counters, later });
-  const loginDeps = { snapshot, credentials, eap, authorize, ...(refusedAnswer ? { refusedAnswer } : {}) };
+  const deviceLogins = createDeviceLogins({
+    ...{ users: createDeviceUsers(snapshot), credentials, attempts: createDeviceAttempts(clock), clock, counters },
+    classKey: keyring.derive('class'),
+  });
+  const loginDeps = {
+    snapshot,
+    credentials,
+    eap,
+    authorize,
+    deviceLogins,
+    ...(refusedAnswer ? { refusedAnswer } : {}),
+  };
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const deciding = new Set<Promise<void>>();
   const { proxy } = deps;
   const forwarding =
     proxy && createForwardAccess({ proxy, answers, counters, loginLog, monotonicMs: clock.monotonicMs });
+
+  /** Whatever its realm: a login to the device itself, or at an access server that is drained. */
+  function isDecidedHere({ packet, client }: RadiusRequest): boolean {
+    return isKeptAway(packet, client) || deviceLogins.concerns(packet, client);
+  }
 
   /** Whether it is the next request of a login that was begun here. */
   function goesOn(packet: Packet, { record }: NasClient): boolean {
@@ -123,7 +144,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       const verified = makerOf(request);
       if (!verified.ok) return verified.reason;
       const realm = proxy?.realmOfLogin(client.record.tenantId, packet);
-      if (realm && forwarding) return forwarding.handle(request, verified.secret, realm);
+      if (realm && forwarding && !isDecidedHere(request)) return forwarding.handle(request, verified.secret, realm);
       const leader = eap.leaderOf(packet, client.record);
       if (leader !== undefined) {
         handOver(request, leader);
@@ -144,6 +165,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       });
     },
     deciding: () => deciding.size + (forwarding?.pending() ?? 0),
+    conversing: eap.inProgress,
     async drain() {
       await forwarding?.drain();
       while (deciding.size > 0) await Promise.all(deciding);

@@ -11,7 +11,8 @@ export const kinds = {
   removed: 8,
   pool: 9,
   macs: 10,
-  proxy: 11,
+  device_user: 11,
+  proxy: 12,
 } as const;
 export type Kind = keyof typeof kinds;
 

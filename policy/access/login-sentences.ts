@@ -21,6 +21,9 @@ const refusals: Readonly<Record<string, string>> = {
   eap_tls_not_of_tenant: 'The certificates of EAP belong to another tenant.',
   home_server_rejected: 'The home server of the realm rejected it.',
   home_server_unreachable: 'No home server of the realm answered, and the realm rejects logins then.',
+  device_login_refused:
+    'A login to the device itself: only device users may, with the right password, enabled, in time and at this access server.',
+  nas_draining: 'The access server is drained: new logins are kept away from it.',
 };
 
 const silences: Readonly<Record<string, string>> = {

@@ -98,6 +98,7 @@ function snapshotOf(world: World): SnapshotReader {
     macs: () => [],
     poolList: () => [],
     proxyList: () => [],
+    deviceUserList: () => [],
   };
 }
 

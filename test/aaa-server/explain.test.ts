@@ -253,6 +253,22 @@ t.test('a login of a realm that is forwarded is not decided here', async (t) => 
   t.match(await explained(isp), { result: 'accept' });
 });
 
+t.test('at a drained access server a login is kept away, and the rest of the explanation stays', async (t) => {
+  for (const [answer, result] of [
+    ['silence', 'unanswered'],
+    ['reject', 'reject'],
+  ] as const) {
+    const isp = withAnna();
+    isp.nasChanged([nasOf({ drain: { answer, move: null } })]);
+    const found = await explained(isp);
+    t.match(found, { result, reason: 'nas_draining', outcome: 'accept:5000000/20000000', attributes: [] });
+    t.match(found.sentence, /drained/);
+    t.strictSame(deciding(found), ['tariff']);
+    const { code } = await isp.login({ userName: 'anna', serviceType: 2 }, { method: 'pap', password: 'secret' });
+    t.equal(code, result === 'reject' ? 'accessReject' : 'none');
+  }
+});
+
 t.test('every reason has a sentence of its own', async (t) => {
   const sentences = [...loginFailures, ...rejectReasons, 'snapshot_incomplete', 'pool_unsure'].map(loginSentence);
   t.ok(

@@ -8,7 +8,8 @@ import { operationsOf, sampleOf } from './sample.ts';
 
 type Ids = Record<
   | ('customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address')
-  | ('credential' | 'hold' | 'pool' | 'range' | 'homeServer' | 'realm' | 'copy'),
+  | ('credential' | 'hold' | 'pool' | 'range' | 'homeServer' | 'realm' | 'copy')
+  | ('deviceUser' | 'maintenance'),
   number
 >;
 
@@ -41,6 +42,12 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
   const homeServer = await make('/home-servers', { name: `home of ${slug}`, address: `${network}.2`, secret: 's' });
   const realm = await make('/realms', { name: `${slug}.example`, home_server_ids: [homeServer.id] });
   const copy = await make('/accounting-copies', { name: `copy of ${slug}`, home_server_id: homeServer.id });
+  const until = new Date(Date.now() + 3600_000).toISOString();
+  const maintenance = await make(`/nas/${nas.id}/maintenance`, { until, note: `maintenance of ${slug}` });
+  await make(`/nas/${nas.id}/drain`, { note: `drain of ${slug}` });
+  const deviceUser = await make('/device-users', {
+    ...{ user_name: `engineer of ${slug}`, access: 'read', nas_ids: [nas.id] },
+  });
   const subscription = await make(`/customers/${customer.id}/services`, {
     service_id: service.id,
     user_name: `subscriber of ${slug}`,
@@ -65,6 +72,8 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     homeServer: homeServer.id,
     realm: realm.id,
     copy: copy.id,
+    deviceUser: deviceUser.id,
+    maintenance: maintenance.id,
   };
 }
 
@@ -81,12 +90,14 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     'home-servers': ids.homeServer,
     realms: ids.realm,
     'accounting-copies': ids.copy,
+    'device-users': ids.deviceUser,
     tenants: tenantId,
     enforcement: 7,
   };
   return path
     .replace('{subscription_id}', String(ids.subscription))
     .replace('{address_id}', String(ids.address))
+    .replace('{maintenance_id}', String(ids.maintenance))
     .replace('{range_id}', String(ids.range))
     .replace('{mac}', '001122334455')
     .replace('{credential_id}', String(ids.credential))

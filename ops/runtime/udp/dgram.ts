@@ -2,12 +2,13 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Peer, UdpBatch, UdpListener, UdpOptions, UdpSocket } from '../udp.ts';
+import { pauseOf } from './dgram-pause.ts';
 
 /** Datagrams one socket may have waiting in libuv before further ones are dropped. */
 const maxQueued = 4096;
 const mapped = '::ffff:';
 
-type OpenSocket = { socket: Socket; udp: UdpSocket; drained(): Promise<void> };
+type OpenSocket = { socket: Socket; udp: UdpSocket; drained(): Promise<void>; stopReceiving(): void };
 
 export async function openDgram(options: UdpOptions): Promise<UdpListener> {
   const opened: OpenSocket[] = [];
@@ -15,7 +16,7 @@ export async function openDgram(options: UdpOptions): Promise<UdpListener> {
   let stopped: Promise<void> | undefined;
 
   const stopReceiving = () => {
-    for (const { socket } of opened) socket.removeAllListeners('message');
+    for (const { stopReceiving } of opened) stopReceiving();
   };
 
   const stop = () => {
@@ -56,10 +57,13 @@ async function openSocket(
     // Peers are addresses, never names: no resolver on the way of a reply.
     lookup: (hostname, _options, callback) => callback(null, hostname, isIPv6(hostname) ? 6 : 4),
   });
+  const handed = options.handed?.[index];
+  const pause = handed === undefined ? () => {} : pauseOf(socket);
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
     // `exclusive`: in a cluster every process has its own socket.
-    socket.bind({ address, port: options.port, exclusive: true }, () => {
+    const place = handed === undefined ? { address, port: options.port } : { fd: handed };
+    socket.bind({ ...place, exclusive: true }, () => {
       socket.off('error', reject);
       resolve();
     });
@@ -123,5 +127,9 @@ async function openSocket(
       : new Promise<void>((resolve) => {
           drainedNow = resolve;
         });
-  return { socket, udp, drained };
+  const stopReceiving = () => {
+    pause();
+    socket.removeAllListeners('message');
+  };
+  return { socket, udp, drained, stopReceiving };
 }

@@ -336,6 +336,23 @@ t.test('Status-Server is answered here and never forwarded; names without a forw
   }, 'nothing is forwarded any more');
 });
 
+t.test('staff who log in to the device itself, and logins at a drained access server, are not forwarded', async (t) => {
+  const home = accepting(await startScriptedHome(t));
+  const node = await startNode(t, { homeServers: [homeServer(1, home.authPort)], realms: [realm(1, 'default', [1])] });
+  const nas = createNas(t);
+  const asking = (service: number) => (builder: PacketBuilder) => builder.add(attribute.serviceType, service);
+  t.equal((await nas.login(node.authPort, 'eve@partner', asking(6)).reply()).code, code.accessReject);
+  t.equal(node.counted('rejects', 'device_login_refused'), 1, 'no partner lets anybody into our devices');
+  t.equal(home.received.length, 0);
+  t.equal((await nas.login(node.authPort, 'bob@partner', asking(2)).reply()).code, code.accessAccept);
+  node.isp.setNases([nasOf({ limitProxyState: 'no', drain: { answer: 'reject', move: null } })]);
+  await until(async () => {
+    const { code: answer } = await nas.login(node.authPort, 'bob@partner', asking(2)).reply();
+    return answer === code.accessReject;
+  }, 'it is drained');
+  t.ok(node.counted('rejects', 'nas_draining') > 0);
+});
+
 t.test('logins under way are given up when the node stops', async (t) => {
   const home = await startScriptedHome(t);
   const node = await startNode(t, {

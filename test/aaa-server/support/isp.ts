@@ -1,5 +1,6 @@
 // A small ISP in memory: a snapshot of one tenant, access servers and subscribers, for tests that need no LMDB.
 
+import type { DeviceUserRecord } from '#aaa-server/subscribers/device-users.ts';
 import type {
   CredentialRecord,
   NasRecord,
@@ -11,6 +12,7 @@ import type {
 import type { ProxyRecord } from '#aaa-server/subscribers/records-of-proxy.ts';
 import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
+import { devicePlace } from '#policy/credentials/device-user.ts';
 import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
 
 export const masters = ['a secret of the tests only'];
@@ -24,6 +26,7 @@ export type Isp = {
   changeSubscription(id: number, change: Partial<SubscriptionRecord>): void;
   /** Everything as the rows of the feed, for a snapshot in LMDB. */
   rows(): SourceRow[];
+  addDeviceUser(userName: string, password: string, change?: Partial<DeviceUserRecord>): void;
   addSubscriber(
     userName: string,
     password: string,
@@ -75,6 +78,7 @@ export function createIsp(): Isp {
   let generation = 1;
   const subscriptions = new Map<number, SubscriptionRecord>();
   const credentials = new Map<string, CredentialRecord>();
+  const deviceUsers: DeviceUserRecord[] = [];
   const isp: Isp = {
     complete: true,
     changeSubscription(id, change) {
@@ -98,6 +102,14 @@ export function createIsp(): Isp {
     },
     setProxies(next) {
       proxies = next;
+      generation++;
+    },
+    addDeviceUser(userName, password, change = {}) {
+      const passwordCipher = keyring.encrypt('credential', devicePlace(tenantId, userName), Buffer.from(password));
+      deviceUsers.push({
+        ...{ tenantId, id: deviceUsers.length + 1, userName, passwordCipher, scheme: 'clear', access: 'full' },
+        ...{ enabled: true, validUntilMs: null, nasIds: null, ...change },
+      });
       generation++;
     },
     addSubscriber(userName, password, change = {}, realm = '', scheme = 'clear') {
@@ -143,6 +155,7 @@ export function createIsp(): Isp {
       nasList: () => [...nases],
       poolList: () => [],
       proxyList: () => proxies,
+      deviceUserList: () => [...deviceUsers],
       macs: () => [],
     },
   };

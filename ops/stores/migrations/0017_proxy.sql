@@ -69,7 +69,8 @@ CREATE INDEX accounting_copy_server ON accounting_copy (tenant_id, home_server_i
 CREATE INDEX accounting_copy_nas ON accounting_copy (tenant_id, nas_id);
 
 ALTER TABLE feed_change DROP CONSTRAINT feed_change_kind_check;
-ALTER TABLE feed_change ADD CONSTRAINT feed_change_kind_check CHECK (kind IN ('tenant', 'plan', 'subscription', 'nas', 'pool', 'proxy'));
+ALTER TABLE feed_change ADD CONSTRAINT feed_change_kind_check
+  CHECK (kind IN ('tenant', 'plan', 'subscription', 'nas', 'pool', 'device_user', 'proxy'));
 
 -- All of a tenant is one record of the edge, named by the tenant: it is little, and changes seldom.
 CREATE FUNCTION feed_note_proxy() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
