@@ -185,7 +185,7 @@ function saidOf(answer: LoginAnswer, result: AuthorizeResult | null) {
       return { result: 'reject' as const, outcome, reason: answer.reason, sentence };
     }
     case 'unavailable': {
-      const reason = known ? 'pool_unsure' : 'snapshot_incomplete';
+      const { reason } = answer;
       return { result: 'unanswered' as const, outcome, reason, sentence: loginSentence(reason) };
     }
     default:
