@@ -11,6 +11,7 @@ import type { Pool } from '#policy/network/pool.ts';
 import { createUnitIndex } from '#policy/network/units.ts';
 import { addressAttributes } from '../auth/address-attributes.ts';
 import { type Authorization, type AuthorizeResult, authorize } from '../auth/authorize.ts';
+import { createDeviceUsers } from '../auth/device-users.ts';
 import { createRefusedAnswer } from '../auth/refused-answer.ts';
 import type { GateAnswer } from '../network/gate.ts';
 import { createLookingNetwork } from '../network/look.ts';
@@ -25,6 +26,7 @@ import { type AttributeOrigins, type ExplainedAttribute, explainAttributes, show
 import { whileDrained } from './drained.ts';
 import { type Fact, factsOf } from './facts.ts';
 import { accessRequestOf, type LoginQuestion } from './request.ts';
+import { explainStaff } from './staff.ts';
 import { createNasFinder, type NasFound } from './where.ts';
 import { findUser, type ShownUser } from './who.ts';
 
@@ -75,6 +77,7 @@ export function createExplain(deps: ExplainDeps): Explain {
   const { snapshot, keyring, clock, feedSilence, dictionary } = deps;
   const answering = { snapshot, clock, classKey: keyring.derive('class'), random: middle, uuid: () => '0'.repeat(32) };
   const findNas = createNasFinder(snapshot, keyring);
+  const users = createDeviceUsers(snapshot);
   const refusedAnswer = createRefusedAnswer({ ...answering, workers: 1 });
 
   /** The answer as a login gets it, and what the network said meanwhile. */
@@ -147,6 +150,16 @@ export function createExplain(deps: ExplainDeps): Explain {
     const data = secret && accessRequestOf(client.record, secret, question);
     const packet = data && decodePacket(data);
     if (!secret || !packet?.ok) return { ok: false, problem: 'request_too_long' };
+    const staff = explainStaff(
+      { snapshot, users, dictionary },
+      client.record,
+      question.userName,
+      packet,
+      clock.nowMs(),
+    );
+    if (staff && snapshot.complete()) {
+      return { ok: true, explanation: { ...staff, nas: showNas(where), network: null, garden_stay: null } };
+    }
     const { credential, shown: user } = findUser(snapshot, client, secret, question.userName, packet);
     if (isForwarded(question)) {
       const sentence = loginSentence('forwarded');

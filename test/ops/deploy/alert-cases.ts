@@ -598,6 +598,19 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     },
     quiet: { 'batches that were cleared away': { series: { [of('lastmile_outbox_rejected_batches')]: '2x5 0x30' } } },
   },
+  LastmileAuthLogDropped: {
+    fires: {
+      series: { [of('lastmile_login_log_dropped_total', 'reason="memory_full"')]: '0x15 0+60x20' },
+      atMinute: 26,
+      labels: { instance: 'aaa:9101', reason: 'memory_full' },
+      summary: 'The auth log of aaa:9101 lacks 600 logins of the last 10 minutes: memory_full',
+    },
+    quiet: {
+      'rows that a stop has cost': {
+        series: { [of('lastmile_login_log_dropped_total', 'reason="stopped"')]: '0x15 0+60x20' },
+      },
+    },
+  },
   LastmileCoaFailing: {
     fires: {
       series: {
