@@ -1,4 +1,5 @@
 // An access server that never repeats a request: a steady stream of distinct ones from many ports, and what became of each.
+import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import radius from 'radius';
 
@@ -38,6 +39,8 @@ type Port = { readonly socket: Socket; next: number; readonly waiting: Map<numbe
 
 export function startLoad(options: LoadOptions): SteadyLoad {
   const { secret, perSecond, users, ports: count = 48 } = options;
+  /** Each record is a session of its own. */
+  const run = randomBytes(4).toString('hex');
   const sent: Sent[] = [];
   const open: Socket[] = [];
   let strays = 0;
@@ -94,7 +97,7 @@ export function startLoad(options: LoadOptions): SteadyLoad {
             ...{ ...request, code: 'Accounting-Request' },
             attributes: [
               ['User-Name', user],
-              ['Acct-Session-Id', `steady-${number}`],
+              ['Acct-Session-Id', `${run}-${number}`],
               ['Acct-Status-Type', 'Stop'],
               ['NAS-IP-Address', '127.0.0.1'],
               ['Acct-Session-Time', 60],

@@ -38,10 +38,14 @@ export async function openDgram(options: UdpOptions): Promise<UdpListener> {
     await stop();
     throw error;
   }
-  const smallest = Math.min(...opened.map(({ socket }) => socket.getRecvBufferSize()));
-  // Linux books twice of what it grants, for its own overhead.
-  const grantedBytes = process.platform === 'linux' ? smallest / 2 : smallest;
+  const grantedBytes = Math.min(...opened.map(({ socket }) => grantedOf(socket)));
   return { driver: 'dgram', sockets: opened.map(({ udp }) => udp), grantedBytes, stopReceiving, stop };
+}
+
+/** Linux books twice of what it grants, for its own overhead. */
+function grantedOf(socket: Socket): number {
+  const booked = socket.getRecvBufferSize();
+  return process.platform === 'linux' ? booked / 2 : booked;
 }
 
 async function openSocket(
@@ -69,7 +73,9 @@ async function openSocket(
     });
   });
   socket.on('error', options.onFatal);
-  if (options.receiveBufferBytes > 0) socket.setRecvBufferSize(options.receiveBufferBytes);
+  // One that was handed over may have more than we could ask for.
+  const has = handed === undefined ? 0 : grantedOf(socket);
+  if (options.receiveBufferBytes > has) socket.setRecvBufferSize(options.receiveBufferBytes);
 
   let queued = 0;
   let drainedNow: (() => void) | undefined;

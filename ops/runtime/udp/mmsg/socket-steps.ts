@@ -58,17 +58,25 @@ export function describeSocket(calls: Calls, fd: number, wish: SocketWish): Boun
   if (receiveBufferBytes > 0) growReceiveBuffer(calls, fd, wish);
   const name = nameOf(wish);
   must(calls.boundName(fd, name), 'getsockname', wish);
-  // The kernel books twice of what it grants, for its own overhead.
-  const granted = must(calls.getOption(fd, is.level.socket, is.option.receiveBuffer), 'getsockopt', wish) / 2;
-  return { port: portOf(name.readInt32LE(0)), withSource: isWildcard(wish.address), grantedBytes: granted };
+  return {
+    port: portOf(name.readInt32LE(0)),
+    withSource: isWildcard(wish.address),
+    grantedBytes: grantedBytes(calls, fd, wish),
+  };
 }
 
-/** Beyond the limit of the system when we may, else up to it. */
+/** Beyond the limit of the system when we may, else up to it; never smaller than it is. */
 export function growReceiveBuffer(calls: Calls, fd: number, wish: SocketWish): void {
   const { level, option } = is;
+  if (grantedBytes(calls, fd, wish) >= wish.receiveBufferBytes) return;
   const forced = calls.setOption(fd, level.socket, option.receiveBufferForce, wish.receiveBufferBytes);
   if (forced >= 0) return;
   must(calls.setOption(fd, level.socket, option.receiveBuffer, wish.receiveBufferBytes), 'setsockopt', wish);
+}
+
+/** The kernel books twice of what it grants, for its own overhead. */
+function grantedBytes(calls: Calls, fd: number, wish: SocketWish): number {
+  return must(calls.getOption(fd, is.level.socket, is.option.receiveBuffer), 'getsockopt', wish) / 2;
 }
 
 function nameOf(wish: SocketWish): Buffer {
