@@ -43,7 +43,7 @@ t.test('the API as a whole', async (t) => {
 
   await t.test('every constraint that means an error exists', async (t) => {
     const { rows } = await api.owner.query(
-      'SELECT conname AS name FROM pg_constraint UNION SELECT relname FROM pg_class',
+      'SELECT conname AS name FROM pg_constraint UNION SELECT relname FROM pg_class UNION SELECT tgname FROM pg_trigger',
     );
     const existing = new Set(rows.map(({ name }) => name));
     for (const entry of Object.values(errors))

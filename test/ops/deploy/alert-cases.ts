@@ -192,6 +192,10 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         series: { [of('lastmile_radius_rejects_total', 'reason="expired"')]: '0x400 0+30x30' },
         atMinute: 415,
       },
+      'an access server that is drained by an operator': {
+        series: { [of('lastmile_radius_rejects_total', 'reason="nas_draining"')]: '0x400 0+300x30' },
+        atMinute: 415,
+      },
     },
   },
   LastmileNasSilent: {
