@@ -8,6 +8,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
+import { setThreadPriority } from '#ops/runtime/priority.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
@@ -36,6 +37,7 @@ const main = parentPort;
 const settings = workerData as WorkerSettings;
 const tell = (message: FromWorker) => main.postMessage(message);
 
+setThreadPriority('answers');
 const clock = systemClock;
 const log = createLogger('aaa-server', settings.logLevel).child({ worker: settings.index });
 const keyring = createKeyring(settings.masters);
