@@ -8,6 +8,7 @@ import { createAdminServer } from '#ops/runtime/admin.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { eapIdentity, methodsWithout } from '#ops/runtime/eap-settings.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
+import { handedSockets } from '#ops/runtime/handed-sockets.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
@@ -35,6 +36,7 @@ import { registerKernelDropMetrics } from './kernel-drop-metrics.ts';
 import { createLoginShipper } from './login-log/shipper.ts';
 import { registerNasMetrics } from './nas-metrics.ts';
 import { createPoolKeeper } from './network/keeper.ts';
+import { lanesCatchUp } from './network/lanes-catch-up.ts';
 import { createPoolMetrics } from './network/metrics.ts';
 import { createOutboxPart } from './outbox/outbox.ts';
 import { createLearned } from './radius/learned.ts';
@@ -119,7 +121,7 @@ function build(config: Settings) {
   );
   subscribers.onChange((changes) => {
     for (const { kind, tenantId, key } of changes) {
-      if (kind !== 'pool') enforcement.current()?.changed({ kind, tenantId, id: key });
+      if (kind !== 'pool' && kind !== 'device_user') enforcement.current()?.changed({ kind, tenantId, id: key });
       if (kind === 'subscription') meters.current()?.changed(tenantId, key);
     }
   });
@@ -163,6 +165,7 @@ function build(config: Settings) {
     (client) =>
       createPoolKeeper({
         ...{ redis: client, node: folder.uuid, snapshot: subscribers.reader, clock: systemClock, metrics: poolMetrics },
+        catchesUp: () => lanesCatchUp(registry),
         log: log.child({ component: 'pools' }),
       }),
     onFatal,
@@ -201,6 +204,7 @@ function build(config: Settings) {
       radsec: radsec.settings,
     },
     walFolder: (index) => walFolder(wals, folder.uuid, index),
+    handed: handedSockets(process.env),
     registry,
     log: radiusLog,
     onEvents: nudge,
@@ -224,6 +228,7 @@ function build(config: Settings) {
     snapshot: subscribers.reader,
     activities: workers.nasActivities,
     startedAtMs: systemClock.nowMs(),
+    nowMs: systemClock.nowMs,
   });
 
   const disk = createDiskWatch({ folder: folder.path, metrics: accountingMetrics, log: accountingLog });

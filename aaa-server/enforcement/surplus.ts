@@ -13,10 +13,10 @@ import { identification } from './coa/request.ts';
 /** Those whose access server is to be told; one that was told already is not. */
 export function surplusIn({ sessions, sessionLimit }: Pick<Assessment, 'sessions' | 'sessionLimit'>): SessionNeed[] {
   if (sessionLimit === 0 || sessions.length < 2) return [];
-  const open = sessions.map(({ session }) => session);
-  const surplus = new Set(surplusOf(open, sessionLimit));
+  const open = sessions.map((need) => ({ ...need.session, need, silent: need.life !== 'open' }));
+  const surplus = new Set(surplusOf(open, sessionLimit).map(({ need }) => need));
   return sessions.filter(
-    ({ session, mode }) => surplus.has(session) && mode === 'enforce' && session.enforcement.sent !== disconnected,
+    (need) => surplus.has(need) && need.mode === 'enforce' && need.session.enforcement.sent !== disconnected,
   );
 }
 

@@ -5,7 +5,6 @@ import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import { type AddressEvent, decodeAddress } from '#policy/ledger/addresses.ts';
 import { keys } from '#policy/ledger/keys.ts';
-import { type LivePlace, readLivePage } from '#policy/ledger/live.ts';
 import type { SeenSequences } from '#policy/ledger/login.ts';
 import { createPoolLedger, type DueUnit, readPoolUse, type UnitNote } from '#policy/ledger/pools.ts';
 import { isPaused } from '#policy/ledger/restore.ts';
@@ -15,6 +14,7 @@ import type { Pool, PoolFamily } from '#policy/network/pool.ts';
 import { createUnitIndex } from '#policy/network/units.ts';
 import type { SnapshotReader } from '../subscribers/records.ts';
 import type { PoolMetrics } from './metrics.ts';
+import { createSessionWalk, staleMs } from './session-walk.ts';
 
 export type PoolKeeperOptions = {
   redis: Redis | Cluster;
@@ -25,6 +25,8 @@ export type PoolKeeperOptions = {
   metrics: PoolMetrics;
   log: Logger;
   seen?: SeenSequences;
+  /** Whether records of this node wait to be applied that may be older than what the ledger shows: lanes catch up, or stand. */
+  catchesUp?(): Promise<boolean>;
   readEveryMs?: number;
 };
 
@@ -39,10 +41,7 @@ const entriesPerRead = 500;
 const abandonedMs = 60_000;
 const lookEveryMs = 10_000;
 const lookAtOnce = 500;
-const walkAtOnce = 1000;
 const againMs = 10 * 60_000;
-/** A session that said nothing for so long is over, whatever the ledger keeps of it: longer than an access server is ever cut off. */
-export const staleMs = 12 * 3_600_000;
 
 type Entry = [id: string, fields: string[]];
 
@@ -54,11 +53,11 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
   let generation = Number.NaN;
   let grouped = false;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
-  let walk: { partition: number; place: LivePlace | undefined } = { partition: 0, place: undefined };
   let stopping = false;
   let running: Promise<void> | undefined;
   let wake = () => {};
   let told = false;
+  const walk = createSessionWalk({ redis, ledger, clock, take, readStreams, isStopping: () => stopping });
 
   function refresh(): void {
     const now = snapshot.nasGeneration();
@@ -113,6 +112,16 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
     return fresh.length === entriesPerRead;
   }
 
+  /** Whatever the streams have. */
+  async function readStreams(claim: boolean): Promise<void> {
+    for (let more = allPartitions; more.length > 0 && !stopping; ) {
+      const read = await Promise.all(
+        more.map(async (partition) => ((await readPartition(partition, claim)) ? [partition] : [])),
+      );
+      more = read.flat();
+    }
+  }
+
   async function take(events: readonly AddressEvent[]): Promise<void> {
     const byPool = new Map<Pool, UnitNote[]>();
     for (const event of events) {
@@ -136,10 +145,10 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
     }
   }
 
-  /** `paused`: of half a ledger every session looks as if it had ended. */
-  async function look(pool: Pool, paused: ReadonlySet<number>): Promise<void> {
+  /** `paused`: of half a ledger every session looks as if it had ended. `unsettled`: addresses still come back with their sessions. */
+  async function look(pool: Pool, paused: ReadonlySet<number>, unsettled: boolean): Promise<void> {
     const nowMs = clock.nowMs();
-    await ledger.tend(pool, nowMs, lookAtOnce, paused.size > 0);
+    await ledger.tend(pool, nowMs, lookAtOnce, unsettled);
     const due = await ledger.due(pool, nowMs, againMs, lookAtOnce);
     const over = await Promise.all(due.map(async (unit) => ((await isOver(pool, unit, nowMs, paused)) ? [unit] : [])));
     const notes = over.flat().map((unit): UnitNote => ({ ...unit, open: 'lost' }));
@@ -165,25 +174,6 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
     });
   }
 
-  /** Some of the sessions that report, in turn: one whose unit is free, whyever, has it again. */
-  async function walkOn(nowMs: number): Promise<void> {
-    for (let pages = 0, sessions = 0; pages < partitionCount && sessions < walkAtOnce && !stopping; pages++)
-      sessions += await walkPage(nowMs);
-  }
-
-  async function walkPage(nowMs: number): Promise<number> {
-    const { partition } = walk;
-    const { members, next } = await readLivePage(redis, partition, walk.place);
-    const sessions = await readSessions(
-      redis,
-      partition,
-      members.map(({ key }) => key),
-    );
-    await take(sessions.filter(({ lastEventAtMs }) => nowMs - lastEventAtMs <= staleMs).map(asOpened));
-    walk = next ? { partition, place: next } : { partition: (partition + 1) % partitionCount, place: undefined };
-    return members.length;
-  }
-
   async function round(): Promise<void> {
     refresh();
     if (pools.length === 0) return;
@@ -199,19 +189,16 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
   async function readAndLook(): Promise<void> {
     if (!grouped) await groupUp();
     const looks = clock.monotonicMs() - lookedAtMs >= lookEveryMs;
-    for (let more = allPartitions; more.length > 0 && !stopping; ) {
-      const read = await Promise.all(
-        more.map(async (partition) => ((await readPartition(partition, looks)) ? [partition] : [])),
-      );
-      more = read.flat();
-    }
+    await readStreams(looks);
     if (!looks) return;
     lookedAtMs = clock.monotonicMs();
     const nowMs = clock.nowMs();
     const pauses = await Promise.all(allPartitions.map((partition) => isPaused(redis, partition, nowMs)));
     const paused = new Set(allPartitions.filter((partition) => pauses[partition]));
-    for (const pool of pools) if (!stopping) await look(pool, paused);
-    await walkOn(nowMs);
+    const unsettled = paused.size > 0 || ((await options.catchesUp?.()) ?? false);
+    if (!unsettled) await walk.openNewRanges(pools);
+    for (const pool of pools) if (!stopping) await look(pool, paused, unsettled);
+    await walk.on(nowMs);
   }
 
   async function run(): Promise<void> {
@@ -247,13 +234,6 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
       await running;
     },
   };
-}
-
-/** What the stream would tell of it, as of when it was heard of last. */
-function asOpened(session: LiveSession): AddressEvent {
-  const { partition, tenantId, nasInstance, sessionId, lastEventAtMs } = session;
-  const sessionKey = keys.session(partition, tenantId, nasInstance, sessionId);
-  return { ...session, sessionKey, fromMs: lastEventAtMs, toMs: null };
 }
 
 const allPartitions = Array.from({ length: partitionCount }, (_, partition) => partition);

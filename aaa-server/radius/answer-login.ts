@@ -50,7 +50,7 @@ export function createAnswerLogin(
       random,
     });
     if (result.kind === 'unknown_user') return { kind: 'reject', reason: 'unknown_user' };
-    if (result.kind === 'unavailable') return { kind: 'unavailable' };
+    if (result.kind === 'unavailable') return { kind: 'unavailable', reason: 'snapshot_incomplete' };
     const { outcome, plan, subscription, reply } = result;
     if (outcome.kind === 'reject') return { kind: 'reject', reason: outcome.reason };
     // Without attributes for it the session would have no limit at all.
@@ -91,7 +91,7 @@ export function createAnswerLogin(
         case 'refused':
           return { kind: 'reject', reason: found.reason };
         case 'unavailable':
-          return found;
+          return { kind: 'unavailable', reason: 'addresses_unavailable' };
       }
     };
     return asked instanceof Promise ? asked.then(answer) : answer(asked);

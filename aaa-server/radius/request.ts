@@ -21,11 +21,11 @@ import type { Trust } from './trust.ts';
 /** Which of the two ports a packet came to. */
 export type RadiusPort = 'auth' | 'acct';
 
-/** What a proven login is answered: the attributes of the Accept (Class among them), why not, or nothing for want of records. */
+/** What a proven login is answered: the attributes of the Accept (Class among them), why not, or nothing, for want of records or of Redis. */
 export type LoginAnswer =
   | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[]; readonly outcome: string }
   | { readonly kind: 'reject'; readonly reason: RestrictReason | GateRefusal | 'unknown_user' | 'speed_policy_missing' }
-  | { readonly kind: 'unavailable' };
+  | { readonly kind: 'unavailable'; readonly reason: 'snapshot_incomplete' | 'addresses_unavailable' };
 
 export type AccountingRequest = {
   readonly packet: Packet;

@@ -1,5 +1,7 @@
 // Gives every subscriber of the seed an address of one pool and one session at most, a second one refused: each login then asks Redis.
+import { Redis } from 'ioredis';
 import { Client } from 'pg';
+import { createPoolLedger } from '#policy/ledger/pools.ts';
 import { until } from '#test/support/wait.ts';
 import type { LastmileTarget } from './lastmile.ts';
 import { readMetrics } from './metrics.ts';
@@ -14,7 +16,7 @@ export async function giveAddresses(target: LastmileTarget): Promise<void> {
   const before = { plan: await applied('plan'), tenant: await applied('tenant'), pool: await applied('pool') };
   const pool = (await stack.api('POST', '/pools', {
     ...{ name: 'bench', family: 'ipv4', reserve: 256, ranges: [{ prefix: range }] },
-  })) as { id: number };
+  })) as { id: number; ranges: { id: number }[] };
   const client = new Client({ connectionString: stores.databaseUrl });
   await client.connect();
   try {
@@ -35,4 +37,12 @@ export async function giveAddresses(target: LastmileTarget): Promise<void> {
     30_000,
     100,
   );
+  const redis = new Redis(stores.redisUrl);
+  try {
+    const { unseen } = createPoolLedger(redis);
+    const ranges = pool.ranges.map(({ id }) => id);
+    await until(async () => (await unseen(pool.id, ranges)).length === 0, 'the new pool is leased from', 60_000, 100);
+  } finally {
+    redis.disconnect();
+  }
 }

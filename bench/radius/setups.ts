@@ -25,7 +25,7 @@ export function radiusSetups(
   // The last of Lastmile's: what is set then stays set.
   const withPool: Setup[] = [
     {
-      name: 'Lastmile, 2 workers',
+      name: 'Lastmile, pool and session limit',
       async start() {
         const target = await lastmile.start(2);
         await giveAddresses(target);
@@ -33,7 +33,7 @@ export function radiusSetups(
       },
       cases: [network],
     },
-    { name: 'FreeRADIUS, PostgreSQL', start: () => startWithPool(peers), cases: [network] },
+    { name: 'FreeRADIUS, pool and session limit', start: () => startWithPool(peers), cases: [network] },
   ];
   const setups: Setup[] = quick
     ? [

@@ -6,6 +6,11 @@ export const nasErrors = {
     title: 'A NAS with this address and identifier exists, maybe in another tenant',
     constraint: 'nas_address',
   },
+  nas_address_foreign: {
+    status: 409,
+    title: 'The address lies in or around that of a NAS of another tenant',
+    constraint: 'nas_of_one_tenant',
+  },
   rotation_running: { status: 409, title: 'The secret of the NAS is being changed already' },
   rotation_unproven: { status: 409, title: 'What the NAS sends does not show that it uses the right secret' },
   rotation_count_changed: { status: 409, title: 'Not as many access servers as were confirmed' },

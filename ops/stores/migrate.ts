@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 import { codeOf, messageOf } from '#ops/runtime/errors.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
@@ -12,6 +13,9 @@ export type MigrateOptions = {
   databaseUrl: string;
   keyring: Keyring;
   directory?: string;
+  /** How long a migration waits for a table, which then everybody else waits for, and how often it tries. */
+  lockTimeoutMs?: number;
+  lockTries?: number;
 };
 
 export type AppliedMigration = { version: number; name: string; checksum: string };
@@ -23,9 +27,13 @@ export class DatabaseAway extends Error {
 }
 
 const LOCK = 4_915_110_512;
+/** SQLSTATE lock_not_available. */
+const lockNotAvailable = '55P03';
+const betweenTriesMs = 1000;
 
 /** @returns the names of the files applied now. @throws when a file fails, an applied file was changed, or the database is newer. */
-export async function migrate({ databaseUrl, keyring, directory }: MigrateOptions): Promise<string[]> {
+export async function migrate(options: MigrateOptions): Promise<string[]> {
+  const { databaseUrl, keyring, directory } = options;
   const migrations = readMigrations(directory ?? path.join(import.meta.dirname, 'migrations'));
   const client = new Client({
     connectionString: databaseUrl,
@@ -43,7 +51,7 @@ export async function migrate({ databaseUrl, keyring, directory }: MigrateOption
   }
   try {
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
-    const applied = await applyPending(client, migrations);
+    const applied = await applyPending(client, migrations, options);
     await setRolePasswords(client, keyring);
     return applied;
   } catch (error) {
@@ -88,7 +96,11 @@ export function pendingMigrations(applied: readonly AppliedMigration[], known: r
   return known.slice(applied.length);
 }
 
-async function applyPending(client: Client, migrations: readonly Migration[]): Promise<string[]> {
+async function applyPending(
+  client: Client,
+  migrations: readonly Migration[],
+  { lockTimeoutMs = 5000, lockTries = 10 }: MigrateOptions,
+): Promise<string[]> {
   await client.query(
     `CREATE TABLE IF NOT EXISTS schema_migration (
        version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
@@ -97,21 +109,52 @@ async function applyPending(client: Client, migrations: readonly Migration[]): P
     'SELECT version, name, checksum FROM schema_migration ORDER BY version',
   );
   const pending = pendingMigrations(rows, migrations);
-  for (const { version, name, sql, checksum } of pending) {
-    try {
-      await client.query('BEGIN');
-      await client.query(sql);
-      await client.query('INSERT INTO schema_migration (version, name, checksum) VALUES ($1, $2, $3)', [
-        version,
-        name,
-        checksum,
-      ]);
-      await client.query('COMMIT');
-    } catch (error) {
-      throw new Error(`migration ${name} failed: ${messageOf(error)}`, { cause: error });
+  for (const migration of pending) {
+    for (let tries = 1; !(await apply(client, migration, lockTimeoutMs)); tries++) {
+      if (tries >= lockTries) throw new Error(await whoHolds(client, migration, lockTimeoutMs, tries));
+      await delay(betweenTriesMs * Math.min(tries, 5));
     }
   }
   return pending.map(({ name }) => name);
+}
+
+/** False when something that it changes is in use: it has let go of all, so that whoever waits behind it goes on. */
+async function apply(
+  client: Client,
+  { version, name, sql, checksum }: Migration,
+  lockTimeoutMs: number,
+): Promise<boolean> {
+  try {
+    await client.query('BEGIN');
+    await client.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutMs)}`);
+    await client.query(sql);
+    await client.query('INSERT INTO schema_migration (version, name, checksum) VALUES ($1, $2, $3)', [
+      version,
+      name,
+      checksum,
+    ]);
+    await client.query('COMMIT');
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== lockNotAvailable) {
+      throw new Error(`migration ${name} failed: ${messageOf(error)}`, { cause: error });
+    }
+    await client.query('ROLLBACK');
+    return false;
+  }
+}
+
+/** Why a migration got no lock, with the oldest transactions: one of them holds it. */
+async function whoHolds(client: Client, { name }: Migration, timeoutMs: number, tries: number): Promise<string> {
+  const { rows } = await client.query<{ pid: number; application_name: string; seconds: number }>(
+    `SELECT pid, application_name, extract(epoch FROM now() - xact_start)::int AS seconds FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 3`,
+  );
+  const oldest = rows.map((row) => `process ${row.pid} (${row.application_name || 'no name'}) for ${row.seconds} s`);
+  return (
+    `migration ${name} waited ${tries} times ${timeoutMs} ms in vain for what others use; nothing of it is applied. ` +
+    `Transactions that are open: ${oldest.join(', ') || 'none any more'}. End them, or try again`
+  );
 }
 
 /** The passwords follow the key ring, so that no process needs them stored anywhere. */

@@ -19,6 +19,9 @@ const refusals: Readonly<Record<string, string>> = {
   eap_tls_failed: 'The TLS handshake within EAP failed.',
   certificate_refused: 'The certificate of the subscriber is not accepted.',
   eap_tls_not_of_tenant: 'The certificates of EAP belong to another tenant.',
+  device_login_refused:
+    'A login to the device itself: only device users may, with the right password, enabled, in time and at this access server.',
+  nas_draining: 'The access server is drained: new logins are kept away from it.',
 };
 
 const silences: Readonly<Record<string, string>> = {
@@ -30,7 +33,8 @@ const silences: Readonly<Record<string, string>> = {
   two_passwords: 'The request carries two passwords.',
   overload: 'The worker is behind: new logins are answered in part.',
   too_many_in_progress: 'Too many logins are in progress.',
-  pool_unsure: 'Nobody can say at present whether the pool has an address free: Redis is away, or the pool recovers.',
+  addresses_unavailable:
+    'Nobody can say at present whether the pool has an address free: Redis is away, or the pool recovers.',
   reply_too_long: 'The answer does not fit into a packet of 4096 octets.',
   handler_error: 'The login ended in an error of ours; the log has it.',
 };

@@ -1,6 +1,6 @@
 // What a login asks of the ledger before it is answered: one more session, one more device, addresses of pools. One call.
 import { Cluster, type Redis } from 'ioredis';
-import type { Pool } from '../network/pool.ts';
+import { isNewRange, type Pool } from '../network/pool.ts';
 import { createFunctionCaller } from './call.ts';
 import { keys, partitionOf, tag } from './keys.ts';
 
@@ -77,7 +77,7 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
   function poolPart(ask: LoginAsk, { pool, holder }: PoolAsk): Part {
     const { id, coolDownMs } = pool;
     const times = [coolDownMs, settle, ask.poolHoldMs ?? hold];
-    const args = [id, ask.subscriptionId, holder, seen.get(id) ?? 0, ...times, rangesText(pool)];
+    const args = [id, ask.subscriptionId, holder, seen.get(id) ?? 0, ...times, rangesText(pool, ask.nowMs)];
     return { slot: keys.pool(id), name: 'pool', args: ['pool', ...args] };
   }
 
@@ -121,9 +121,12 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
 
 export type LoginLedger = Pick<ReturnType<typeof createLoginLedger>, 'ask'>;
 
-/** `<range>,<size>;…` of the ranges that units are leased from. */
-export function rangesText({ ranges }: Pick<Pool, 'ranges'>): string {
-  return ranges.map(({ id, size, draining }) => (draining ? '' : `${id},${size};`)).join('');
+/** `<range>,<size>;…` of the ranges that units are leased from; `<range>,<size>,new;` of those that are looked through first. */
+export function rangesText({ ranges }: Pick<Pool, 'ranges'>, nowMs: number): string {
+  return ranges
+    .filter(({ draining }) => !draining)
+    .map((range) => `${range.id},${range.size}${isNewRange(range, nowMs) ? ',new' : ''};`)
+    .join('');
 }
 
 /** As lua/login.lua makes it of a session. */

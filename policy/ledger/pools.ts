@@ -85,10 +85,22 @@ export function createPoolLedger(redis: Redis | Cluster, seen: SeenSequences = n
     async reserve(pool: Pool, owner: string, want: number, nowMs: number): Promise<string[]> {
       const times = [nowMs, owner, nowMs + reserveMs, want, pool.coolDownMs, settleMs];
       const known = seen.get(pool.id) ?? 0;
-      const answer = await onPool('pool_block', pool.id, [...times, known, rangesText(pool)]);
+      const answer = await onPool('pool_block', pool.id, [...times, known, rangesText(pool, nowMs)]);
       const [sequence, ...units] = answer as [number, ...string[]];
       seen.set(pool.id, Math.max(known, sequence));
       return units;
+    },
+
+    /** Which of these ranges were not looked through yet. */
+    async unseen(poolId: number, rangeIds: readonly number[]): Promise<number[]> {
+      if (rangeIds.length === 0) return [];
+      const found = await redis.hmget(keys.pool(poolId), ...rangeIds.map((id) => `w:${id}`));
+      return rangeIds.filter((_, index) => found[index] === null);
+    },
+
+    /** Every session that has a unit of these ranges is noted: they may be leased from. */
+    async seen(poolId: number, rangeIds: readonly number[]): Promise<void> {
+      await redis.hset(keys.pool(poolId), ...rangeIds.flatMap((id) => [`w:${id}`, 1]));
     },
 
     /** What was handed out of the reserve of `owner` while Redis was away. */

@@ -16,7 +16,16 @@ export type PoolRange = {
   readonly size: number;
   /** Nothing new is leased from it; what is leased stays until it ends. */
   readonly draining: boolean;
+  /** Absent: long ago. */
+  readonly createdAtMs?: number;
 };
+
+/** So long a range counts as new: sessions may have its addresses from elsewhere, which the ledger looks for first. */
+const newForMs = 24 * 3_600_000;
+
+export function isNewRange({ createdAtMs }: PoolRange, nowMs: number): boolean {
+  return createdAtMs !== undefined && nowMs - createdAtMs < newForMs;
+}
 
 export type Pool = {
   readonly tenantId: number;

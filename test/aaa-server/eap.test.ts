@@ -26,7 +26,7 @@ import { eapMethodNames } from '#policy/credentials/eap-methods.ts';
 import { runs } from '#test/support/effort.ts';
 import { until } from '#test/support/wait.ts';
 import { makeCertificates } from './support/certificates.ts';
-import { createIsp } from './support/isp.ts';
+import { createIsp, nasOf } from './support/isp.ts';
 import { createLogins, type Reply } from './support/logins.ts';
 import { mulberry32 } from './support/mutate.ts';
 
@@ -39,9 +39,10 @@ function response(identifier: number, type: number, data: Buffer): Buffer {
 }
 
 /** Says an EAP packet, going on with the State of `after`. */
-function say(logins: Logins, eap: Buffer, after?: Reply): Promise<Reply | undefined> {
+function say(logins: Logins, eap: Buffer, after?: Reply, accessServer?: string): Promise<Reply | undefined> {
   return logins.ask((builder: PacketBuilder) => {
     builder.add(attribute.userName, 'alice');
+    if (accessServer) builder.add(attribute.nasIdentifier, accessServer);
     for (const part of eapMessages(eap)) builder.add(attribute.eapMessage, part);
     if (eap.length === 0) builder.add(attribute.eapMessage, '');
     const stateAt = after ? firstAttribute(after.packet, attribute.state) : -1;
@@ -171,6 +172,19 @@ t.test('a State that is foreign, made up or over is a reject, counted', async (t
   t.equal((await withState(state))!.packet.code, code.accessReject, 'the conversation is over');
 });
 
+t.test('a wall clock that jumps ends no conversation; a minute does', async (t) => {
+  const logins = withAlice();
+  for (const jump of [3_600_000, -86_400_000, 10 * 365 * 86_400_000]) {
+    const challenge = (await say(logins, identity()))!;
+    logins.wallAheadMs += jump;
+    t.equal((await say(logins, md5Answer(challenge), challenge))!.packet.code, code.accessAccept, `by ${jump} ms`);
+  }
+  const challenge = (await say(logins, identity()))!;
+  logins.monotonicMs += 60_000;
+  t.equal((await say(logins, md5Answer(challenge), challenge))!.packet.code, code.accessReject);
+  t.equal(logins.counted('rejects', 'eap_state_unknown'), 1);
+});
+
 t.test(
   'a State names its worker for as long as the conversation may last, to the access server it was given',
   async (t) => {
@@ -201,17 +215,22 @@ t.test('a packet that another worker received reaches the one that leads its con
   t.equal((await say(alone, md5Answer(challenge), challenge))!.packet.code, code.accessReject, 'after a restart');
 });
 
-t.test('conversations are bounded: the oldest makes room', async (t) => {
+t.test('conversations are bounded: the oldest of the same access server makes room', async (t) => {
   const logins = withAlice();
+  logins.isp.setNases([nasOf({ identifier: null }), nasOf({ id: 2, identifier: 'elsewhere' })]);
+  logins.monotonicMs += 1000;
+  const elsewhere = (await say(logins, identity(), undefined, 'elsewhere'))!;
   const oldest = (await say(logins, identity()))!;
   const second = (await say(logins, identity()))!;
-  for (let i = 0; i < 2046; i++) await say(logins, identity());
+  for (let i = 0; i < 1022; i++) await say(logins, identity());
   t.equal(logins.counted('eap', 'evicted'), 0);
   const last = (await say(logins, identity()))!;
   t.equal(logins.counted('eap', 'evicted'), 1);
   t.equal((await say(logins, md5Answer(oldest), oldest))!.packet.code, code.accessReject);
   t.equal((await say(logins, md5Answer(second), second))!.packet.code, code.accessAccept);
   t.equal((await say(logins, md5Answer(last), last))!.packet.code, code.accessAccept);
+  const other = (await say(logins, md5Answer(elsewhere), elsewhere, 'elsewhere'))!;
+  t.equal(other.packet.code, code.accessAccept, 'begun before all of them, at another access server');
 });
 
 t.test('whatever a device says in whatever round, no login fails for it', { timeout: 120_000 }, async (t) => {
@@ -413,6 +432,48 @@ t.test('a device cannot begin a second handshake with another certificate inside
   t.ok(refused instanceof Error || hello.error, 'the second handshake is refused');
   t.equal(session.peerNames()?.commonName, 'alice');
   session.close();
+});
+
+t.test('handshakes at the same time are told apart: each conversation has the names of its own device', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const identity = makeCertificates(folder);
+  const basis = createTlsBasis(identity, true);
+  const begin = (name: string | null) => {
+    const session = createTlsSession(basis);
+    const said: Buffer[] = [];
+    const wire = new Duplex({
+      read: () => undefined,
+      write(chunk: Buffer, _encoding, done) {
+        said.push(chunk);
+        done();
+      },
+    });
+    const own = name && {
+      cert: readFileSync(path.join(folder, `${name}.pem`)),
+      key: readFileSync(path.join(folder, `${name}.key`)),
+    };
+    const device = connect({ socket: wire, ca: identity.ca, servername: 'radius.example.net', ...own });
+    device.on('error', () => undefined);
+    t.teardown(() => device.destroy());
+    t.teardown(() => session.close());
+    return { session, said, wire, name, established: false };
+  };
+  const all = ['alice', null, 'bob', 'revoked', 'mallory', 'alice'].map(begin);
+  // A round of each in turn, so that every handshake is under way while the others are.
+  await until(async () => {
+    for (const one of all) {
+      if (one.said.length === 0) continue;
+      const turn = await one.session.receive(Buffer.concat(one.said.splice(0)));
+      if (turn.output.length > 0) one.wire.push(turn.output);
+      one.established = turn.established;
+    }
+    return all.every(({ established }) => established);
+  }, 'all handshakes are over');
+  t.strictSame(
+    all.map(({ session }) => session.peerNames()?.commonName),
+    ['alice', undefined, 'bob', undefined, undefined, 'alice'],
+  );
 });
 
 t.test('the settings of EAP are refused where they cannot work, and only aaa-server sees the key', async (t) => {

@@ -5,8 +5,7 @@ import t from 'tap';
 import { dropReasons } from '#aaa-server/counters.ts';
 import { createDuplicates } from '#aaa-server/radius/duplicates.ts';
 import { attribute, eachAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
-import { signRequest, verifyRequest, verifyResponse } from '#aaa-server/wire/authenticators.ts';
-import { chapResponse } from '#aaa-server/wire/chap.ts';
+import { verifyResponse } from '#aaa-server/wire/authenticators.ts';
 import { createPacketBuilder, type PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
 import { verifyMessageAuthenticator } from '#aaa-server/wire/message-authenticator.ts';
@@ -14,7 +13,8 @@ import { code, decodePacket, maxPacketLength } from '#aaa-server/wire/packet.ts'
 import { hideSalted, revealSalted } from '#aaa-server/wire/salted.ts';
 import { hidePassword, revealPassword } from '#aaa-server/wire/user-password.ts';
 import { runs } from '#test/support/effort.ts';
-import { accessRequest, createDriven, decoded, eap, pap, proxyState, secret } from './support/driven.ts';
+import { accessRequest, createDriven, decoded, pap, secret } from './support/driven.ts';
+import { everyKind, resign } from './support/every-kind.ts';
 import { nasOf } from './support/isp.ts';
 import { mulberry32, mutate } from './support/mutate.ts';
 
@@ -130,68 +130,6 @@ t.test('a request from source port 0 is handled like any other: whether it is se
   t.equal(driven.answer(pap(), { address: '127.0.0.1', port: 65_535 }), 'accessAccept');
 });
 
-/** A packet of every code that may come to a port, made with the right secret where the code has one. */
-function everyKind(): [string, Buffer][] {
-  const builder = createPacketBuilder();
-  const made = (kind: number, add: (builder: PacketBuilder) => void, withProof = false) => {
-    builder.begin(kind, kind);
-    if (withProof) builder.messageAuthenticator();
-    add(builder);
-    builder.finishRequest(secret);
-    return Buffer.from(builder.data.subarray(0, builder.length()));
-  };
-  const accounting = (status: number) => (target: PacketBuilder) => {
-    target.add(attribute.acctStatusType, status);
-    target.add(attribute.acctSessionId, `session-${status}`);
-    target.add(attribute.userName, 'alice');
-    target.add(attribute.acctInputOctets, 0xffff_ffff);
-    target.add(attribute.acctOutputGigawords, 3);
-    target.add(attribute.framedIpv6Prefix, Buffer.from('004020010db800000000', 'hex'));
-    target.addVendor(14_988, 8, '5M/20M');
-  };
-  const chap = accessRequest((target, authenticator) => {
-    target.add(attribute.userName, 'alice');
-    target.add(
-      attribute.chapPassword,
-      Buffer.concat([Buffer.of(9), chapResponse(9, Buffer.from('wonderland'), authenticator)]),
-    );
-    target.add(attribute.chapChallenge, authenticator);
-  });
-  const status = (() => {
-    builder.begin(code.statusServer, 1);
-    builder.messageAuthenticator();
-    builder.finishAccessRequest(randomBytes(16), secret);
-    return Buffer.from(builder.data.subarray(0, builder.length()));
-  })();
-  const replies = [
-    code.accessAccept,
-    code.accessReject,
-    code.accessChallenge,
-    code.accountingResponse,
-    code.coaAck,
-    code.coaNak,
-    code.disconnectAck,
-    code.disconnectNak,
-  ];
-  return [
-    ['PAP', pap()],
-    ['PAP, proven', pap({ messageAuthenticator: true, extra: proxyState })],
-    ['CHAP', chap],
-    ['EAP', eap({ messageAuthenticator: true })],
-    ['Status-Server', status],
-    ...[1, 2, 3, 7, 8].map(
-      (kind) => [`accounting ${kind}`, made(code.accountingRequest, accounting(kind))] as [string, Buffer],
-    ),
-    ['accounting, proven', made(code.accountingRequest, accounting(3), true)],
-    ['CoA', made(code.coaRequest, accounting(3), true)],
-    ['Disconnect', made(code.disconnectRequest, accounting(3), true)],
-    ...replies.map(
-      (kind) =>
-        [`reply ${kind}`, made(kind, (target) => target.add(attribute.replyMessage, 'hello'))] as [string, Buffer],
-    ),
-  ];
-}
-
 t.test(
   'mutations of every kind of packet on both ports: answered, on the way to the disk, or dropped with a reason',
   async (t) => {
@@ -223,15 +161,6 @@ t.test(
     t.equal(driven.counted('drops', 'handler_error'), 0);
   },
 );
-
-/** Makes the authenticator of a mutated Accounting-Request right again. */
-function resign(data: Buffer): void {
-  const length = data.readUInt16BE(2);
-  if (data[0] !== code.accountingRequest || length < 20 || length > data.length || length > maxPacketLength) return;
-  signRequest(data, 0, length, secret);
-  const packet = decodePacket(data);
-  if (packet.ok && !verifyRequest(packet, secret)) throw new Error('signed wrongly');
-}
 
 t.test('a reply that was mutated verifies nowhere', async (t) => {
   const random = mulberry32(7);

@@ -6,11 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
-import { walRoot } from '#aaa-server/accounting/accounting.ts';
-import type { LoginBatch } from '#aaa-server/login-log/log.ts';
 import { registerNasMetrics } from '#aaa-server/nas-metrics.ts';
-import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
-import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
 import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
 import { chapResponse } from '#aaa-server/wire/chap.ts';
 import { decodeEap, eapOf, eapType } from '#aaa-server/wire/eap.ts';
@@ -18,105 +14,43 @@ import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
 import { code, decodePacket, type Packet } from '#aaa-server/wire/packet.ts';
 import { hidePassword } from '#aaa-server/wire/user-password.ts';
-import { createWorkers } from '#aaa-server/workers.ts';
-import { walFolder } from '#ops/lanes/ledger-log.ts';
-import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
-import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
-import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import { eapolTest } from '#test/support/eapol-test.ts';
 import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
 import { redisForTest } from '#test/support/redis.ts';
 import { until } from '#test/support/wait.ts';
 import { makeCertificates } from './support/certificates.ts';
-import { createIsp, masters, nasOf } from './support/isp.ts';
-
-type Teardown = { teardown(handler: () => unknown): unknown };
-
-type StartOptions = { count?: number; redisUrl?: string; ports?: number[]; script?: URL; identity?: TlsIdentity };
-
-async function startWorkers(
-  t: Teardown,
-  { count = 2, redisUrl = 'redis://127.0.0.1:1', ports = [0, 0], script, identity }: StartOptions = {},
-) {
-  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-workers-'));
-  const snapshotPath = path.join(folder, 'subscribers');
-  const snapshot = openSnapshot(snapshotPath, 'snapshot-1.mdb');
-  const node = openNodeForWriting(snapshotPath);
-  const isp = createIsp();
-  isp.addSubscriber('alice', 'wonderland');
-  await snapshot.put(isp.rows());
-  await snapshot.mark({ complete: true, feedAliveAtMs: Date.now() });
-  await setCurrentSnapshot(node, 'snapshot-1.mdb');
-  const registry = new Registry();
-  const events: number[] = [];
-  const fatal: Error[] = [];
-  const learned: LearnedOfNas[] = [];
-  const logins: LoginBatch[] = [];
-  const workers = createWorkers({
-    count,
-    settings: {
-      addresses: ['127.0.0.1'],
-      authPort: ports[0]!,
-      acctPort: ports[1]!,
-      udpDriver: 'auto',
-      receiveBufferBytes: 0,
-      rejectDelayMs: 0,
-      learnWindowMs: 86_400_000,
-      eap: { node: 'node', workers: count, methods: identity ? ['peap'] : ['md5'], identity: identity ?? null },
-      masters,
-      snapshotPath,
-      redisUrl,
-      loginLedgerMs: 100,
-      loginLog: { acceptsPerSecond: 1000, rejectsPerSecond: 1000 },
-      feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
-      logLevel: 'silent',
-      radsec: null,
-    },
-    walFolder: (index) => walFolder(walRoot(folder), 'node', index),
-    registry,
-    log: createLogger('test', 'silent'),
-    onEvents: (partitions) => events.push(...partitions),
-    learned: () => learned,
-    onLearned: (one) => learned.push(one),
-    onLogins: (batch) => logins.push(batch),
-    onRadsec: () => undefined,
-    onFatal: (error) => fatal.push(error),
-    ...(script ? { script } : {}),
-  });
-  t.teardown(async () => {
-    await workers.stop();
-    await snapshot.close();
-    await node.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  await workers.start();
-  const { authPort, acctPort } = workers.ports();
-  const metric = async (line: RegExp) => {
-    const found = (await registry.metrics()).split('\n').find((text) => line.test(text));
-    return found === undefined ? Number.NaN : Number(found.split(' ').at(-1));
-  };
-  return {
-    workers,
-    registry,
-    snapshot,
-    isp,
-    events,
-    learned,
-    logins,
-    fatal,
-    metric,
-    auth: `127.0.0.1:${authPort}`,
-    acct: `127.0.0.1:${acctPort}`,
-    authPort,
-    acctPort,
-  };
-}
+import { nasOf } from './support/isp.ts';
+import { startWorkers } from './support/workers.ts';
 
 const login = ['User-Name = "alice"', 'User-Password = "wonderland"'];
 const start = ['User-Name = "alice"', 'Acct-Status-Type = Start', 'Acct-Session-Id = "81a00001"'];
 const skip = missing('radclient', 'redis-server');
+
+t.test(
+  'a login that an operator tries is answered by a worker, and each tells of its logins once a second',
+  async (t) => {
+    const { workers, auth, logins } = await startWorkers(t);
+    const anna = { tenantId: 1, userName: 'alice', method: 'pap' } as const;
+    for (const method of ['pap', 'chap', 'mschapv2'] as const) {
+      const right = await workers.testLogin({ ...anna, method, password: 'wonderland' });
+      t.match(right, { ok: true, result: 'accept', outcome: 'accept:5000000/20000000', nasId: 1 }, method);
+      const wrong = await workers.testLogin({ ...anna, method, password: 'guess' });
+      t.match(wrong, { ok: true, result: 'reject', reason: 'wrong_password' }, method);
+    }
+    t.strictSame(await workers.testLogin({ ...anna, tenantId: 2, password: 'wonderland' }), {
+      ok: false,
+      problem: 'nas_unknown',
+    });
+    const request = ['User-Name = "alice"', 'User-Password = "wonderland"', 'Message-Authenticator = 0x00'];
+    if (!missing('radclient')) t.equal((await radclient(auth, 'auth', request)).code, 'Access-Accept');
+    const made = missing('radclient') ? 6 : 7;
+    const rows = () => logins.reduce((sum, batch) => sum + batch.rows, 0);
+    await until(() => rows() === made, `${made} rows of the auth log`, 10_000);
+    t.ok(logins.every(({ body }) => body.length > 0));
+  },
+);
 
 t.test(
   'two workers share the ports; without Redis logins and accounting are answered all the same',
@@ -166,7 +100,12 @@ t.test('a session that opens is an event for the main thread', { skip }, async (
 t.test('each access server has series of its own, summed over the workers', { skip }, async (t) => {
   const { auth, acct, metric, workers, registry, isp } = await startWorkers(t);
   isp.setNases([nasOf(), nasOf({ id: 2, name: 'tower "2"', address: '10.0.0.2/32' })]);
-  registerNasMetrics(registry, { snapshot: isp.snapshot, activities: workers.nasActivities, startedAtMs: 5000 });
+  registerNasMetrics(registry, {
+    snapshot: isp.snapshot,
+    activities: workers.nasActivities,
+    startedAtMs: 5000,
+    nowMs: Date.now,
+  });
   const before = Date.now() / 1000;
   for (let i = 0; i < 6; i++) await radclient(auth, 'auth', login);
   await radclient(auth, 'auth', [login[0]!, 'User-Password = "wrong"']);
@@ -185,7 +124,7 @@ t.test('each access server has series of its own, summed over the workers', { sk
 t.test('access servers beyond the limit have no series', async (t) => {
   const registry = new Registry();
   const nasList = () => Array.from({ length: 1029 }, (_, id) => nasOf({ id }));
-  const deps = { activities: async () => new Map(), startedAtMs: 0 };
+  const deps = { activities: async () => new Map(), startedAtMs: 0, nowMs: Date.now };
   registerNasMetrics(registry, { snapshot: { nasList }, ...deps });
   const series = (await registry.metrics()).match(/^lastmile_nas_rejects_total{/gm);
   t.equal(series?.length, 1024);
@@ -256,6 +195,7 @@ t.test('a worker that dies is told with its reason, once', async (t) => {
     script: program("setTimeout(() => { throw new Error('torn') }, 200);"),
   });
   await until(() => fatal.length === 2, 'both deaths');
+  fatal.sort((a, b) => a.message.localeCompare(b.message));
   t.match(fatal[0], { message: 'radius worker 0 died', cause: { message: 'torn' } });
   const ended = await startWorkers(t, { count: 1, script: program('setTimeout(() => process.exit(3), 200);') });
   await until(() => ended.fatal.length === 1, 'the end');

@@ -187,3 +187,29 @@ t.test('access servers', async (t) => {
     t.match(await add('198.51.100.7'), { status: 409, body: { code: 'nas_address_taken' } });
   });
 });
+
+t.test('no tenant takes over the access servers of another one by an address in or around theirs', async (t) => {
+  const api = await apiForTest(t);
+  await makeTenant(api, 'east');
+  await makeTenant(api, 'west');
+  const east = await api.signIn('admin@east.example', 'east');
+  const west = await api.signIn('admin@west.example', 'west');
+  const nas = (address: string, nas_identifier: string | null = null) => ({
+    ...{ name: `${address} ${nas_identifier}`, address, secret: 's' },
+    ...(nas_identifier === null ? {} : { nas_identifier }),
+  });
+  t.match(await east('POST', '/nas', nas('10.2.0.0/16')), { status: 201 });
+  const foreign = { status: 409, body: { code: 'nas_address_foreign' } };
+  for (const address of ['10.2.0.1', '10.2.128.0/17', '10.2.0.0/16', '10.0.0.0/8', '0.0.0.0/0']) {
+    t.match(await west('POST', '/nas', nas(address)), foreign, address);
+  }
+  t.match(await east('POST', '/nas', nas('10.2.0.1')), { status: 201 }, 'its own may lie in each other');
+  const beside = await west('POST', '/nas', nas('10.3.0.0/16'));
+  t.match(beside, { status: 201 });
+  t.match(await west('PATCH', `/nas/${beside.body.id}`, { address: '10.2.9.0/24' }), foreign);
+  t.match(await west('PATCH', `/nas/${beside.body.id}`, { name: 'renamed' }), { status: 200 });
+
+  t.match(await east('POST', '/nas', nas('10.9.0.1', 'a')), { status: 201 });
+  t.match(await west('POST', '/nas', nas('10.9.0.1', 'b')), { status: 201 }, 'told apart by NAS-Identifier');
+  t.match(await west('POST', '/nas', nas('10.9.0.1')), foreign, 'whatever says another name would be its own');
+});

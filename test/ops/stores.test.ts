@@ -72,6 +72,26 @@ t.test('migrations', async (t) => {
     await t.rejects(migrate(options), /_half.sql was changed after it was applied/);
   });
 
+  await t.test('a table in use holds nobody up: a migration lets go, tries again, and says who has it', async (t) => {
+    const used = new Client({ connectionString: url, application_name: 'a long report' });
+    await used.connect();
+    t.teardown(() => used.end());
+    await used.query('BEGIN; SELECT * FROM whole');
+    const file = `${String(names.length + 3).padStart(4, '0')}_wider.sql`;
+    writeFileSync(path.join(directory, file), 'ALTER TABLE whole ADD COLUMN note text;');
+    const half = `${String(names.length + 1).padStart(4, '0')}_half.sql`;
+    writeFileSync(path.join(directory, half), 'CREATE TABLE half (id int);');
+    const patient = { ...options, lockTimeoutMs: 50 };
+    await t.rejects(
+      migrate({ ...patient, lockTries: 2 }),
+      new RegExp(`migration ${file} waited 2 times 50 ms in vain.*\\(a long report\\)`),
+    );
+    await used.query('SELECT * FROM whole');
+    const waiting = migrate({ ...patient, lockTries: 100 });
+    await used.query('COMMIT');
+    t.same(await waiting, [file]);
+  });
+
   await t.test('a number that is missing or doubled is refused', async (t) => {
     writeFileSync(path.join(directory, '0900_gap.sql'), 'SELECT 1;');
     await t.rejects(migrate(options), /0900_gap.sql should be number/);

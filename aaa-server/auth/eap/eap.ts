@@ -17,7 +17,9 @@ export type Eap = {
   prove(attempt: Attempt): Proof | Promise<Proof>;
   /** The other worker of this node that leads the conversation of a packet, undefined when it is to be answered here. */
   leaderOf(packet: Packet, nas: NasRecord): number | undefined;
-  /** Ends every conversation. */
+  /** Conversations whose peer is likely to go on: it said something in the last seconds. */
+  inProgress(): number;
+  /** Ends every conversation; those in progress begin again elsewhere. */
   close(): void;
 };
 
@@ -37,8 +39,12 @@ export type EapDeps = {
 
 type Conversation = {
   readonly place: Place;
+  readonly nasId: number;
   readonly session: EapSession;
-  readonly expiresAtMs: number;
+  /** By the clock that never jumps, and by the other one: for the State, which all workers of the node read. */
+  readonly endsAtMs: number;
+  readonly stateUntilMs: number;
+  heardAtMs: number;
   busy: boolean;
   /** The last Response and what it was answered: an access server that did not hear us sends it again in a new request. */
   lastResponse: Buffer;
@@ -47,20 +53,26 @@ type Conversation = {
 
 /** A handshake by TLS takes some 100 KB, and three or four seconds over a slow link. */
 const mostConversations = 2048;
+/** Whoever begins many behind one access server, without having proven anything, only ends others of that one. */
+const mostOfNas = mostConversations / 2;
 const lifetimeMs = 60_000;
 const sweepMs = 1000;
+/** A peer that says nothing for so long is not waited for. */
+const silenceMs = 2000;
 
 export function createEap(deps: EapDeps): Eap {
   const { credentials, states, worker, workers, makers, clock, counters, later } = deps;
   /** In the order in which they began, so in that in which they are over. */
   const conversations = new Map<string, Conversation>();
+  /** How many, by access server. */
+  const ofNas = new Map<number, number>();
   let sweeping = false;
 
   function sweep(): void {
     sweeping = false;
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     for (const conversation of conversations.values()) {
-      if (conversation.expiresAtMs > nowMs) break;
+      if (conversation.endsAtMs > nowMs) break;
       end(conversation);
     }
     sweepLater();
@@ -72,30 +84,52 @@ export function createEap(deps: EapDeps): Eap {
     later(sweep, sweepMs);
   }
 
-  function end({ place, session }: Conversation): void {
-    conversations.delete(place.conversation);
+  /** Whatever the wall clock says: whether it is over tells the conversation itself. */
+  function placeOf(packet: Packet, stateAt: number, nas: NasRecord): Place | undefined {
+    return states.decode(octetsAt(packet, stateAt), nas.id, Number.NEGATIVE_INFINITY);
+  }
+
+  function end({ place, session, nasId }: Conversation): void {
+    if (conversations.delete(place.conversation)) {
+      const left = (ofNas.get(nasId) ?? 1) - 1;
+      if (left > 0) ofNas.set(nasId, left);
+      else ofNas.delete(nasId);
+    }
     session.close();
   }
 
   /** The oldest is the likeliest to be given up: whoever begins many cannot shut others out. */
-  function evictOldest(): void {
-    const [oldest] = conversations.values();
-    if (!oldest) return;
-    counters.count('eap', 'evicted');
-    end(oldest);
+  function makeRoom(nasId: number): void {
+    const isCrowded = (ofNas.get(nasId) ?? 0) >= mostOfNas;
+    if (!isCrowded && conversations.size < mostConversations) return;
+    for (const conversation of conversations.values()) {
+      if (isCrowded && conversation.nasId !== nasId) continue;
+      counters.count('eap', 'evicted');
+      end(conversation);
+      return;
+    }
+  }
+
+  function inProgress(): number {
+    const sinceMs = clock.monotonicMs() - silenceMs;
+    return [...conversations.values()].filter(({ busy, heardAtMs }) => busy || heardAtMs >= sinceMs).length;
   }
 
   function begin({ nas, packet }: Attempt): Conversation {
     const mtu = integerOf(packet, framedMtu);
     const conversation: Conversation = {
       place: states.place(),
+      nasId: nas.id,
       session: createEapSession({ tenantId: nas.tenantId, credentials, makers, mtu }),
-      expiresAtMs: clock.nowMs() + lifetimeMs,
+      endsAtMs: clock.monotonicMs() + lifetimeMs,
+      stateUntilMs: clock.nowMs() + lifetimeMs,
+      heardAtMs: clock.monotonicMs(),
       busy: false,
       lastResponse: Buffer.alloc(0),
       lastTurn: undefined,
     };
     conversations.set(conversation.place.conversation, conversation);
+    ofNas.set(nas.id, (ofNas.get(nas.id) ?? 0) + 1);
     counters.count('eap', 'started');
     sweepLater();
     return conversation;
@@ -104,6 +138,7 @@ export function createEap(deps: EapDeps): Eap {
   function follow(conversation: Conversation, attempt: Attempt, response: Buffer, turn: EapTurn): Proof {
     const { secret, nas, packet } = attempt;
     const identifier = response[1] ?? 0;
+    conversation.heardAtMs = clock.monotonicMs();
     if (turn.kind !== 'ignore' && turn.kind !== 'drop') {
       conversation.lastResponse = response;
       conversation.lastTurn = turn;
@@ -115,7 +150,7 @@ export function createEap(deps: EapDeps): Eap {
           secret,
           attributes: [
             ...eapAttributes(turn.packet),
-            standard(attribute.state, states.encode(conversation.place, nas.id, conversation.expiresAtMs)),
+            standard(attribute.state, states.encode(conversation.place, nas.id, conversation.stateUntilMs)),
           ],
         };
       case 'success': {
@@ -173,13 +208,17 @@ export function createEap(deps: EapDeps): Eap {
         refused(reason, secret, failureAttributes(response[1] ?? 0));
       if (makers.length === 0) return refuse('unsupported_method');
       const stateAt = firstAttribute(packet, attribute.state);
-      const place = stateAt < 0 ? undefined : states.decode(octetsAt(packet, stateAt), nas.id, clock.nowMs());
+      const place = stateAt < 0 ? undefined : placeOf(packet, stateAt, nas);
       let conversation = place && conversations.get(place.conversation);
+      if (conversation && conversation.endsAtMs <= clock.monotonicMs()) {
+        end(conversation);
+        conversation = undefined;
+      }
       if (stateAt >= 0 && !conversation) return refuse('eap_state_unknown');
       const decoded = decodeEap(response);
       if (!decoded && response.length > 0) return refuse('eap_malformed');
       if (!conversation) {
-        if (conversations.size >= mostConversations) evictOldest();
+        makeRoom(attempt.nas.id);
         conversation = begin(attempt);
       }
       if (conversation.busy) return dropped('eap_unexpected');
@@ -197,10 +236,12 @@ export function createEap(deps: EapDeps): Eap {
       if (workers === 1 || firstAttribute(packet, attribute.eapMessage) < 0) return undefined;
       const stateAt = firstAttribute(packet, attribute.state);
       if (stateAt < 0) return undefined;
-      const place = states.decode(octetsAt(packet, stateAt), nas.id, clock.nowMs());
+      const place = placeOf(packet, stateAt, nas);
       return place && place.worker !== worker && place.worker < workers ? place.worker : undefined;
     },
+    inProgress,
     close() {
+      for (let cut = inProgress(); cut > 0; cut--) counters.count('eap', 'cut');
       for (const conversation of conversations.values()) end(conversation);
     },
   };

@@ -1,8 +1,9 @@
 // One TLS handshake and tunnel without a socket: octets of the peer go in, octets for the peer come out (RFC 5246, RFC 8446).
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createSecureContext, createServer, type SecureContext, TLSSocket } from 'node:tls';
+import { createSecureContext, createServer, TLSSocket, type TlsOptions } from 'node:tls';
 import { crlsOf } from '#ops/pki/crl.ts';
 import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 
@@ -36,12 +37,13 @@ export type TlsSession = {
 /** Turns of the event loop without anything happening after which TLS waits for the peer: it never takes two to go on. */
 const quietTurns = 4;
 
-/** What sessions of one identity have in common: reading certificates and key takes longer than the rest. */
+/** What sessions of one identity have in common: reading certificates, key and revocations takes longer than the rest. */
 export type TlsBasis = {
-  readonly identity: TlsIdentity;
-  readonly context: SecureContext;
-  readonly requestCertificate: boolean;
+  /** Takes a stream as the connection of a peer. */
+  accept(wire: Duplex, heard: Heard): void;
 };
+
+type Heard = { opened(socket: TLSSocket): void; failed(error: Error): void };
 
 const limits = {
   minVersion: 'TLSv1.2',
@@ -50,11 +52,41 @@ const limits = {
 } as const;
 
 export function createTlsBasis(identity: TlsIdentity, requestCertificate: boolean): TlsBasis {
-  const { cert, key } = identity;
-  return { identity, context: createSecureContext({ cert, key, ...limits }), requestCertificate };
+  const { cert, key, ca, crl } = identity;
+  if (requestCertificate) {
+    const revoked = crl === '' ? {} : { crl: crlsOf(crl) };
+    return acceptCertified({
+      ...{ cert, key, ca, ...revoked, ...limits },
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
+  }
+  const secureContext = createSecureContext({ cert, key, ...limits });
+  return {
+    accept(wire, { opened, failed }) {
+      const socket = new TLSSocket(wire, { isServer: true, secureContext });
+      socket.on('error', failed);
+      socket.on('secure', () => opened(socket));
+    },
+  };
 }
 
-export function createTlsSession({ identity, context, requestCertificate }: TlsBasis): TlsSession {
+/** A server that listens nowhere takes the streams as connections: it alone tells whether a certificate is good. */
+function acceptCertified(options: TlsOptions): TlsBasis {
+  // It does not tell of which stream a connection is; what happens to one happens in the context in which it was taken.
+  const whose = new AsyncLocalStorage<Heard>();
+  const server = createServer(options);
+  server.on('tlsClientError', (error) => whose.getStore()?.failed(error));
+  server.on('secureConnection', (socket) => {
+    const heard = whose.getStore();
+    if (!heard) return socket.destroy();
+    socket.on('error', heard.failed);
+    heard.opened(socket);
+  });
+  return { accept: (wire, heard) => whose.run(heard, () => server.emit('connection', wire)) };
+}
+
+export function createTlsSession(basis: TlsBasis): TlsSession {
   const outgoing: Buffer[] = [];
   const incoming: Buffer[] = [];
   let activity = 0;
@@ -86,26 +118,7 @@ export function createTlsSession({ identity, context, requestCertificate }: TlsB
     });
     for (const event of ['end', 'close']) socket.on(event, () => failed(new Error('the tunnel is closed')));
   };
-  if (requestCertificate) {
-    // A server that listens nowhere takes the stream as a connection: it alone tells whether the certificate is good.
-    const { cert, key, ca, crl } = identity;
-    const revoked = crl === '' ? {} : { crl: crlsOf(crl) };
-    const server = createServer({
-      ...{ cert, key, ca, ...revoked, ...limits },
-      requestCert: true,
-      rejectUnauthorized: false,
-    });
-    server.on('tlsClientError', failed);
-    server.on('secureConnection', (socket) => {
-      socket.on('error', failed);
-      opened(socket);
-    });
-    server.emit('connection', wire);
-  } else {
-    const socket = new TLSSocket(wire, { isServer: true, secureContext: context });
-    socket.on('error', failed);
-    socket.on('secure', () => opened(socket));
-  }
+  basis.accept(wire, { opened, failed });
 
   async function settle(): Promise<void> {
     for (let quiet = 0, seen = activity; quiet < quietTurns; quiet++) {

@@ -1,7 +1,7 @@
 -- Leases of address pools. A unit `<range>:<offset>` is one address or prefix; what it is called outside, callers know.
 -- Keys of a pool, all in the slot of its base `{pool:<id>}`:
 --   base: hash of counts and places (seq last exhausted conflicts; recover lost long recoveries: see recover(); by range: c: next never
---         used, r: the same while recovering, n: in use)
+--         used, r: the same while recovering, n: in use, w: looked through for sessions that have units of it already)
 --   :u unit → its record; :i `h<holder>` → its unit, `s<subscription>` → its last unit; :b:<node> set of units of a node's block
 --   :x zset of units that are held or in a block, by when that ends; :l zset of live units by when their session is to be looked at
 --   :f:<range> zset of units that were used and are free again, by when another subscription may have them

@@ -13,13 +13,16 @@ local function load(pool, ask)
   for _, range in ipairs(ask.ranges) do
     names[#names + 1] = 'c:' .. range.id
     names[#names + 1] = 'r:' .. range.id
+    names[#names + 1] = 'w:' .. range.id
   end
   local found = redis.call('HMGET', pool.base, unpack(names))
   local state = { seq = tonumber(found[1] or '0'), till = tonumber(found[2] or '0'), lost = tonumber(found[3] or '0'),
     long = found[4] == '1', last = tonumber(found[5] or '0'), places = {}, moved = {} }
   for i = 1, #ask.ranges do
-    local c, r = tonumber(found[4 + 2 * i] or '0'), tonumber(found[5 + 2 * i] or '0')
+    local c, r = tonumber(found[3 + 3 * i] or '0'), tonumber(found[4 + 3 * i] or '0')
     state.places[i] = { c = c, r = math.max(c, r) }
+    -- Sessions may have units of it that nobody knows of yet.
+    if ask.ranges[i].new and not found[5 + 3 * i] then state.places[i].closed, state.unsure = true, true end
   end
   return state
 end
@@ -53,7 +56,7 @@ local function fresh(pool, state, ask)
   for i, range in ipairs(ask.ranges) do
     local place = state.places[i]
     local from, at, unit = place[which], place[which], nil
-    while not unit and at < range.size and at - from < MOST_SKIPPED do
+    while not unit and not place.closed and at < range.size and at - from < MOST_SKIPPED do
       local next = range.id .. ':' .. ledger.text(at)
       at = at + 1
       if redis.call('HEXISTS', pool.u, next) == 0 then unit = next end
@@ -136,17 +139,19 @@ function ledger.lease(now, ask)
   if ask.look then return { unit and 'leased' or state.recovering and 'recovering' or 'exhausted', unit or '', state.seq } end
   if not unit then
     redis.call('HSET', pool.base, 'seq', ledger.text(state.seq), unpack(state.moved))
-    if state.recovering then return { 'recovering', '', state.seq } end
+    if state.recovering or state.unsure then return { 'recovering', '', state.seq } end
     redis.call('HINCRBY', pool.base, 'exhausted', 1)
     return { 'exhausted', '', state.seq }
   end
   return { 'leased', unit, take(pool, state, unit, r, HELD, now, ask.sub, ask.holder, now + ask.hold) }
 end
 
--- `<range>,<size>;…`
+-- `<range>,<size>;…`; `<range>,<size>,new;`: it must have been looked through
 function ledger.ranges(text)
   local ranges = {}
-  for id, size in string.gmatch(text, '(%d+),(%d+);') do ranges[#ranges + 1] = { id = id, size = tonumber(size) } end
+  for id, size, new in string.gmatch(text, '(%d+),(%d+)([^;]*);') do
+    ranges[#ranges + 1] = { id = id, size = tonumber(size), new = new ~= '' }
+  end
   return ranges
 end
 

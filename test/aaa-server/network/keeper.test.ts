@@ -1,7 +1,8 @@
 // Pools kept in step with sessions: by what the streams tell, and by looking at what nobody told of.
 import t, { type Test } from 'tap';
-import { createPoolKeeper, staleMs } from '#aaa-server/network/keeper.ts';
+import { createPoolKeeper } from '#aaa-server/network/keeper.ts';
 import { createPoolMetrics } from '#aaa-server/network/metrics.ts';
+import { staleMs } from '#aaa-server/network/session-walk.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { keys } from '#policy/ledger/keys.ts';
@@ -18,15 +19,22 @@ async function setup(t: Test, cluster = false) {
   const store = await storeForTest(t, { cluster });
   const isp = await ledgerOn(t, store);
   const pool = poolOf();
+  /** Over the same addresses as what the access server gives by itself. */
+  const young = poolOf({
+    ...{ id: 7, name: 'young' },
+    ranges: [{ id: 3, first: '100.65.0.0', size: 4, draining: false, createdAtMs: noon }],
+  });
   const homes = poolOf({
     ...{ id: 6, name: 'prefixes', family: 'delegated_prefix' as const, unitLength: 56 },
     ranges: [{ id: 2, first: '2001:db8::', size: 256, draining: false }],
   });
   const clock = { atMs: noon, monotonicMs: 0 };
+  const lanes = { behind: false };
   const registry = new Registry();
   const keeper = createPoolKeeper({
     ...{ redis: isp.redis, node: 'n', log: createLogger('test', 'silent'), metrics: createPoolMetrics(registry) },
-    snapshot: { poolList: () => [pool, homes], nasGeneration: () => 1 },
+    snapshot: { poolList: () => [pool, homes, young], nasGeneration: () => 1 },
+    catchesUp: async () => lanes.behind,
     clock: { nowMs: () => clock.atMs, monotonicMs: () => clock.monotonicMs },
   });
   const login = createLoginLedger(isp.redis);
@@ -47,8 +55,10 @@ async function setup(t: Test, cluster = false) {
   return {
     ...isp,
     pool,
+    young,
     homes,
     clock,
+    lanes,
     keeper,
     lease,
     at,
@@ -94,6 +104,23 @@ t.test('an address whose session is over and nobody said so is taken back; one t
   isp.clock.atMs = noon + 7_000_000 + staleMs + 3_600_000;
   await isp.look();
   t.match(await isp.state('1:3'), { state: 'free' }, 'nothing was heard of it for hours');
+});
+
+t.test('a new range over addresses that sessions have is leased from when all of them are known', async (t) => {
+  const isp = await setup(t);
+  await isp.at(0, { kind: 'start', framedIp: '100.65.0.0' });
+  // Told before there was a pool: nobody reads it again.
+  await isp.redis.del(keys.addresses(recordAt(noon, { kind: 'start' }).partition));
+  t.equal(await isp.lease(8, isp.young), null, 'nobody can say yet what is free');
+  isp.lanes.behind = true;
+  await isp.look();
+  t.equal(await isp.lease(8, isp.young), null, 'sessions are missing still');
+  isp.lanes.behind = false;
+  await isp.look();
+  t.equal(await isp.lease(8, isp.young), '3:1');
+  t.match(await readLease(isp.redis, isp.young.id, '3:0'), { state: 'live', subscriptionId: 7 });
+  await isp.redis.del(keys.pool(isp.young.id));
+  t.equal(await isp.lease(9, isp.young), null, 'a store that has forgotten looks again');
 });
 
 t.test('while a partition is rebuilt its leases stay, and one that was lost comes back with its session', async (t) => {
@@ -143,6 +170,29 @@ t.test('a pool recovers for as long as sessions are brought back', async (t) => 
   isp.clock.atMs += 10 * minute;
   await isp.look();
   t.equal(await recovers(), noon + 29 * minute, 'nothing is brought back any more');
+});
+
+t.test('a pool recovers for as long as accounting of this node waits to be applied', async (t) => {
+  const isp = await setup(t);
+  const minute = 60_000;
+  await isp.lease(7);
+  await isp.redis.flushdb();
+  await isp.lease(8);
+  const recovers = async () => Number(await isp.redis.hget(keys.pool(isp.pool.id), 'recover'));
+  isp.lanes.behind = true;
+  for (const minutes of [14, 28, 42]) {
+    isp.clock.atMs = noon + minutes * minute;
+    await isp.look();
+    t.equal(await recovers(), noon + (minutes + 15) * minute, `${minutes} minutes later`);
+  }
+  isp.lanes.behind = false;
+  isp.clock.atMs += 10 * minute;
+  await isp.look();
+  t.equal(await recovers(), noon + 57 * minute, 'all of it is applied');
+  isp.clock.atMs = noon + 58 * minute;
+  isp.lanes.behind = true;
+  await isp.look();
+  t.equal(await recovers(), noon + 57 * minute, 'a recovery that is over does not begin again');
 });
 
 t.test('a hold without a Start ends where nobody logs in', async (t) => {

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
 
-/** Writes `<name>.pem` and `<name>.key` of ca, foreign, radius.example.net, alice, revoked (by ca) and mallory (by foreign). */
+/** Writes `<name>.pem` and `<name>.key` of ca, foreign, radius.example.net, alice, bob, revoked (by ca) and mallory (by foreign). */
 export function makeCertificates(folder: string): TlsIdentity {
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
   const authority = (name: string) =>
@@ -24,6 +24,7 @@ export function makeCertificates(folder: string): TlsIdentity {
   authority('foreign');
   sign('radius.example.net', 'ca', 'extendedKeyUsage=serverAuth\nsubjectAltName=DNS:radius.example.net');
   sign('alice', 'ca', 'extendedKeyUsage=clientAuth');
+  sign('bob', 'ca', 'extendedKeyUsage=clientAuth');
   sign('revoked', 'ca', 'extendedKeyUsage=clientAuth');
   sign('mallory', 'foreign', 'extendedKeyUsage=clientAuth');
   writeFileSync(path.join(folder, 'index'), '');

@@ -35,7 +35,7 @@ export function createLogins({
   workers = 1,
 }: LoginsOptions = {}) {
   const counters = createCounters();
-  const clock = { nowMs: () => Date.now(), monotonicMs: () => logins.monotonicMs };
+  const clock = { nowMs: () => Date.now() + logins.wallAheadMs, monotonicMs: () => logins.monotonicMs };
   const warnings: string[] = [];
   const handedOver: { worker: number; datagram: HandedOver }[] = [];
   const handler = createRadiusHandler({
@@ -71,6 +71,7 @@ export function createLogins({
     warnings,
     handedOver,
     monotonicMs: 1000,
+    wallAheadMs: 0,
     counted: <F extends CounterFamily>(family: F, value: CounterValue<F>) => sumOf([counters.array], family, value),
     receive(datagram: Buffer, port = 40_000): void {
       handler.handleBatch(

@@ -14,6 +14,20 @@ t.test('the newest logins keep their sessions', async (t) => {
   t.strictSame(names(surplusOf(three, 3)), []);
 });
 
+t.test('what went silent ends before what reports', async (t) => {
+  const dead = { ...session('dead', 2), silent: true };
+  const three = [session('old', 1), dead, session('newest', 3)];
+  t.strictSame(names(surplusOf(three, 2)), ['dead'], 'though it began later');
+  t.strictSame(names(surplusOf(three, 1)), ['dead', 'old']);
+  t.strictSame(names(surplusOf([session('old', 1), dead], 2)), [], 'within the limit nothing ends');
+  const service = { ...session('service', 4, 'x'), silent: true };
+  t.strictSame(
+    names(surplusOf([session('login', 4, 'x'), service, session('old', 1)], 1)),
+    ['old'],
+    'of one login one reports',
+  );
+});
+
 t.test('without a limit nothing ends, and of nothing either', async (t) => {
   t.strictSame(surplusOf([session('a', 1), session('b', 2)], 0), []);
   t.strictSame(surplusOf([], 1), []);

@@ -1,0 +1,122 @@
+// Half an hour of mutated packets of every kind, and of devices that say anything in EAP, at real workers: `npm run test:long`. Seconds in `npm test`.
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import t from 'tap';
+import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
+import { eapMessages, eapType } from '#aaa-server/wire/eap.ts';
+import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
+import { code, decodePacket } from '#aaa-server/wire/packet.ts';
+import { isLong } from '#test/support/effort.ts';
+import { missing } from '#test/support/peers.ts';
+import { until } from '#test/support/wait.ts';
+import { makeCertificates } from './support/certificates.ts';
+import { pap, secret } from './support/driven.ts';
+import { everyKind, resign } from './support/every-kind.ts';
+import { mulberry32, mutate, type Random } from './support/mutate.ts';
+import { startWorkers } from './support/workers.ts';
+
+const longMs = 30 * 60_000;
+const fewest = 4000;
+/** So many packets at a time, then one login that must be answered: nothing is lost in a buffer of the kernel. */
+const group = 32;
+const mostGrowth = 160 * 1024 * 1024;
+
+t.setTimeout(isLong ? longMs + 600_000 : 240_000);
+
+/** What a device may say: an identity, the answer to a method, or anything, going on with one of the conversations it has. */
+function eapRequest(random: Random, states: readonly Buffer[]): Buffer {
+  const builder = createPacketBuilder();
+  const upTo = (limit: number) => Math.floor(random() * limit);
+  const types = [eapType.identity, eapType.nak, eapType.md5, eapType.tls, eapType.peap, eapType.ttls, eapType.mschapv2];
+  const data = randomBytes(upTo(random() < 0.1 ? 1400 : 60));
+  const body = random() < 0.4 ? Buffer.from('alice') : data;
+  const head = Buffer.of(random() < 0.9 ? 2 : upTo(256), upTo(256), 0, 0, types[upTo(types.length)] ?? 1);
+  head.writeUInt16BE(random() < 0.9 ? head.length + body.length : upTo(65_536), 2);
+  builder.begin(code.accessRequest, upTo(256));
+  builder.messageAuthenticator();
+  builder.add(attribute.userName, 'alice');
+  for (const part of eapMessages(Buffer.concat([head, body]))) builder.add(attribute.eapMessage, part);
+  const state = states[upTo(states.length)];
+  if (state && random() < 0.8) builder.add(attribute.state, state);
+  builder.finishAccessRequest(randomBytes(16), secret);
+  return Buffer.from(builder.data.subarray(0, builder.length()));
+}
+
+t.test(
+  'whatever comes is answered or dropped with a reason, and takes no memory',
+  { timeout: isLong ? longMs + 500_000 : 230_000, skip: missing('openssl') },
+  async (t) => {
+    const seed = Number(process.env.FUZZ_SEED ?? 20_261_127);
+    t.comment(`FUZZ_SEED=${seed}`);
+    const random = mulberry32(seed);
+    const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-fuzz-'));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const methods = ['md5', 'mschapv2', 'gtc', 'tls', 'peap', 'ttls'] as const;
+    const { authPort, acctPort, registry, fatal } = await startWorkers(t, {
+      ...{ identity: makeCertificates(folder), methods },
+    });
+    const sum = async (name: string, label = '') =>
+      (await registry.metrics())
+        .split('\n')
+        .filter((line) => line.startsWith(`${name}{`) && line.includes(label))
+        .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+
+    const states: Buffer[] = [];
+    let replies = 0;
+    const socket = createSocket('udp4');
+    t.teardown(() => socket.close());
+    socket.on('message', (reply) => {
+      replies++;
+      const packet = decodePacket(reply);
+      const at = packet.ok ? firstAttribute(packet, attribute.state) : -1;
+      if (packet.ok && at >= 0) states[replies % 64] = Buffer.from(octetsAt(packet, at));
+    });
+    const kinds = everyKind();
+    let sent = 0;
+
+    function sendOne(): void {
+      const [name, original] = kinds[Math.floor(random() * kinds.length)] ?? ['', Buffer.alloc(0)];
+      const isEap = random() < 0.3;
+      const data = isEap ? eapRequest(random, states) : mutate(original, random);
+      if (random() < 0.5 && data.length >= 20) resign(data);
+      // Accounting that is right goes to the disk: some of it is enough.
+      const toAcct = name.startsWith('accounting') ? random() < 0.2 : !isEap && random() < 0.2;
+      socket.send(data, toAcct ? acctPort : authPort, '127.0.0.1');
+      sent++;
+    }
+
+    async function login(): Promise<void> {
+      const probe = createSocket('udp4');
+      let code = 0;
+      probe.on('message', ([answer = 0]) => (code = answer));
+      probe.send(pap({ messageAuthenticator: true }), authPort, '127.0.0.1');
+      sent++;
+      await until(() => code > 0, 'a login among all that is answered', 20_000, 1);
+      if (code !== 2) throw new Error(`a right login was answered ${code}`);
+      probe.close();
+    }
+
+    const endAt = performance.now() + (isLong ? longMs : 0);
+    let residentEarly = 0;
+    while (sent < fewest || performance.now() < endAt) {
+      for (let i = 0; i < group; i++) sendOne();
+      await login();
+      if (residentEarly === 0 && sent >= (isLong ? 100_000 : fewest / 2)) residentEarly = process.memoryUsage().rss;
+    }
+    const settled = async () =>
+      (await sum('lastmile_radius_replies_total')) +
+      (await sum('lastmile_radius_dropped_total')) +
+      (await sum('lastmile_radius_duplicates_total')) +
+      (await sum('lastmile_radius_udp_events_total', 'event="truncated"'));
+    await until(async () => (await settled()) >= sent, `all of ${sent} packets are accounted for`, 30_000, 100);
+    t.equal(await settled(), sent, `${sent} packets, ${replies} answered`);
+    t.equal(await sum('lastmile_radius_dropped_total', 'reason="handler_error"'), 0);
+    t.ok((await sum('lastmile_radius_eap_total', 'event="started"')) > 0);
+    const growth = process.memoryUsage().rss - residentEarly;
+    t.ok(growth < mostGrowth, `resident memory grew by ${Math.round(growth / 1024 / 1024)} MB`);
+    t.strictSame(fatal, []);
+  },
+);
