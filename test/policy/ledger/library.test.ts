@@ -1,6 +1,6 @@
 // The functions of several versions on one server, as during an upgrade: each node calls its own, and old ones go when nobody uses them.
 import t from 'tap';
-import { functionName, libraryName, removeUnusedLibraries } from '#policy/ledger/library.ts';
+import { functionName, libraryCode, libraryName, removeUnusedLibraries } from '#policy/ledger/library.ts';
 import { callOf, ledgerOn, recordAt, storeForTest } from './ledger-under-test.ts';
 
 const noon = Date.UTC(2026, 2, 4, 12);
@@ -46,3 +46,7 @@ for (const cluster of [false, true]) {
     });
   });
 }
+
+t.test('no file registers a function by a name that another version has too', async (t) => {
+  t.equal(libraryCode().match(/redis\.register_function/g)?.length, 1, 'ledger.register does');
+});
