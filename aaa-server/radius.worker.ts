@@ -9,6 +9,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
+import { setThreadPriority } from '#ops/runtime/priority.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { loadCalls } from '#ops/runtime/udp/mmsg/calls.ts';
 import { beginning } from '#ops/runtime/worker-begin.ts';
@@ -43,6 +44,7 @@ const [crypt] = await Promise.all([openCrypt(), loadCalls()]);
 const settings = await beginning<WorkerSettings>();
 const tell = (message: FromWorker) => main.postMessage(message);
 
+setThreadPriority('answers');
 const clock = systemClock;
 const log = createLogger('aaa-server', settings.logLevel).child({ worker: settings.index });
 const keyring = createKeyring(settings.masters);
