@@ -71,6 +71,15 @@ export function createLastmile(
           250,
         );
       },
+      async unanswered() {
+        const metrics = await readMetrics(stack.aaaAdminUrl);
+        const dropped = (label?: string) => metrics.sum('lastmile_radius_dropped_total', label);
+        return {
+          overload: dropped('reason="overload"'),
+          hashBusy: dropped('reason="password_hash_busy"'),
+          all: dropped(),
+        };
+      },
       total: () => usageTotal(stores.redisUrl, known),
       output: stack.output,
       stop: stack.stop,
