@@ -21,8 +21,24 @@ export const loginFailures = [
   'eap_tls_failed',
   'certificate_refused',
   'eap_tls_not_of_tenant',
+  'device_login_refused',
+  'nas_draining',
 ] as const;
 export type LoginFailure = (typeof loginFailures)[number];
+
+/** What became of logins of staff to the device itself. */
+export const deviceLoginResults = [
+  'accepted',
+  'unknown_user',
+  'wrong_password',
+  'no_password',
+  'unsuitable_scheme',
+  'disabled',
+  'expired',
+  'elsewhere',
+  'throttled',
+] as const;
+export type DeviceLoginResult = (typeof deviceLoginResults)[number];
 
 /** Why a packet gets no answer. */
 export const dropReasons = [
@@ -46,6 +62,7 @@ export const dropReasons = [
   'snapshot_incomplete',
   'addresses_unavailable',
   'too_many_in_progress',
+  'nas_draining',
   'accounting_refused',
   'accounting_not_durable',
   'reply_too_long',
@@ -139,9 +156,15 @@ export const counterFamilies = {
   },
   eap: {
     name: 'lastmile_radius_eap_total',
-    help: 'EAP: conversations started, responses repeated, packets handed over to the worker that leads their conversation (a request to both), and conversations that made room for a new one',
+    help: 'EAP: conversations started, responses repeated, packets handed over to the worker that leads their conversation (a request to both), conversations that made room for a new one, and those cut off by a stop',
     label: 'event',
-    values: ['started', 'repeated', 'handed_over', 'evicted'],
+    values: ['started', 'repeated', 'handed_over', 'evicted', 'cut'],
+  },
+  deviceLogins: {
+    name: 'lastmile_device_logins_total',
+    help: 'Logins of staff to the device itself, by result; elsewhere = not at this access server, throttled = too many tries',
+    label: 'result',
+    values: deviceLoginResults,
   },
   udp: {
     name: 'lastmile_radius_udp_events_total',

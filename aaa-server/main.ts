@@ -8,10 +8,12 @@ import { createAdminServer } from '#ops/runtime/admin.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { eapIdentity, methodsWithout } from '#ops/runtime/eap-settings.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
+import { handedSockets } from '#ops/runtime/handed-sockets.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
+import { lowerPriority } from '#ops/runtime/priority.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { openDataFolder } from '#ops/stores/data-folder.ts';
@@ -120,7 +122,7 @@ function build(config: Settings) {
   );
   subscribers.onChange((changes) => {
     for (const { kind, tenantId, key } of changes) {
-      if (kind !== 'pool') enforcement.current()?.changed({ kind, tenantId, id: key });
+      if (kind !== 'pool' && kind !== 'device_user') enforcement.current()?.changed({ kind, tenantId, id: key });
       if (kind === 'subscription') meters.current()?.changed(tenantId, key);
     }
   });
@@ -203,6 +205,7 @@ function build(config: Settings) {
       radsec: radsec.settings,
     },
     walFolder: (index) => walFolder(wals, folder.uuid, index),
+    handed: handedSockets(process.env),
     registry,
     log: radiusLog,
     onEvents: nudge,
@@ -226,6 +229,7 @@ function build(config: Settings) {
     snapshot: subscribers.reader,
     activities: workers.nasActivities,
     startedAtMs: systemClock.nowMs(),
+    nowMs: systemClock.nowMs,
   });
 
   const disk = createDiskWatch({ folder: folder.path, metrics: accountingMetrics, log: accountingLog });
@@ -262,6 +266,8 @@ function build(config: Settings) {
         workers,
       ],
       ...[...radsec.parts, nasUses, enforcement],
+      // Behind the workers, which would have it from here.
+      { name: 'priority of the main thread', start: async () => lowerPriority('counting'), stop: async () => {} },
     ],
   };
 }

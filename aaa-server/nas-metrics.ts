@@ -1,9 +1,10 @@
 // What each access server sends, as metrics of the main thread; made when they are asked for.
 import { Counter, Gauge, type Registry } from '#ops/runtime/metrics.ts';
 import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
+import { maintenanceUntil } from '#policy/nas/maintenance.ts';
 import { labelsOfNas, nasLabels, shownNases } from './nas-labels.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
-import type { SnapshotReader } from './subscribers/records.ts';
+import type { NasRecord, SnapshotReader } from './subscribers/records.ts';
 
 export type NasMetricsDeps = {
   readonly snapshot: Pick<SnapshotReader, 'nasList'>;
@@ -11,6 +12,8 @@ export type NasMetricsDeps = {
   activities(): Promise<ReadonlyMap<number, NasActivity>>;
   /** Wall clock. */
   readonly startedAtMs: number;
+  /** Wall clock. */
+  nowMs(): number;
 };
 
 export function registerNasMetrics(registry: Registry, deps: NasMetricsDeps): void {
@@ -51,6 +54,23 @@ export function registerNasMetrics(registry: Registry, deps: NasMetricsDeps): vo
       }
     },
   });
+  const operated = (name: string, help: string, holds: (nas: NasRecord) => boolean) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: nasLabels,
+      registers,
+      collect() {
+        this.reset();
+        for (const nas of shownNases(deps.snapshot.nasList())) this.set(labelsOfNas(nas), holds(nas) ? 1 : 0);
+      },
+    });
+  operated(
+    'lastmile_nas_maintenance',
+    '1 within a window of maintenance of an access server: nothing is sent to it, its silence is no alarm',
+    ({ maintenance }) => maintenanceUntil(maintenance, deps.nowMs()) !== undefined,
+  );
+  operated('lastmile_nas_draining', '1 while new logins at an access server are kept away', ({ drain }) => !!drain);
   const counter = (name: string, help: string, count: 'rejected' | 'dropped') =>
     new Counter({
       name,

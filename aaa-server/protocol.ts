@@ -10,6 +10,7 @@ import type { TestLogin, TestLoginResult } from './explain/test-login.ts';
 import type { LoginBatch } from './login-log/log.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
 import type { HandedOver } from './radius/request.ts';
+import type { HandedSets } from './radius/server.ts';
 import type { UnknownReport } from './radius/unknown-clients.ts';
 import type { RadsecOrder, RadsecSettings, RadsecWords } from './radsec/protocol.ts';
 
@@ -22,6 +23,9 @@ export type WorkerSettings = {
   readonly authPort: number;
   readonly acctPort: number;
   readonly udpDriver: UdpDriver;
+  /** Sockets that a supervisor has opened; missing: none. */
+  readonly handed?: HandedSets | undefined;
+  readonly handedRadsec?: readonly (readonly number[])[] | undefined;
   readonly receiveBufferBytes: number;
   readonly rejectDelayMs: number;
   readonly learnWindowMs: number;
@@ -93,6 +97,8 @@ export type FromWorker = OwnWords | GroupAnswer<WorkerReport>;
 export type WorkerReport = {
   readonly unknownClients: UnknownReport;
   readonly nasActivities: readonly NasActivity[];
+  /** Logins that take several rounds and are likely to go on. */
+  readonly conversing: number;
   /** The worker's own Prometheus metrics. */
   readonly metrics: readonly MetricReport[];
 };

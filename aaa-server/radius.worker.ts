@@ -1,6 +1,6 @@
 // One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
 import { randomUUID } from 'node:crypto';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { openCrypt } from '#ops/runtime/crypt.ts';
@@ -9,9 +9,10 @@ import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
+import { loadCalls } from '#ops/runtime/udp/mmsg/calls.ts';
+import { beginning } from '#ops/runtime/worker-begin.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
-import { createCallMaker } from './accounting/call.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createRefusedAnswer } from './auth/refused-answer.ts';
@@ -24,9 +25,9 @@ import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
-import { ledgerOver } from './radius/ledger-over.ts';
 import { createOncePer } from './radius/once-per.ts';
 import { createRandomOctets } from './radius/random-octets.ts';
+import { keepAnswers, keptAnswers } from './radius/recent-answers.ts';
 import { createRadiusServer } from './radius/server.ts';
 import { createThreadLoad } from './radius/thread-load.ts';
 import { createTrust } from './radius/trust.ts';
@@ -35,7 +36,9 @@ import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
 const main = parentPort;
-const settings = workerData as WorkerSettings;
+// What takes long and depends on nothing but this machine, while a predecessor still serves.
+const [crypt] = await Promise.all([openCrypt(), loadCalls()]);
+const settings = await beginning<WorkerSettings>();
 const tell = (message: FromWorker) => main.postMessage(message);
 
 const clock = systemClock;
@@ -49,9 +52,9 @@ const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs:
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,
-  ledger: ledgerOver(redis, log),
-  calls: createCallMaker(snapshot),
+  settings,
   metrics: createLogMetrics(registry, 'accounting'),
+  registry,
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });
@@ -79,8 +82,8 @@ const handler = createRadiusHandler({
   counters,
   rejectDelayMs: settings.rejectDelayMs,
   trust,
-  admission: createAdmission(createThreadLoad({ ...settings, port: () => server.bound().authPort })),
-  crypt: await openCrypt(),
+  admission: createAdmission(createThreadLoad({ ...settings, workOffMs: 3000, port: () => server.bound().authPort })),
+  crypt,
   eap: {
     ...settings.eap,
     worker: settings.index,
@@ -133,6 +136,7 @@ const radsec = settings.radsec
   : null;
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
+for (const recent of await keptAnswers(settings.walFolder, settings.workers, clock.nowMs())) handler.recall(recent);
 const running = await startAll(
   [reader, loginLog, redis, network, accounting, ...(radsec ? [radsec] : []), server],
   log,
@@ -145,6 +149,7 @@ main.on('message', async (message: ToWorker) => {
       const report = {
         unknownClients: handler.unknownClients(),
         nasActivities: handler.nasActivities(),
+        conversing: handler.conversing(),
         metrics,
       };
       return tell({ type: 'report', id: message.id, report });
@@ -171,6 +176,11 @@ main.on('message', async (message: ToWorker) => {
       // Nothing new by either way; then all that was taken is answered by the way it came.
       radsec?.stopReceiving();
       await running.stop();
+      try {
+        await keepAnswers(settings.walFolder, settings.workers, handler.recentAnswers(), clock.nowMs());
+      } catch (error) {
+        log.warn({ err: error }, 'what was answered lately is not kept: a request repeated now counts as new');
+      }
       tell({ type: 'stopped' });
       return main.close();
     default:

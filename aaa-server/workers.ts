@@ -1,4 +1,6 @@
 // The main thread's side of the RADIUS workers: starts and stops them, hears their events, shows what they count.
+import { setTimeout as delay } from 'node:timers/promises';
+import { type HandedSocket, setsOf } from '#ops/runtime/handed-sockets.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
@@ -22,8 +24,13 @@ import type { RadsecOrder, RadsecReport } from './radsec/protocol.ts';
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'workers' | 'learned' | 'walFolder' | 'reusePort' | 'counters'>;
+  readonly settings: Omit<
+    WorkerSettings,
+    'index' | 'workers' | 'learned' | 'walFolder' | 'reusePort' | 'counters' | 'handed' | 'handedRadsec'
+  >;
   walFolder(index: number): string;
+  /** Sockets that a supervisor has opened. */
+  readonly handed?: readonly HandedSocket[];
   readonly registry: Registry;
   readonly log: Logger;
   /** Partitions in which a session opened or a threshold was crossed. */
@@ -58,19 +65,35 @@ export type Workers = Part & {
   teach(learned: readonly LearnedOfNas[]): void;
 };
 
+/** So long a successor waits for logins of several rounds to come to their end. */
+const conversationsMs = 3000;
+
 export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onEvents, onRadsec, onFatal } = options;
   const counters: SharedArrayBuffer[] = [];
   let bound = { authPort: settings.authPort, acctPort: settings.acctPort };
   let udpDriver: string | undefined;
   let { radsec } = settings;
+  /** A successor waits. */
+  let released = false;
 
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
   registerDriverMetric(registry, 'lastmile_radius_udp_driver', () => udpDriver);
 
+  /** Of the sockets that the supervisor has opened, those that a worker reads. */
+  function handedTo(worker: number) {
+    const { addresses, authPort, acctPort } = settings;
+    const sets = (name: string, port: number) => setsOf(options.handed ?? [], { name, addresses, port }, worker, count);
+    return {
+      handed: { auth: sets('radius-auth', authPort), acct: sets('radius-acct', acctPort) },
+      handedRadsec: radsec ? sets('radsec', radsec.port) : [],
+    };
+  }
+
   const group = createWorkerGroup<ToWorker, OwnWords, WorkerReport>({
     name: 'radius',
     count,
+    together: ![settings.authPort, settings.acctPort, radsec?.port].includes(0),
     script: options.script ?? new URL('./radius.worker.ts', import.meta.url),
     log,
     dataOf(index): WorkerSettings {
@@ -85,6 +108,7 @@ export function createWorkers(options: WorkersOptions): Workers {
         index,
         workers: count,
         reusePort: count > 1,
+        ...handedTo(index),
         learned,
         walFolder: options.walFolder(index),
         counters: buffer,
@@ -134,13 +158,34 @@ export function createWorkers(options: WorkersOptions): Workers {
   const reportsOfScrape = oncePerScrape(group.reports);
   const tests = createTestCalls((id, test) => group.tell(id % count, { type: 'test_login', id, test }));
 
+  /** A moment without a login that takes several rounds, if there is one soon. */
+  async function quietMoment(): Promise<void> {
+    const deadline = performance.now() + conversationsMs;
+    while (performance.now() < deadline) {
+      const conversing = (await group.reports()).reduce((sum, report) => sum + report.conversing, 0);
+      if (conversing === 0) return;
+      await delay(10);
+    }
+  }
+
   return {
     ...group,
+    stopTimeoutMs: conversationsMs + (group.stopTimeoutMs ?? 0),
+    release() {
+      released = true;
+    },
+    async stop() {
+      if (released) await quietMoment();
+      await group.stop();
+    },
     async start() {
-      if (settings.authPort !== 0) await assertPortFree(settings.addresses, settings.authPort);
-      if (settings.acctPort !== 0) await assertPortFree(settings.addresses, settings.acctPort);
+      const { handed, handedRadsec } = handedTo(0);
+      if (settings.authPort !== 0 && handed.auth.length === 0)
+        await assertPortFree(settings.addresses, settings.authPort);
+      if (settings.acctPort !== 0 && handed.acct.length === 0)
+        await assertPortFree(settings.addresses, settings.acctPort);
       // Shared listening would split connections with a second server without a word.
-      for (const address of radsec && radsec.port !== 0 ? settings.addresses : []) {
+      for (const address of radsec && radsec.port !== 0 && handedRadsec.length === 0 ? settings.addresses : []) {
         if (!(await isFree(radsec?.port ?? 0, address))) {
           throw new Error(`port ${radsec?.port} of ${address} (RADSEC_PORT) is in use, or not allowed`);
         }

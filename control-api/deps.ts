@@ -7,7 +7,7 @@ import type { AaaTools } from './aaa/edge.ts';
 import type { Db } from './database/connect.ts';
 import type { FeedGuard } from './feed-guard/client.ts';
 import type { History } from './history.ts';
-import type { BrakeDesk, LedgerReader, NetworkDesk } from './ledger-reader.ts';
+import type { BrakeDesk, LedgerReader, MoveDesk, NetworkDesk } from './ledger-reader.ts';
 import type { UnknownSources } from './nas/unknown.ts';
 import type { AttributeDictionary } from './reply-attributes/dictionary.ts';
 import type { Neighbour } from './system/queries.ts';
@@ -20,6 +20,7 @@ export type Deps = {
   readonly history: History;
   readonly brake: BrakeDesk;
   readonly network: NetworkDesk;
+  readonly moveDesk: MoveDesk;
   readonly feedGuard: FeedGuard;
   readonly dictionary: AttributeDictionary;
   readonly aaa: AaaTools;

@@ -2,11 +2,13 @@
 import { aaaErrors } from './aaa/errors.ts';
 import { authErrors } from './auth/errors.ts';
 import { customerErrors } from './customers/errors.ts';
+import { deviceUserErrors } from './device-users/errors.ts';
 import { deviceErrors } from './devices/errors.ts';
 import { enforcementErrors } from './enforcement/errors.ts';
 import { exporterErrors } from './exporters/errors.ts';
 import { feedGuardErrors } from './feed-guard/errors.ts';
 import { nasErrors } from './nas/errors.ts';
+import { nasOperationErrors } from './nas-operations/errors.ts';
 import { poolErrors } from './pools/errors.ts';
 import type { ErrorEntry } from './problem.ts';
 import { replyAttributeErrors } from './reply-attributes/errors.ts';
@@ -50,6 +52,8 @@ export const errors = {
   ...exporterErrors,
   ...poolErrors,
   ...deviceErrors,
+  ...deviceUserErrors,
+  ...nasOperationErrors,
   ...aaaErrors,
 } as const satisfies Record<string, ErrorEntry>;
 

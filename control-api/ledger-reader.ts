@@ -7,6 +7,7 @@ import { type Brake, type BrakeAnswer, cancelBrake, confirmBrake, listBrakes } f
 import { historyCompleteUntil } from '#policy/ledger/history-lag.ts';
 import { createLedger, type Ledger } from '#policy/ledger/ledger.ts';
 import { forgetMacs, type LearnedMac, readMacs } from '#policy/ledger/macs.ts';
+import { countMoved, countOfNas } from '#policy/ledger/moves.ts';
 import { createPoolLedger, type LeasePage, listLeases, type PoolUse, readPoolUse } from '#policy/ledger/pools.ts';
 import type { Subscriber } from '#policy/ledger/types.ts';
 import { Problem } from './problem.ts';
@@ -33,6 +34,14 @@ export type NetworkDesk = {
   macs(who: Subscriber): Promise<readonly LearnedMac[]>;
   /** One device, or all without `address`. @returns how many */
   forgetMacs(who: Subscriber, address?: string): Promise<number>;
+};
+
+/** Sessions that are moved away from access servers. */
+export type MoveDesk = {
+  /** Of subscribers, at this access server. */
+  openSessions(tenantId: number, nasId: number): Promise<number>;
+  /** How many a move has told to end. */
+  told(moveId: number): Promise<number>;
 };
 
 /** `current` gives no client until Redis has answered once: then every call is refused as `ledger_unavailable`. */
@@ -67,6 +76,13 @@ export function createNetworkDesk(current: () => RedisClient | undefined): Netwo
     free: async (poolId, unit, nowMs) => createPoolLedger(clientOf(current)).free(poolId, unit, nowMs),
     macs: async (who) => readMacs(clientOf(current), who),
     forgetMacs: async (who, address) => forgetMacs(clientOf(current), who, address),
+  };
+}
+
+export function createMoveDesk(current: () => RedisClient | undefined): MoveDesk {
+  return {
+    openSessions: async (...query) => countOfNas(clientOf(current), ...query),
+    told: async (moveId) => countMoved(clientOf(current), moveId),
   };
 }
 

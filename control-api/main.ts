@@ -28,6 +28,7 @@ import {
   createBrakeDesk,
   createExporterTraffic,
   createLedgerReader,
+  createMoveDesk,
   createNasEdge,
   createNetworkDesk,
 } from './ledger-reader.ts';
@@ -61,6 +62,7 @@ async function build(config: Settings) {
       history: createHistory(clickhouse),
       brake: createBrakeDesk(redis.current),
       network: createNetworkDesk(redis.current),
+      moveDesk: createMoveDesk(redis.current),
       feedGuard: createFeedGuard(aaa),
       dictionary: createAttributeDictionary(aaa),
       aaa: createAaaTools(aaa),

@@ -21,6 +21,8 @@ const administering = [
   'services:write',
   'nas:write',
   'pools:write',
+  'device_users:read',
+  'device_users:write',
   'enforcement:write',
   'exporters:write',
   'aaa:test',

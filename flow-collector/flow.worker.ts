@@ -1,5 +1,5 @@
 // One flow worker thread: its own sockets, templates, address index, usage log and row batches. Composition only.
-import { parentPort, type TransferListItem, workerData } from 'node:worker_threads';
+import { parentPort, type TransferListItem } from 'node:worker_threads';
 import { linkLedger } from '#ops/lanes/ledger-link.ts';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
@@ -7,6 +7,8 @@ import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
+import { loadCalls } from '#ops/runtime/udp/mmsg/calls.ts';
+import { beginning } from '#ops/runtime/worker-begin.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { createAddressIndex } from './attribution/address-index.ts';
 import { createAddressKeeper } from './attribution/keeper.ts';
@@ -25,7 +27,9 @@ import { createDecoder } from './wire/decoder.ts';
 
 if (!parentPort) throw new Error('flow.worker.ts runs as a worker thread of flow-collector');
 const main = parentPort;
-const settings = workerData as WorkerSettings;
+// What takes long and depends on nothing but this machine, while a predecessor still serves.
+await loadCalls();
+const settings = await beginning<WorkerSettings>();
 const tell = (message: FromWorker, transfer?: TransferListItem[]) => main.postMessage(message, transfer);
 
 const { nowMs } = systemClock;

@@ -7,6 +7,7 @@ import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createAdminServer } from '#ops/runtime/admin.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
+import { handedSockets } from '#ops/runtime/handed-sockets.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
@@ -81,6 +82,7 @@ function build(config: Settings) {
       logLevel: config.LOG_LEVEL,
     },
     walFolder: (index) => flowWalFolder(wals, folder.uuid, index),
+    handed: handedSockets(process.env),
     exporters: exporters.current,
     templates: () => readTemplates(templateFile, exporterLog),
     ownCounters,

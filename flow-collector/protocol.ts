@@ -14,6 +14,8 @@ export type WorkerSettings = {
   readonly addresses: readonly string[];
   readonly port: number;
   readonly udpDriver: UdpDriver;
+  /** Sockets that a supervisor has opened; missing: none. */
+  readonly handed?: readonly (readonly number[])[] | undefined;
   readonly receiveBufferBytes: number;
   /** Folder of this worker's own log of usage. */
   readonly walFolder: string;

@@ -1,6 +1,7 @@
 // The main thread's side of the flow workers: starts and stops them, passes on what they learn, takes their rows, shows what they count.
 
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
+import { type HandedSocket, setsOf } from '#ops/runtime/handed-sockets.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
@@ -22,7 +23,9 @@ import type { Snapshot } from './wire/learned.ts';
 export type WorkersOptions = {
   readonly count: number;
   /** The same for all but what tells them apart and what changes. */
-  readonly settings: Omit<WorkerSettings, 'index' | 'walFolder' | 'counters' | 'exporters' | 'templates'>;
+  readonly settings: Omit<WorkerSettings, 'index' | 'walFolder' | 'counters' | 'exporters' | 'templates' | 'handed'>;
+  /** Sockets that a supervisor has opened. */
+  readonly handed?: readonly HandedSocket[];
   walFolder(index: number): string;
   exporters(): ExporterSettings;
   templates(): Snapshot | undefined;
@@ -71,15 +74,19 @@ export function createWorkers(options: WorkersOptions): Workers {
   );
   registerDriverMetric(registry, 'lastmile_flow_udp_driver', () => udpDriver);
 
+  /** Of the sockets that the supervisor has opened, those that a worker reads. */
+  const handedTo = (worker: number) => setsOf(options.handed ?? [], { ...settings, name: 'netflow' }, worker, count);
+
   const group = createWorkerGroup<ToWorker, OwnWords, WorkerReport>({
     name: 'flow',
     count,
+    together: settings.port !== 0,
     script: options.script ?? new URL('./flow.worker.ts', import.meta.url),
     log,
     dataOf(index): WorkerSettings {
       const buffer = createFlowCounterBuffer();
       counters.push(buffer);
-      const own = { index, port, walFolder: options.walFolder(index), counters: buffer };
+      const own = { index, port, walFolder: options.walFolder(index), counters: buffer, handed: handedTo(index) };
       return { ...settings, ...own, exporters: options.exporters(), templates: options.templates() };
     },
     onMessage(message, worker) {
@@ -110,7 +117,7 @@ export function createWorkers(options: WorkersOptions): Workers {
   return {
     ...group,
     async start() {
-      if (settings.port !== 0) await assertPortFree(settings.addresses, settings.port);
+      if (settings.port !== 0 && handedTo(0).length === 0) await assertPortFree(settings.addresses, settings.port);
       await group.start();
       listening = true;
       registerReportMetrics(registry, await group.reports(), oncePerScrape(group.reports));

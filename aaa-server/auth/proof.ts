@@ -3,8 +3,10 @@ import type { RestrictReason } from '#policy/access/outcome.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { DropReason, LoginFailure } from '../counters.ts';
 import type { CredentialRecord, NasRecord } from '../subscribers/records.ts';
+import { attribute, textOf } from '../wire/attributes.ts';
 import type { Secret } from '../wire/md5.ts';
 import type { Packet } from '../wire/packet.ts';
+import type { NasClient } from './nas-table.ts';
 
 export type Attempt = {
   /** Its memory belongs to the driver: what is needed of it after something was awaited is copied before. */
@@ -18,6 +20,24 @@ export type Attempt = {
   /** `secret` is proven. */
   readonly proven: boolean;
 };
+
+/** @param provenSecret the secret that the Message-Authenticator proved, null without one */
+export function attemptOf(
+  packet: Packet,
+  { record: nas, secrets, lastVerified }: NasClient,
+  provenSecret: Secret | null,
+): Attempt {
+  const secret = provenSecret ?? secrets[lastVerified] ?? secrets[0];
+  if (!secret) throw new Error(`NAS ${nas.id} has no secret`);
+  return {
+    packet,
+    nas,
+    userName: textOf(packet, attribute.userName) ?? '',
+    secrets: provenSecret ? [provenSecret] : secrets,
+    secret,
+    proven: provenSecret !== null,
+  };
+}
 
 /** `secret` signs the reply. */
 export type Refused = {

@@ -13,7 +13,9 @@ import type { LookAt } from '#policy/ledger/look.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
 import { configuredNas } from '#policy/nas/configured.ts';
 import { usageWindows } from '#policy/time.ts';
+import { leftAloneUntil, openedInMaintenance } from './after-maintenance.ts';
 import type { Decide } from './decide.ts';
+import { modeAt } from './nas-mode.ts';
 
 export type SessionNeed = {
   readonly key: string;
@@ -45,6 +47,8 @@ export type Assessment = {
   readonly applied: Outcome | null;
   /** 0: any number of sessions. */
   readonly sessionLimit: number;
+  /** A session opened within a window of maintenance that is over: what that would have ended is due. */
+  readonly openedInMaintenance: boolean;
 };
 
 export type AssessOptions = {
@@ -92,7 +96,7 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
       answered: session.loginOutcomeHash !== '',
     };
     const step = nextStep(told, given, { fallback: options.fallback, live });
-    const mode = weaker(tenant.mode, nas?.mode ?? 'observe');
+    const mode = modeAt(tenant.mode, nas, nowMs);
     const isFirst = mode !== 'off' && session.enforcement.desired === '';
     return {
       key: keys.session(session.partition, session.tenantId, session.nasInstance, session.sessionId),
@@ -110,6 +114,8 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
   const stricter = fresh.find((need) => !interrupts(need) && isStricter(from(need), need.outcome));
   const foreseen = options.clockSteady() && isForecast(outcome, { ...record, graceMs: plan.graceMs }, nowMs);
   const unforeseen = stricter && !foreseen ? changeTo(who, outcome) : null;
+  const placed = open.map((session) => ({ session, nas: options.nas(session.tenantId, session.nasId) }));
+  const leftAloneMs = leftAloneUntil(placed, nowMs);
   const interrupted = fresh.find(interrupts);
   const interruption = interrupted ? interruptionOf(who, interrupted) : null;
   return {
@@ -117,11 +123,12 @@ export async function assess(options: AssessOptions, who: Subscriber, nowMs: num
     outcome,
     profile: { ...who, ...decision.fup, heldOutcome: lastProfile?.heldOutcome ?? null, decidedAtMs: nowMs },
     lastProfile,
-    untilMs: decision.untilMs,
+    untilMs: leftAloneMs === null ? decision.untilMs : Math.min(leftAloneMs, decision.untilMs ?? leftAloneMs),
     sessions,
     stricter: unforeseen ?? interruption,
     applied: stricter && unforeseen ? from(stricter) : null,
     sessionLimit: termsOf(plan, record).sessionLimit,
+    openedInMaintenance: openedInMaintenance(placed, nowMs),
   };
 }
 
@@ -153,9 +160,4 @@ export function changeTo(who: Subscriber, outcome: Outcome): StricterChange {
 function interruptionOf({ subscriptionId }: Subscriber, { session }: SessionNeed): StricterChange {
   const reason = session.enforcement.errorCause === '' ? 'disconnect:not_live' : 'disconnect:refused';
   return { subscriptionId, reason, desired: disconnected };
-}
-
-export function weaker(a: EnforcementMode, b: EnforcementMode): EnforcementMode {
-  if (a === 'off' || b === 'off') return 'off';
-  return a === 'observe' || b === 'observe' ? 'observe' : 'enforce';
 }

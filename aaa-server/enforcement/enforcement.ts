@@ -2,6 +2,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { radsecSecret } from '#aaa-server/radsec/identity.ts';
 import type { RadsecLinks } from '#aaa-server/radsec/links.ts';
+import { cachedNases } from '#aaa-server/subscribers/nas-cache.ts';
 import type { NasRecord, SnapshotReader } from '#aaa-server/subscribers/records.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Logger } from '#ops/runtime/log.ts';
@@ -10,8 +11,10 @@ import { formatOutcome } from '#policy/access/outcome.ts';
 import { noteAction } from '#policy/ledger/actions.ts';
 import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
 import { createEnforcementLedger, type Subscriber } from '#policy/ledger/enforcement.ts';
+import { createMoveLedger } from '#policy/ledger/moves.ts';
+import { maintenanceUntil } from '#policy/nas/maintenance.ts';
 import { type Alarm, createAlarms } from './alarms.ts';
-import { type AssessOptions, weaker } from './assess.ts';
+import type { AssessOptions } from './assess.ts';
 import { createClockWatch } from './clock-watch.ts';
 import { createCoaClient } from './coa/client.ts';
 import { coaRequestFor } from './coa/request.ts';
@@ -19,10 +22,12 @@ import { createDisconnects } from './disconnects.ts';
 import { createFailures } from './failures.ts';
 import { createEnforcementLoop, type EnforcementLoop } from './loop.ts';
 import { createEnforcementMetrics } from './metrics.ts';
+import { createMoves } from './moves.ts';
+import { modeAt } from './nas-mode.ts';
 import { createPartitions } from './partitions.ts';
 import { createProfiles } from './profiles.ts';
 import { createReconciler } from './reconciler.ts';
-import { createSender } from './sender.ts';
+import { type Change, createSender } from './sender.ts';
 import { createSweep } from './sweep.ts';
 import { systemTimer, type Timer } from './timer.ts';
 
@@ -82,6 +87,13 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     visibilityMs: pace.visibilityMs,
   });
 
+  /** The sweep finds it too; the wheel is only sooner. */
+  function lookAgain({ owned, session }: Change, atMs: number): void {
+    ledger
+      .schedule(owned.lease, session, atMs)
+      .catch((error) => failed('wheel', error, 'a retry was not scheduled, the sweep finds it'));
+  }
+
   const sender = createSender({
     coa,
     ledger,
@@ -98,7 +110,7 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
       return { ...request, secret: radsecSecret, overRadsec: told.id };
     },
     enforced: ({ tenantId, nasId }) =>
-      weaker(snapshot.tenant(tenantId)?.mode ?? 'observe', nas(tenantId, nasId)?.mode ?? 'observe') === 'enforce',
+      modeAt(snapshot.tenant(tenantId)?.mode, nas(tenantId, nasId), timer.nowMs()) === 'enforce',
     disconnects: createDisconnects(timer),
     timer,
     random,
@@ -110,19 +122,16 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
         failed('action_log', error, 'an action was not noted for people to see'),
       );
     },
-    onRetry({ owned, session }, delayMs) {
-      // The sweep finds it too; the wheel is only sooner.
-      ledger
-        .schedule(owned.lease, session, timer.nowMs() + delayMs)
-        .catch((error) => failed('wheel', error, 'a retry was not scheduled, the sweep finds it'));
+    onRetry: (change, delayMs) => lookAgain(change, timer.nowMs() + delayMs),
+    onWithdrawn(change) {
+      const { tenantId, nasId } = change.session;
+      const untilMs = maintenanceUntil(nas(tenantId, nasId)?.maintenance, timer.nowMs());
+      if (untilMs !== undefined) lookAgain(change, untilMs);
     },
   });
+  const assessing: AssessOptions = { ...deps, look: ledger.look, nas, fallback, clockSteady: clock.steady };
   const reconciler = createReconciler({
-    ...deps,
-    look: ledger.look,
-    nas,
-    fallback,
-    clockSteady: clock.steady,
+    ...assessing,
     profiles: createProfiles(ledger, deps.onPublished ?? (() => {})),
     ledger,
     gate,
@@ -155,9 +164,20 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     tickMs: pace.tickMs,
     sweepMs: config.ENFORCEMENT_SWEEP_S * 1000,
   });
+  const moves = createMoves({
+    ...assessing,
+    ledger: createMoveLedger(redis),
+    nases: cachedNases(snapshot),
+    ...{ partitions, gate, sender, timer, metrics, failed, tickMs: pace.tickMs },
+  });
   return {
     ...loop,
+    async start() {
+      await loop.start();
+      moves.start();
+    },
     async stop() {
+      await moves.stop();
       await loop.stop();
       await sender.idle();
       coa.stop();

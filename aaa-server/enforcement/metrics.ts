@@ -49,6 +49,10 @@ export function createEnforcementMetrics(registry: Registry) {
       'Silent sessions closed because their access server no longer had them',
     ),
     surplus: counter('sessions_surplus_total', 'Sessions beyond the limit of their subscription that were told to end'),
+    moved: counter(
+      'sessions_moved_total',
+      'Sessions of drained access servers that were told to end, by order of an operator',
+    ),
     held: counter('brake_held_changes_total', 'Changes the brake held back', ['tenant']),
     braking: gauge('brake_holding', '1 while the brake of the tenant holds', ['tenant']),
   };

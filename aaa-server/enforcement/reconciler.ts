@@ -156,9 +156,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return new Map(asked.map(({ item }, index) => [item, verdicts[index] ?? 'held']));
   }
 
-  /** A session opened, or an operator let through what the brake had held. */
+  /** A session opened, now or when nobody could be told, or an operator let through what the brake had held. */
   function endsSurplus({ work, assessment }: Assessed): boolean {
-    const due = work.opened || (work.cause === 'released' && !assessment.stricter);
+    const due = work.opened || assessment.openedInMaintenance || (work.cause === 'released' && !assessment.stricter);
     return due ? surplusIn(assessment).length > 0 : false;
   }
 

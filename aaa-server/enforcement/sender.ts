@@ -28,6 +28,8 @@ export type Change = {
   readonly urgent: boolean;
   /** Closed at once when its access server says that it has no such session, unless it was heard of meanwhile. */
   readonly endsIfGone?: boolean;
+  /** Asked when its turn has come: false withdraws it. */
+  readonly wanted?: () => boolean;
 };
 
 /** null: there is no way to tell this access server (no such record, no address); the reason is counted. */
@@ -65,6 +67,8 @@ export type SenderOptions = {
   onAction(action: EnforcementAction): void;
   /** A change failed and is worth another look after `delayMs`. */
   onRetry(change: Change, delayMs: number): void;
+  /** Nothing may be sent any more: what is due is looked at again when it may. */
+  onWithdrawn(change: Change): void;
 };
 
 type Running = { current: Change; next: Change | null };
@@ -121,8 +125,10 @@ export function createSender(options: SenderOptions): Sender {
     }
     // Recording also proves that the partition is still ours, right before acting.
     if ((await record(change, { sent, cause: '' })) !== 'ok') return;
-    const wanted = () => !entry.next && options.enforced(session);
-    const answer = await coa.send({ ...request, kind: by, urgent: change.urgent, wanted }, change.owned.signal);
+    const silenced = () => !options.enforced(session);
+    const wanted = () => !entry.next && !silenced() && change.wanted?.() !== false;
+    const order = { ...request, kind: by, urgent: change.urgent, wanted, silenced };
+    const answer = await coa.send(order, change.owned.signal);
     if (change.owned.signal.aborted) return;
     if (!withdrawn(answer)) options.onAction(actionOf(change, sent, answer));
     switch (answer.kind) {
@@ -134,7 +140,8 @@ export function createSender(options: SenderOptions): Sender {
       case 'timeout':
       case 'unsent':
         await record(change, { cause: answer.kind });
-        if (!withdrawn(answer)) backOff(change);
+        if (!withdrawn(answer) && !silenced()) backOff(change);
+        else if (!entry.next) options.onWithdrawn(change);
         return;
       case 'nak':
         return refused(change, answer);

@@ -21,6 +21,7 @@ import type { AddressRecord, CredentialRecord, SnapshotReader } from '../subscri
 import type { Dictionary } from '../wire/dictionary.ts';
 import { decodePacket, type Packet } from '../wire/packet.ts';
 import { type AttributeOrigins, type ExplainedAttribute, explainAttributes, showAttributes } from './attributes.ts';
+import { whileDrained } from './drained.ts';
 import { type Fact, factsOf } from './facts.ts';
 import { accessRequestOf, type LoginQuestion } from './request.ts';
 import { createNasFinder, type NasFound } from './where.ts';
@@ -142,14 +143,16 @@ export function createExplain(deps: ExplainDeps): Explain {
     if (!secret || !packet?.ok) return { ok: false, problem: 'request_too_long' };
     const { credential, shown: user } = findUser(snapshot, client, secret, question.userName, packet);
     if (credential && snapshot.complete()) {
-      return { ok: true, explanation: await explainKnown(where, credential, packet, user) };
+      const explanation = await explainKnown(where, credential, packet, user);
+      return { ok: true, explanation: whileDrained(explanation, client.record) };
     }
     const answer: LoginAnswer = snapshot.complete()
       ? { kind: 'reject', reason: 'unknown_user' }
       : { kind: 'unavailable', reason: 'snapshot_incomplete' };
     const words = saidOf(answer, null);
     const stay = stayOf(where, answer);
-    return { ok: true, explanation: { ...words, ...nothing, user, nas: showNas(where), garden_stay: stay } };
+    const explanation = { ...words, ...nothing, user, nas: showNas(where), garden_stay: stay };
+    return { ok: true, explanation: whileDrained(explanation, client.record) };
   };
 }
 

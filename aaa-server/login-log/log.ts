@@ -66,6 +66,8 @@ export function createLoginLog(options: LoginLogOptions): LoginLog & Part {
   /** Nobody's are those of logins that are told apart by what is inside of EAP. */
   function ownerOf({ packet, client }: RadiusRequest, decision: LoginDecision, userName: string): number {
     if (decision.kind === 'accept' && decision.subscriptionId !== undefined) return decision.subscriptionId;
+    // Whoever has the name of a member of staff has nothing to do with it.
+    if (decision.kind === 'reject' && decision.reason === 'device_login_refused') return 0;
     return findOwner(snapshot, client.record.tenantId, userName, packet)?.subscriptionId ?? 0;
   }
 

@@ -1,5 +1,8 @@
 // Answers Access-Requests: at once, when the decision comes, or after the delay of a reject.
 import { createCredentials } from '../auth/credentials.ts';
+import { createDeviceAttempts } from '../auth/device-attempts.ts';
+import { createDeviceLogins } from '../auth/device-logins.ts';
+import { createDeviceUsers } from '../auth/device-users.ts';
 import { createEap } from '../auth/eap/eap.ts';
 import { createEapStates } from '../auth/eap/states.ts';
 import type { NasClient } from '../auth/nas-table.ts';
@@ -22,6 +25,8 @@ export type Access = {
   handle(request: RadiusRequest): DropReason | null;
   /** Logins whose decision is awaited. */
   deciding(): number;
+  /** Logins that take several rounds and are likely to go on. */
+  conversing(): number;
   /** Sends waiting rejects at once and settles when every login in progress is answered or given up. */
   drain(): Promise<void>;
 };
@@ -44,7 +49,18 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   });
   const states = createEapStates({ key: keyring.derive('eap-state'), ...deps.eap });
   const eap = createEap({ ...deps.eap, credentials, states, clock, counters, later });
-  const loginDeps = { snapshot, credentials, eap, authorize, ...(refusedAnswer ? { refusedAnswer } : {}) };
+  const deviceLogins = createDeviceLogins({
+    ...{ users: createDeviceUsers(snapshot), credentials, attempts: createDeviceAttempts(clock), clock, counters },
+    classKey: keyring.derive('class'),
+  });
+  const loginDeps = {
+    snapshot,
+    credentials,
+    eap,
+    authorize,
+    deviceLogins,
+    ...(refusedAnswer ? { refusedAnswer } : {}),
+  };
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const deciding = new Set<Promise<void>>();
 
@@ -141,6 +157,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       });
     },
     deciding: () => deciding.size,
+    conversing: eap.inProgress,
     async drain() {
       while (deciding.size > 0) await Promise.all(deciding);
       eap.close();

@@ -7,6 +7,7 @@ import { createPacketBuilder } from '../wire/encode.ts';
 import type { Secret } from '../wire/md5.ts';
 import { code } from '../wire/packet.ts';
 import { createDuplicates, type DuplicatesOptions, type Entry } from './duplicates.ts';
+import { packAnswers, unpackAnswers } from './recent-answers.ts';
 import type { RadiusRequest } from './request.ts';
 
 export type AnswerLabel = 'access_accept' | 'access_challenge' | 'access_reject' | 'accounting_response' | 'status';
@@ -25,6 +26,9 @@ export type Answers = {
   sendLater(request: RadiusRequest, entry: Entry, reply: Buffer, label: AnswerLabel): void;
   /** The request gets no answer after all: its repetition counts as new. */
   giveUp(request: RadiusRequest, entry: Entry, reason: DropReason): void;
+  /** What repetitions are answered with, to be recalled by whoever goes on. */
+  recent(nowMs: number): Buffer;
+  recall(recent: Buffer, nowMs: number): void;
 };
 
 export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesOptions): Answers {
@@ -89,6 +93,14 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
       request.socket.send(request.peer, reply, 0, reply.length);
       duplicates.answer(entry, reply, 0, reply.length);
       counters.count('replies', label);
+    },
+
+    recent: (nowMs) => packAnswers(duplicates.answered(nowMs)),
+    recall(recent, nowMs) {
+      for (const { peer, socket, identifier, authenticator, ageMs, reply } of unpackAnswers(recent)) {
+        const entry = duplicates.open(peer, socket, identifier, authenticator, 0, nowMs - ageMs);
+        duplicates.answer(entry, reply, 0, reply.length);
+      }
     },
 
     giveUp(request, entry, reason) {

@@ -16,6 +16,17 @@ export type Duplicates = {
   /** Where the kept reply lies in `memory`; `length` 0 while the request is in progress or when the reply was overwritten. */
   replyOf(entry: Entry): { readonly start: number; readonly length: number };
   readonly memory: Buffer;
+  /** The answered requests that are still recognised, oldest first; a reply is valid until the next call of anything here. */
+  answered(nowMs: number): Iterable<AnsweredRequest>;
+};
+
+export type AnsweredRequest = {
+  readonly peer: Peer;
+  readonly socket: number;
+  readonly identifier: number;
+  readonly authenticator: Buffer;
+  readonly ageMs: number;
+  readonly reply: Buffer;
 };
 
 export type DuplicatesOptions = {
@@ -152,6 +163,23 @@ export function createDuplicates(options: DuplicatesOptions = {}): Duplicates {
       const slot = slotOf(entry);
       if (slot < 0 || states[slot] !== answered) return nothing;
       return { start: at(replyPositions, slot) % replyBytes, length: at(replyLengths, slot) };
+    },
+    *answered(nowMs) {
+      for (let entry = Math.max(0, nextEntry - requests); entry < nextEntry; entry++) {
+        const slot = slotOf(entry);
+        if (slot < 0 || states[slot] !== answered || written - at(replyPositions, slot) > replyBytes) continue;
+        const ageMs = nowMs - at(seenAtMs, slot);
+        if (ageMs > keepMs) continue;
+        const from = at(replyPositions, slot) % replyBytes;
+        yield {
+          peer: { address: addresses[slot] ?? '', port: ports[slot] ?? 0 },
+          socket: sockets[slot] ?? 0,
+          identifier: identifiers[slot] ?? 0,
+          authenticator: authenticators.subarray(slot * authenticatorLength, (slot + 1) * authenticatorLength),
+          ageMs,
+          reply: memory.subarray(from, from + at(replyLengths, slot)),
+        };
+      }
     },
   };
 }

@@ -24,6 +24,11 @@ export type RadiusHandler = {
   nasActivities(): NasActivity[];
   /** Logins whose decision is awaited. */
   deciding(): number;
+  /** Logins that take several rounds and are likely to go on. */
+  conversing(): number;
+  /** What was answered lately, for the handler that goes on with the same sockets. */
+  recentAnswers(): Buffer;
+  recall(recentAnswers: Buffer): void;
   /** Sends waiting rejects at once and settles when every login and accounting record in progress is answered or given up. */
   drain(): Promise<void>;
 };
@@ -171,6 +176,9 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     unknownClients: () => unknown.list(),
     nasActivities: activities.list,
     deciding: access.deciding,
+    conversing: access.conversing,
+    recentAnswers: () => answers.recent(clock.monotonicMs()),
+    recall: (recent) => answers.recall(recent, clock.monotonicMs()),
     async drain() {
       await access.drain();
       await accounting.drain();

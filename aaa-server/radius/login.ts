@@ -1,14 +1,12 @@
 // Decides an Access-Request: whose name, is it proven, what does policy answer. Sends nothing.
 import type { NasAttribute } from '#policy/nas/profile.ts';
-import { proveChap } from '../auth/chap.ts';
+import { proveByPassword } from '../auth/by-password.ts';
 import type { Credentials } from '../auth/credentials.ts';
+import type { DeviceLogins } from '../auth/device-logins.ts';
 import type { Eap } from '../auth/eap/eap.ts';
-import { microsoft } from '../auth/mppe.ts';
-import { proveMsChap } from '../auth/mschap.ts';
 import type { NasClient } from '../auth/nas-table.ts';
-import { provePap } from '../auth/pap.ts';
 import {
-  type Attempt,
+  attemptOf,
   type Challenge,
   type Dropped,
   dropped,
@@ -20,7 +18,7 @@ import {
   refused,
 } from '../auth/proof.ts';
 import { vouchedFor } from '../auth/vouched.ts';
-import { attribute, firstAttribute, firstVendorAttribute, textOf, vendor } from '../wire/attributes.ts';
+import { attribute, firstAttribute } from '../wire/attributes.ts';
 import type { Secret } from '../wire/md5.ts';
 import { copyPacket, type Packet } from '../wire/packet.ts';
 import type { LoginAnswer, RadiusDeps } from './request.ts';
@@ -45,6 +43,7 @@ export type LoginDecision =
 type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'refusedAnswer'> & {
   readonly credentials: Credentials;
   readonly eap: Eap;
+  readonly deviceLogins: DeviceLogins;
 };
 
 /**
@@ -57,11 +56,25 @@ export function decideLogin(
   client: NasClient,
   provenSecret: Secret | null,
 ): LoginDecision | Promise<LoginDecision> {
+  // Before everything else: a stay instead of a reject is no answer for staff.
+  const ofStaff = deps.deviceLogins.decide(packet, client, provenSecret);
+  if (ofStaff !== undefined) return ofStaff;
+  const away = keptAway(packet, client, provenSecret);
+  if (away) return away;
   const decision = decide(deps, packet, client, provenSecret);
   if (!(decision instanceof Promise)) {
     return decision.kind === 'reject' && needsNoKeys(packet) ? orStay(deps, client, decision) : decision;
   }
   return needsNoKeys(packet) ? decision.then((late) => orStay(deps, client, late)) : decision;
+}
+
+/** Whoever would begin a session at an access server that is drained; what has begun, with a State, goes on. */
+function keptAway(packet: Packet, client: NasClient, provenSecret: Secret | null): LoginDecision | undefined {
+  const { drain } = client.record;
+  if (!drain || firstAttribute(packet, attribute.state) >= 0) return undefined;
+  // A reject of EAP would need the failure inside that only its method can give.
+  if (drain.answer === 'silence' || firstAttribute(packet, attribute.eapMessage) >= 0) return dropped('nas_draining');
+  return refused('nas_draining', attemptOf(packet, client, provenSecret).secret);
 }
 
 /** An Accept without a proof is of use only where the access server proves nothing by it: PAP and CHAP. */
@@ -94,33 +107,21 @@ function decide(
 function prove(
   { snapshot, credentials, eap }: LoginDeps,
   packet: Packet,
-  { record: nas, secrets, lastVerified }: NasClient,
+  client: NasClient,
   provenSecret: Secret | null,
 ): Proof | Promise<Proof> {
-  const secret = provenSecret ?? secrets[lastVerified] ?? secrets[0];
-  if (!secret) throw new Error(`NAS ${nas.id} has no secret`);
   const papAt = firstAttribute(packet, attribute.userPassword);
   const chapAt = firstAttribute(packet, attribute.chapPassword);
   if (papAt >= 0 && chapAt >= 0) return dropped('two_passwords');
-  const userName = textOf(packet, attribute.userName) ?? '';
-  const attempt: Attempt = {
-    packet,
-    nas,
-    userName,
-    secrets: provenSecret ? [provenSecret] : secrets,
-    secret,
-    proven: provenSecret !== null,
-  };
+  const attempt = attemptOf(packet, client, provenSecret);
+  const { userName, secret } = attempt;
   // Whose login it is tells the identity inside.
   if (firstAttribute(packet, attribute.eapMessage) >= 0) return eap.prove(attempt);
   if (userName === '') return refused('no_user_name', secret);
-  const credential = credentials.find(nas.tenantId, userName);
+  const credential = credentials.find(client.record.tenantId, userName);
   const vouched = credential ? undefined : vouchedFor(snapshot, attempt);
   if (vouched) return proven(vouched, secret, false);
-  if (papAt >= 0) return provePap(credentials, attempt, papAt, credential);
-  if (chapAt >= 0) return proveChap(credentials, attempt, chapAt, credential);
-  const challengeAt = firstVendorAttribute(packet, vendor.microsoft, microsoft.chapChallenge);
-  return challengeAt >= 0 ? proveMsChap(credentials, attempt, challengeAt, credential) : refused('no_password', secret);
+  return proveByPassword(credentials, attempt, papAt, chapAt, credential);
 }
 
 function conclude(

@@ -5,11 +5,15 @@ import type { Counters } from '../counters.ts';
 import type { RadiusHandler } from './handler.ts';
 import type { HandedOver, RadiusDeps, RadiusPort } from './request.ts';
 
+export type HandedSets = Readonly<Record<RadiusPort, readonly (readonly number[])[]>>;
+
 export type RadiusServerOptions = {
   readonly addresses: readonly string[];
   /** 0: one the system chooses. */
   readonly authPort: number;
   readonly acctPort: number;
+  /** Sockets that are bound already, by port: one list for each set of addresses. Empty: new ones are opened. */
+  readonly handed?: HandedSets | undefined;
   readonly udpDriver: UdpDriver;
   readonly receiveBufferBytes: number;
   readonly handler: RadiusHandler;
@@ -28,7 +32,8 @@ export type RadiusServer = Part & {
 
 export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
   const { addresses, udpDriver, receiveBufferBytes, handler, counters, warn, onFatal } = options;
-  const listeners: UdpListener[] = [];
+  const listeners: Record<RadiusPort, UdpListener[]> = { auth: [], acct: [] };
+  const all = () => [...listeners.auth, ...listeners.acct];
 
   const warned = new Set<string>();
   const warnOnce: RadiusDeps['warn'] = (message, fields) => {
@@ -37,19 +42,26 @@ export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
   };
 
   async function listen(radiusPort: RadiusPort, port: number): Promise<void> {
-    const base = listeners.length * addresses.length;
+    // Sockets of one address and port have one index: a repeated request may come to either.
+    const base = radiusPort === 'auth' ? 0 : addresses.length;
+    const sets = options.handed?.[radiusPort] ?? [];
+    for (const handed of sets.length > 0 ? sets : [undefined]) await open(radiusPort, port, base, handed);
+  }
+
+  async function open(radiusPort: RadiusPort, port: number, base: number, handed?: readonly number[]): Promise<void> {
     const listener = await openUdp({
       driver: udpDriver,
       addresses,
       port,
       reusePort: true,
+      handed,
       receiveBufferBytes,
       onBatch: (batch, socket) => handler.handleBatch(radiusPort, batch, socket, base + socket.index),
       count: (event) => counters.count('udp', event),
       warn: warnOnce,
       onFatal,
     });
-    listeners.push(listener);
+    listeners[radiusPort].push(listener);
   }
 
   return {
@@ -59,12 +71,12 @@ export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
       await listen('acct', options.acctPort);
     },
     async stop() {
-      for (const listener of listeners) listener.stopReceiving();
+      for (const listener of all()) listener.stopReceiving();
       await handler.drain();
-      await Promise.all(listeners.map((listener) => listener.stop()));
+      await Promise.all(all().map((listener) => listener.stop()));
     },
     receive({ data, peer, socketIndex }) {
-      const socket = listeners[0]?.sockets[socketIndex];
+      const socket = listeners.auth[0]?.sockets[socketIndex];
       if (!socket) return;
       const batch: UdpBatch = {
         count: 1,
@@ -77,7 +89,8 @@ export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
       handler.handleBatch('auth', batch, socket, socketIndex);
     },
     bound() {
-      const [auth, acct] = listeners;
+      const auth = listeners.auth[0];
+      const acct = listeners.acct[0];
       const authPort = auth?.sockets[0]?.port;
       const acctPort = acct?.sockets[0]?.port;
       if (!auth || authPort === undefined || acctPort === undefined) throw new Error('the sockets are not bound yet');

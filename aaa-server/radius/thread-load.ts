@@ -11,6 +11,8 @@ export type ThreadLoadOptions = {
   readonly addresses: readonly string[];
   /** What each socket was asked to hold. */
   readonly receiveBufferBytes: number;
+  /** What has waited before this thread read is no flood: so long after its start it is worked off. */
+  readonly workOffMs?: number;
   port(): number;
 };
 
@@ -18,8 +20,10 @@ export function createThreadLoad({
   workers,
   addresses,
   receiveBufferBytes,
+  workOffMs = 0,
   port,
 }: ThreadLoadOptions): AdmissionOptions {
+  const startedMs = performance.now();
   let before = performance.eventLoopUtilization();
   // The kernel doubles what it grants, and grants everybody but root no more than its own limit.
   const granted = process.getuid?.() === 0 ? receiveBufferBytes : Math.min(receiveBufferBytes, largestBuffer());
@@ -32,6 +36,7 @@ export function createThreadLoad({
       return utilization;
     },
     backlog() {
+      if (performance.now() - startedMs < workOffMs) return undefined;
       const bytes = queuedBytes(port());
       return bytes === undefined ? undefined : { bytes: bytes / workers, limitBytes };
     },

@@ -1,6 +1,6 @@
 // The TLS listener of one RADIUS worker (RFC 6614): who may connect, how many, and what becomes of a handshake.
 import { constants } from 'node:crypto';
-import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTcpServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Clock } from '#ops/runtime/clock.ts';
 import { codeOf } from '#ops/runtime/errors.ts';
@@ -20,6 +20,8 @@ export type RadsecServerOptions = RadsecSettings & {
   readonly addresses: readonly string[];
   /** Other workers listen on the same port; the kernel spreads connections over them. */
   readonly reusePort: boolean;
+  /** Sockets that listen already, one list for each set of addresses; missing: new ones are opened. */
+  readonly handedRadsec?: readonly (readonly number[])[] | undefined;
   readonly handler: Pick<RadiusHandler, 'handlePacket' | 'waiting'>;
   readonly snapshot: Pick<SnapshotReader, 'nasGeneration' | 'nasList'>;
   readonly counters: Counters;
@@ -182,12 +184,12 @@ export function createRadsecServer(options: RadsecServerOptions): RadsecServer {
     });
   }
 
-  function listen(host: string, port: number): Promise<void> {
+  function listen(place: ListenOptions | { fd: number }): Promise<void> {
     const server = createTcpServer({ noDelay: true }, accept);
     listeners.push(server);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, reusePort: options.reusePort, ipv6Only: host.includes(':') }, () => {
+      server.listen(place, () => {
         server.off('error', reject);
         server.on('error', options.onFatal);
         resolve();
@@ -215,7 +217,13 @@ export function createRadsecServer(options: RadsecServerOptions): RadsecServer {
     name: 'radsec server',
     port,
     async start() {
-      for (const host of addresses) await listen(host, listeners.length === 0 ? options.port : port());
+      const handed = options.handedRadsec?.flat() ?? [];
+      for (const fd of handed) await listen({ fd });
+      for (const host of handed.length > 0 ? [] : addresses) {
+        const { reusePort } = options;
+        const own = listeners.length === 0 ? options.port : port();
+        await listen({ host, port: own, reusePort, ipv6Only: host.includes(':') });
+      }
       timer = setInterval(() => {
         for (const connection of [...connections.values()]) connection.sweep();
       }, sweepMs);

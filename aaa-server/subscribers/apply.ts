@@ -74,9 +74,13 @@ async function dissolve(snapshot: Snapshot, keys: readonly FeedKey[], removals: 
 }
 
 async function settle(snapshot: Snapshot, removals: readonly Removal[], nowMs: number): Promise<Settled> {
-  const removed: FeedKey[] = [];
+  // Staff who are to get in no more are out at once, and no subscriber with them.
+  const staff = removals.filter(({ kind }) => kind === 'device_user');
+  if (staff.length > 0) await snapshot.remove(staff);
+  const removed: FeedKey[] = [...staff];
   const heldTenants: number[] = [];
-  for (const [tenantId, ofTenant] of Map.groupBy(removals, (removal) => removal.tenantId)) {
+  const guarded = removals.filter(({ kind }) => kind !== 'device_user');
+  for (const [tenantId, ofTenant] of Map.groupBy(guarded, (removal) => removal.tenantId)) {
     const standing = snapshot.held(tenantId).length > 0;
     const recent = recentRemovals(snapshot.removed(tenantId), nowMs);
     const tally = snapshot.tallies().get(tenantId);

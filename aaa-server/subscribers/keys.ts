@@ -11,6 +11,7 @@ export const kinds = {
   removed: 8,
   pool: 9,
   macs: 10,
+  device_user: 11,
 } as const;
 export type Kind = keyof typeof kinds;
 

@@ -1,6 +1,7 @@
 // The read side of the subscriber snapshot, in a worker thread or the main thread: one LMDB get per lookup.
 import { decodeMacs } from '#policy/ledger/macs.ts';
 import type { Pool } from '#policy/network/pool.ts';
+import type { DeviceUserRecord } from './device-users.ts';
 import { decodeCredential, decodeProfileRecord, decodeSubscription, decodeVersioned, versionOf } from './encoding.ts';
 import { currentSnapshot, type Environment, openForReading, openNodeForReading } from './environment.ts';
 import {
@@ -138,6 +139,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     },
     nasList: () => (snapshot ? listVersioned<StoredNas>(snapshot, 'nas').map(completeNas) : []),
     poolList: () => (snapshot ? listVersioned<Pool>(snapshot, 'pool') : []),
+    deviceUserList: () => (snapshot ? listVersioned<DeviceUserRecord>(snapshot, 'device_user') : []),
     async close() {
       clearInterval(timer);
       const open = [snapshot, node];
@@ -151,7 +153,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   };
 }
 
-function listVersioned<T>(snapshot: Environment, kind: 'nas' | 'pool'): T[] {
+function listVersioned<T>(snapshot: Environment, kind: 'nas' | 'pool' | 'device_user'): T[] {
   const found: T[] = [];
   for (const tenantId of tenantsOf(snapshot)) {
     for (const { value } of snapshot.getRange(rangeOf(kind, tenantId)))

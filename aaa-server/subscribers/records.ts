@@ -10,6 +10,8 @@ import type { NasSettings } from '#policy/nas/configured.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { Pool } from '#policy/network/pool.ts';
 import type { Speed } from '#policy/speed.ts';
+import type { DeviceUserRecord } from './device-users.ts';
+import type { NasOperation } from './nas-operation.ts';
 
 export const enforcementModes = ['enforce', 'observe', 'off'] as const;
 export type EnforcementMode = (typeof enforcementModes)[number];
@@ -101,36 +103,37 @@ export type CredentialRecord = {
 export type Demand = 'yes' | 'no' | 'auto';
 
 /** What of its {@link NasSettings} is absent was not there when the snapshot was written: as usual for the vendor. */
-export type NasRecord = NasSettings & {
-  readonly tenantId: number;
-  readonly id: number;
-  readonly name: string;
-  /** CIDR text; a single device is a /32 or /128. */
-  readonly address: string;
-  readonly identifier: string | null;
-  /** Decrypted by the reader of the record, never stored in clear. The second is the next one while rotating. */
-  readonly secretCiphers: readonly Buffer[];
-  readonly coaAddress: string | null;
-  /** Null: the vendor's own. */
-  readonly coaPort: number | null;
-  readonly coaRatePerS: number;
-  readonly mode: EnforcementMode;
-  readonly adoptedAtMs: number | null;
-  /** Whether Access-Requests must carry a Message-Authenticator; `auto`: learned (radius/trust.ts). */
-  readonly messageAuthenticator: Demand;
-  /** The same for Access-Requests with Proxy-State alone. */
-  readonly limitProxyState: Demand;
-  /** Off for devices that drop replies with a Message-Authenticator. */
-  readonly replyMessageAuthenticator: boolean;
-  /** Since when (wall clock) its packets teach what `auto` demands; what was learned before is void. */
-  readonly learnSinceMs: number;
-  /** Added to Access-Accepts. */
-  readonly attributes?: readonly NasAttribute[];
-  /** The certificate it is known by over RadSec (policy/nas/radsec-identity.ts); absent in snapshots written before there was one. */
-  readonly radsecIdentity?: string | null;
-  /** CoA and Disconnect go back over its RadSec connection. */
-  readonly coaOverRadsec?: boolean;
-};
+export type NasRecord = NasSettings &
+  Partial<NasOperation> & {
+    readonly tenantId: number;
+    readonly id: number;
+    readonly name: string;
+    /** CIDR text; a single device is a /32 or /128. */
+    readonly address: string;
+    readonly identifier: string | null;
+    /** Decrypted by the reader of the record, never stored in clear. The second is the next one while rotating. */
+    readonly secretCiphers: readonly Buffer[];
+    readonly coaAddress: string | null;
+    /** Null: the vendor's own. */
+    readonly coaPort: number | null;
+    readonly coaRatePerS: number;
+    readonly mode: EnforcementMode;
+    readonly adoptedAtMs: number | null;
+    /** Whether Access-Requests must carry a Message-Authenticator; `auto`: learned (radius/trust.ts). */
+    readonly messageAuthenticator: Demand;
+    /** The same for Access-Requests with Proxy-State alone. */
+    readonly limitProxyState: Demand;
+    /** Off for devices that drop replies with a Message-Authenticator. */
+    readonly replyMessageAuthenticator: boolean;
+    /** Since when (wall clock) its packets teach what `auto` demands; what was learned before is void. */
+    readonly learnSinceMs: number;
+    /** Added to Access-Accepts. */
+    readonly attributes?: readonly NasAttribute[];
+    /** The certificate it is known by over RadSec (policy/nas/radsec-identity.ts); absent in snapshots written before there was one. */
+    readonly radsecIdentity?: string | null;
+    /** CoA and Disconnect go back over its RadSec connection. */
+    readonly coaOverRadsec?: boolean;
+  };
 
 /**
  * What was last decided for a subscription and what its login therefore answers (mirror of the `profile:{pNN}` streams).
@@ -171,8 +174,10 @@ export type SnapshotReader = {
   /** The devices learned for the subscription, as far as the mirror knows. */
   macs(tenantId: number, subscriptionId: number): readonly LearnedMac[];
   mirrorState(): MirrorState;
-  /** Increases with every change of a NAS, tenant or pool: rebuild what is made of them when it differs. */
+  /** Increases with every change of a NAS, tenant, pool or member of staff: rebuild what is made of them when it differs. */
   nasGeneration(): number;
   nasList(): NasRecord[];
   poolList(): Pool[];
+  /** Staff who log in to devices. A change of them counts as one of the access servers. */
+  deviceUserList(): DeviceUserRecord[];
 };

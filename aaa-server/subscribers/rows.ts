@@ -7,7 +7,9 @@ import type { Ipv6Rule, NasAttribute, SpeedWay } from '#policy/nas/profile.ts';
 import type { StoredAttribute } from '#policy/nas/reply-attributes.ts';
 import type { Pool, PoolRange } from '#policy/network/pool.ts';
 import { isTimeZone } from '#policy/zone.ts';
+import { type DeviceUserRecord, deviceUserView } from './device-users.ts';
 import { longestName } from './keys.ts';
+import { type NasOperationColumns, nasOperation, nasOperationColumns } from './nas-operation.ts';
 import type {
   AddressRecord,
   CredentialRecord,
@@ -19,7 +21,8 @@ import type {
   TenantRecord,
 } from './records.ts';
 
-export const feedKinds = ['tenant', 'plan', 'nas', 'subscription', 'pool'] as const;
+/** The order is part of the snapshot's format: append, never reorder. */
+export const feedKinds = ['tenant', 'plan', 'nas', 'subscription', 'pool', 'device_user'] as const;
 export type FeedKind = (typeof feedKinds)[number];
 
 /** One record with what belongs to it; `unreadable` says why a row could not be taken over. */
@@ -28,6 +31,7 @@ export type SourceRow =
   | { readonly kind: 'plan'; readonly record: PlanRecord }
   | { readonly kind: 'nas'; readonly record: NasRecord }
   | { readonly kind: 'pool'; readonly record: Pool }
+  | { readonly kind: 'device_user'; readonly record: DeviceUserRecord }
   | {
       readonly kind: 'subscription';
       readonly record: SubscriptionRecord;
@@ -117,7 +121,7 @@ type NasColumns = {
   policies: { up_bps: number; down_bps: number; name: string; up_name: string | null }[];
   radsec_identity: string | null;
   coa_over_radsec: boolean;
-};
+} & NasOperationColumns;
 
 type SubscriptionColumns = {
   tenant_id: string;
@@ -213,8 +217,9 @@ const nasView: View<NasColumns> = {
   select: `SELECT tenant_id, id, name, address, nas_identifier, vendor, secret_cipher, next_secret_cipher, coa_address,
     coa_port, coa_rate_per_s, mode, ${ms('adopted_at')} AS adopted_at_ms, message_authenticator, limit_proxy_state,
     reply_message_authenticator, ${ms('learn_since')} AS learn_since_ms, speed_way, swap_octets, octet_unit, ipv6_rule,
-    attributes, policies, radsec_identity, coa_over_radsec
-    FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_profile USING (tenant_id, id)`,
+    attributes, policies, radsec_identity, coa_over_radsec, ${nasOperationColumns}
+    FROM feed_nas JOIN feed_nas_trust USING (tenant_id, id) JOIN feed_nas_profile USING (tenant_id, id)
+    JOIN feed_nas_operation USING (tenant_id, id)`,
   toRow: (row) => ({
     kind: 'nas',
     record: {
@@ -248,6 +253,7 @@ const nasView: View<NasColumns> = {
       })),
       radsecIdentity: row.radsec_identity,
       coaOverRadsec: row.coa_over_radsec,
+      ...nasOperation(row),
     },
   }),
 };
@@ -327,6 +333,7 @@ export const views: Readonly<Record<FeedKind, View<never>>> = {
   nas: nasView,
   subscription: subscriptionView,
   pool: poolView,
+  device_user: deviceUserView,
 };
 
 /** The octets were made when it was saved: a dictionary that changes since changes nothing that is stored. */

@@ -17,7 +17,7 @@ import type { CredentialRecord } from './records.ts';
 import { type FeedKind, feedKinds, type SourceRow } from './rows.ts';
 import type { FeedKey, Position } from './source.ts';
 
-export const countedKinds = ['tenant', 'plan', 'nas', 'subscription', 'credential', 'pool'] as const;
+export const countedKinds = ['tenant', 'plan', 'nas', 'subscription', 'credential', 'pool', 'device_user'] as const;
 export type CountedKind = (typeof countedKinds)[number];
 export type Tally = Record<CountedKind, number>;
 
@@ -55,7 +55,7 @@ export type Snapshot = {
 };
 
 /** Of the records and of what is taken over: one more with every release that changes either. */
-const format = 2;
+const format = 3;
 
 /** `generation`: where versions of a new file start, above those of the file it replaces. */
 export function openSnapshot(folder: string, file: string, generationFloor = 0): Snapshot {
@@ -149,7 +149,7 @@ export function openSnapshot(folder: string, file: string, generationFloor = 0):
       if (!bytes) continue;
       if (gone) {
         dead.push({ kind, tenantId, key });
-        if (kind === 'nas' || kind === 'tenant' || kind === 'pool') nasChanged = true;
+        if (kind !== 'plan' && kind !== 'subscription') nasChanged = true;
       } else {
         const kept = storedNames(removal).filter((name) => !names.some(sameName(name)));
         rewritten.push({ key, value: encodeSubscription(decodeSubscription(tenantId, id, bytes), kept) });
@@ -238,7 +238,7 @@ export function sameName(a: CredentialName): (b: CredentialName) => boolean {
 }
 
 function emptyTally(): Tally {
-  return { tenant: 0, plan: 0, nas: 0, subscription: 0, credential: 0, pool: 0 };
+  return { tenant: 0, plan: 0, nas: 0, subscription: 0, credential: 0, pool: 0, device_user: 0 };
 }
 
 function countRecords(environment: Environment): Map<number, Tally> {

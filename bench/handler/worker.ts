@@ -3,6 +3,7 @@ import path from 'node:path';
 import { createAccountingReceiver } from '#aaa-server/accounting/receive.ts';
 import { encodeRecord } from '#aaa-server/accounting/record.ts';
 import { createCounters, sumOf } from '#aaa-server/counters.ts';
+import { createLoginLog } from '#aaa-server/login-log/log.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
 import { createRandomOctets } from '#aaa-server/radius/random-octets.ts';
@@ -34,11 +35,18 @@ export async function openBareWorker(folder: string, snapshotPath: string, keyri
   const wal = await openWal({ folder: path.join(folder, 'wal') });
   const counters = createCounters();
   const classKey = keyring.derive('class');
+  // As a worker has it by default; its rows go nowhere.
+  const loginLog = createLoginLog({
+    ...{ snapshot, clock: systemClock, node: 'bench', worker: 0, acceptsPerSecond: 200, rejectsPerSecond: 1000 },
+    send: () => {},
+  });
+  await loginLog.start();
   const handler = createRadiusHandler({
     snapshot,
     keyring,
     clock: systemClock,
     counters,
+    loginLog,
     rejectDelayMs: 0,
     trust: createTrust({ windowMs: 0, nowMs: systemClock.nowMs, onLearned: () => {} }),
     crypt: 'not measured',
@@ -113,6 +121,7 @@ export async function openBareWorker(folder: string, snapshotPath: string, keyri
       return server;
     },
     async close() {
+      await loginLog.stop();
       await wal.close();
       await snapshot.close();
     },

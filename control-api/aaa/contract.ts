@@ -166,7 +166,7 @@ export const LoginsReply = Type.Object({
     { description: 'newest first; every reject up to a bound, Accepts up to another' },
   ),
   left_out: Type.Integer({
-    description: 'rejects of the tenant in the span that were too many to be written one by one',
+    description: 'rejects of the tenant, in the span of the page, that were too many to be written one by one',
   }),
   next_cursor: nullable(Type.String()),
 });

@@ -155,6 +155,7 @@ function columnsOf(body: Partial<Omit<Compiled<NasBody>, 'name' | 'address' | 's
     ...(body.attributes === undefined ? {} : { attributes: body.attributes }),
     ...(body.radsec_identity === undefined ? {} : { radsecIdentity: identity ?? null }),
     ...(body.coa_over_radsec === undefined ? {} : { coaOverRadsec: body.coa_over_radsec }),
+    ...(body.device_logins === undefined ? {} : { deviceLogins: body.device_logins }),
     ...(body.status === undefined ? {} : { status: body.status }),
   };
 }

@@ -5,9 +5,10 @@ import { ipv6Rules, speedWays } from '#policy/nas/profile.ts';
 import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
 import { choice, Id, Instant, Name, nullable, Prefix, strict } from '../fields.ts';
+import { NasOperations } from '../nas-operations/contract.ts';
 import { AttributeField, AttributesField } from '../reply-attributes/contract.ts';
 import { enforcementModes } from '../tenants/schema.ts';
-import { demands, nas, nasStatuses } from './schema.ts';
+import { demands, deviceLoginsModes, nas, nasStatuses } from './schema.ts';
 
 export const Secret = Type.String({
   minLength: 1,
@@ -78,6 +79,13 @@ export const optional = {
   coa_over_radsec: Type.Optional(
     Type.Boolean({ description: 'CoA and Disconnect go back over its RadSec connection, for one behind NAT' }),
   ),
+  device_logins: Type.Optional(
+    Type.Unsafe<(typeof deviceLoginsModes)[number]>({
+      ...choice(deviceLoginsModes),
+      description:
+        'auto: requests for a login to the device itself are answered to device users alone; never: every login there is a subscriber’s',
+    }),
+  ),
   status: Type.Optional(choice(nasStatuses)),
 };
 
@@ -132,11 +140,17 @@ export const NasReply = Type.Object({
   attributes: Type.Array(AttributeField),
   radsec_identity: nullable(Type.String()),
   coa_over_radsec: Type.Boolean(),
+  device_logins: choice(deviceLoginsModes),
+  operations: Type.Optional(NasOperations),
   status: choice(nasStatuses),
   created_at: Instant,
   updated_at: Instant,
 });
 export type NasReply = Static<typeof NasReply>;
+
+/** Drained, in maintenance, or soon to be. */
+const isOperated = sql`(EXISTS (SELECT FROM nas_maintenance m WHERE m.tenant_id = ${nas.tenantId} AND m.nas_id = ${nas.id} AND m.ends_at > now())
+  OR EXISTS (SELECT FROM nas_drain d WHERE d.tenant_id = ${nas.tenantId} AND d.nas_id = ${nas.id} AND d.ended_at IS NULL))`;
 
 export const nasList = {
   from: sql`${nas}`,
@@ -149,6 +163,7 @@ export const nasList = {
     vendor: { kind: 'text', value: nas.vendor, sortable: true },
     mode: { kind: 'text', value: nas.mode, choices: enforcementModes },
     status: { kind: 'text', value: nas.status, choices: nasStatuses },
+    operated: { kind: 'boolean', value: isOperated },
     created_at: { kind: 'instant', value: nas.createdAt, sortable: true },
   },
 } as const satisfies ListDefinition;

@@ -57,6 +57,7 @@ export function showNas(row: Nas): NasReply {
     attributes: showAttributes(row.attributes),
     radsec_identity: row.radsecIdentity,
     coa_over_radsec: row.coaOverRadsec,
+    device_logins: row.deviceLogins,
     status: row.status,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),

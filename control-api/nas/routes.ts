@@ -4,6 +4,7 @@ import { read } from '../database/read.ts';
 import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { Empty, IdParams, NoBody, problems, WriteQuery } from '../fields.ts';
+import { withOperations } from '../nas-operations/beside-nas.ts';
 import { withStoredAttributes } from '../reply-attributes/compile.ts';
 import { changeNas, createNas, promoteSecret, relearn, removeNas } from './commands.ts';
 import { NasBody, NasChange, NasesReply, NasQuery, NasReply } from './contract.ts';
@@ -25,7 +26,7 @@ const saving = [
 ] as const;
 
 export function nasRoutes(app: Api, deps: Deps): void {
-  const { db, keyring, dictionary } = deps;
+  const { db, keyring, dictionary, clock } = deps;
   rotationRoutes(app, deps);
   unknownNasRoutes(app, deps);
 
@@ -42,7 +43,10 @@ export function nasRoutes(app: Api, deps: Deps): void {
       },
     },
     async (request) => {
-      const { data, pagination } = await read(db, tenantOf(request), (conn) => listNas(conn, request.query));
+      const { data, pagination } = await read(db, tenantOf(request), async (conn) => {
+        const found = await listNas(conn, request.query);
+        return { ...found, data: await withOperations(conn, found.data, clock.nowMs()) };
+      });
       return { data: await withEdge(deps, data), pagination };
     },
   );
@@ -79,8 +83,13 @@ export function nasRoutes(app: Api, deps: Deps): void {
         response: { 200: NasReply, ...problems('nas_unknown') },
       },
     },
-    async (request) =>
-      oneWithEdge(deps, showNas(await read(db, tenantOf(request), (conn) => nasOf(conn, request.params.id)))),
+    async (request) => {
+      const [shown] = await read(db, tenantOf(request), async (conn) =>
+        withOperations(conn, [showNas(await nasOf(conn, request.params.id))], clock.nowMs()),
+      );
+      if (!shown) throw new Error('the NAS was found and is not shown');
+      return oneWithEdge(deps, shown);
+    },
   );
 
   app.patch(

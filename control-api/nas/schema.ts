@@ -9,6 +9,9 @@ export const nasStatuses = ['active', 'inactive'] as const;
 /** Demanded, not demanded, or learned by the edge from what the access server sends. */
 export const demands = ['yes', 'no', 'auto'] as const;
 
+/** auto: requests for a login to the device itself are answered to staff alone; never: every login there is a subscriber's. */
+export const deviceLoginsModes = ['auto', 'never'] as const;
+
 export const nas = pgTable('nas', {
   id: id(),
   tenantId: reference('tenant_id').notNull(),
@@ -37,6 +40,7 @@ export const nas = pgTable('nas', {
   attributes: jsonb('attributes').$type<readonly StoredAttribute[]>().notNull().default([]),
   radsecIdentity: text('radsec_identity'),
   coaOverRadsec: boolean('coa_over_radsec').notNull().default(false),
+  deviceLogins: text('device_logins', { enum: deviceLoginsModes }).notNull().default('auto'),
   status: text('status', { enum: nasStatuses }).notNull().default('active'),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),

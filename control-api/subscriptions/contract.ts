@@ -16,7 +16,7 @@ import { addressKinds, holdReasons, subscription, subscriptionHold, terminationR
 export const shownStatuses = [...subscriptionStatuses, 'suspended'] as const;
 
 const UserName = Type.String({ minLength: 1, maxLength: 253, pattern: '^[^\\u0000-\\u001f\\u007f]+$' });
-const StoredPassword = strict(
+export const StoredPassword = strict(
   {
     scheme: choice(passwordSchemes.filter((scheme) => scheme !== 'clear' && scheme !== 'none')),
     value: Type.String({ minLength: 1, maxLength: 512, description: 'what another system stored of the password' }),

@@ -11,7 +11,7 @@ import type { CredentialBody, CredentialChange, Password } from './contract.ts';
 import { credential, subscription } from './schema.ts';
 
 type Name = { readonly realm: string; readonly userName: string };
-type Secret = { readonly scheme: PasswordScheme; readonly octets: Buffer };
+export type Secret = { readonly scheme: PasswordScheme; readonly octets: Buffer };
 
 const noSecret: Secret = { scheme: 'none', octets: Buffer.alloc(0) };
 const isLogin = not(sql`starts_with(${credential.realm}, ':')`);
@@ -135,7 +135,7 @@ export async function requireCheckable(password: Password | undefined): Promise<
 }
 
 /** What is stored of a password; refused when it is none of its scheme or costs more than a login may. */
-function secretOf(password: Password): Secret {
+export function secretOf(password: Password): Secret {
   if (typeof password === 'string') return { scheme: 'clear', octets: Buffer.from(password) };
   const { scheme, value } = password;
   const problem = storedValueProblem(scheme, value);

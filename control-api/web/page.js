@@ -67,6 +67,7 @@ function table(rows, columns, empty) {
 }
 
 const status = (good, text) => element('span', { className: good ? 'good' : 'bad', textContent: text });
+const span = ({ from, until }) => `${new Date(from).toLocaleString()} – ${new Date(until).toLocaleString()}`;
 const time = (text) => new Date(text).toLocaleTimeString();
 
 function bytes(count) {
@@ -121,6 +122,27 @@ const cards = {
         ['After', ({ lag_ms }) => (lag_ms === null ? '' : `${lag_ms} ms`), 'end'],
       ],
       'nothing was sent to an access server yet',
+    );
+  },
+  operated: async () => {
+    const { data } = await api('/nas?operated=true&per_page=50');
+    const rows = data.flatMap(({ name, operations: { maintenance, drain } }) => [
+      ...(drain
+        ? [{ name, what: drain.moving ? 'drained, sessions are moved' : 'drained', when: '', note: drain.note }]
+        : []),
+      ...(maintenance
+        ? [{ name, what: `maintenance ${maintenance.state}`, when: span(maintenance), note: maintenance.note }]
+        : []),
+    ]);
+    return table(
+      rows,
+      [
+        ['Name', ({ name }) => name],
+        ['State', ({ what }) => what],
+        ['When', ({ when }) => when],
+        ['Note', ({ note }) => note, 'long'],
+      ],
+      'none is drained or in maintenance',
     );
   },
   talkers: async () => {

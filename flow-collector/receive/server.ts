@@ -9,6 +9,8 @@ export type FlowServerOptions = {
   /** 0: one the system chooses. */
   readonly port: number;
   readonly udpDriver: UdpDriver;
+  /** Sockets that are bound already, one list for each set of addresses; missing or empty: new ones are opened. */
+  readonly handed?: readonly (readonly number[])[] | undefined;
   readonly receiveBufferBytes: number;
   readonly receiver: Receiver;
   readonly counters: Counters;
@@ -24,29 +26,37 @@ export type FlowServer = Part & {
 
 export function createFlowServer(options: FlowServerOptions): FlowServer {
   const { receiver, counters } = options;
-  let listener: UdpListener | undefined;
+  const listeners: UdpListener[] = [];
+
+  async function open(handed?: readonly number[]): Promise<void> {
+    const listener = await openUdp({
+      driver: options.udpDriver,
+      addresses: options.addresses,
+      port: options.port,
+      reusePort: true,
+      handed,
+      receiveBufferBytes: options.receiveBufferBytes,
+      onBatch: (batch) => receiver.handleBatch(batch),
+      count: (event: UdpEvent) => counters.add(counterPlaces.offset('udp', event), 1),
+      warn: options.warn,
+      onFatal: options.onFatal,
+    });
+    listeners.push(listener);
+  }
 
   return {
     name: 'flow server',
     async start() {
-      listener = await openUdp({
-        driver: options.udpDriver,
-        addresses: options.addresses,
-        port: options.port,
-        reusePort: true,
-        receiveBufferBytes: options.receiveBufferBytes,
-        onBatch: (batch) => receiver.handleBatch(batch),
-        count: (event: UdpEvent) => counters.add(counterPlaces.offset('udp', event), 1),
-        warn: options.warn,
-        onFatal: options.onFatal,
-      });
+      const sets = options.handed ?? [];
+      for (const handed of sets.length > 0 ? sets : [undefined]) await open(handed);
     },
     async stop() {
-      listener?.stopReceiving();
+      for (const listener of listeners) listener.stopReceiving();
       receiver.flush();
-      await listener?.stop();
+      await Promise.all(listeners.map((listener) => listener.stop()));
     },
     bound() {
+      const [listener] = listeners;
       const port = listener?.sockets[0]?.port;
       if (!listener || port === undefined) throw new Error('the sockets are not bound yet');
       return { port, udpDriver: listener.driver };

@@ -41,7 +41,7 @@ export type LoggedLogin = LoginPlace & {
   readonly test: boolean;
 };
 
-/** `leftOut`: rejects of the span that were too many of their second to be written one by one, whosever they were. */
+/** `leftOut`: rejects of the tenant, in the span of the page, that were too many of their second to be written one by one. */
 export type LoginPage = { readonly logins: readonly LoggedLogin[]; readonly leftOut: number };
 
 type Row = Record<
@@ -85,7 +85,9 @@ export async function readLogins(client: ClickHouseClient, query: LoginsQuery): 
     format: 'JSONEachRow',
   });
   const logins = (await found.json<Row>()).map(loginOf);
-  return { logins, leftOut: await readLeftOut(client, query) };
+  const last = logins.length < query.limit ? undefined : logins.at(-1);
+  const span = { ...query, fromMs: last?.atMs ?? query.fromMs, toMs: after ? after.atMs + 1 : query.toMs };
+  return { logins, leftOut: await readLeftOut(client, span) };
 }
 
 export const rejectKeys = ['reason', 'nas', 'username'] as const;

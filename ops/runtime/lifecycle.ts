@@ -1,13 +1,18 @@
 // Starts the parts of a process in order and stops them in reverse, each with a deadline.
 import { messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
+import { myTurn, onRelease, standsBy, tellSupervisor } from './succession.ts';
 
 export type Part = {
   name: string;
+  /** What `start` needs and may be done while a predecessor still runs: it takes no lock, no port and no place in a queue. */
+  prepare?(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Milliseconds `stop` may take before the next part is stopped regardless; default 5000. */
   stopTimeoutMs?: number;
+  /** A successor waits: `stop`, which follows, may be patient with what it would otherwise cut off. */
+  release?(): void;
 };
 
 export type Running = { stop(): Promise<void> };
@@ -32,7 +37,10 @@ export async function startAll(parts: readonly Part[], log: Logger): Promise<Run
   return { stop };
 }
 
-/** Runs a process: start everything, wait for SIGINT or SIGTERM, stop everything, exit. A second signal exits at once. */
+/**
+ * Runs a process: start everything, wait for SIGINT or SIGTERM, stop everything, exit. A second signal exits at once. A process that is to
+ * replace another one prepares, and starts when its supervisor says that the other one is gone.
+ */
 export async function run(parts: readonly Part[], log: Logger): Promise<void> {
   process.on('uncaughtException', (error) => die(log, 'unexpected error', error));
   process.on('unhandledRejection', (error) => die(log, 'unhandled rejection', error));
@@ -46,9 +54,18 @@ export async function run(parts: readonly Part[], log: Logger): Promise<void> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  onRelease(() => {
+    for (const part of parts) part.release?.();
+    if (!asked) onSignal('release');
+  });
   try {
+    if (standsBy()) {
+      for (const part of parts) await part.prepare?.();
+      await myTurn();
+    }
     running = await startAll(parts, log);
     log.info('ready');
+    tellSupervisor({ type: 'ready' });
   } catch (error) {
     die(log, 'start failed', error);
   }

@@ -42,6 +42,8 @@ export type UdpOptions = {
   readonly port: number;
   /** Several sockets may then share the port; the kernel spreads source ports over them. */
   readonly reusePort: boolean;
+  /** Descriptors of sockets that are bound already, one for each address: these are read, and what they hold is left to others at the end. */
+  readonly handed?: readonly number[] | undefined;
   readonly receiveBufferBytes: number;
   onBatch(batch: UdpBatch, socket: UdpSocket): void;
   /** What is dropped, by reason. */
@@ -56,7 +58,7 @@ export type UdpListener = {
   readonly sockets: readonly UdpSocket[];
   /** The smallest receive buffer of its sockets. */
   readonly grantedBytes: number;
-  /** Discards what arrives from now on; sending goes on until `stop`. */
+  /** Reads nothing from now on; sending goes on until `stop`. */
   stopReceiving(): void;
   /** Closes every socket; may be called again. Datagrams still queued for sending leave first. */
   stop(): Promise<void>;

@@ -1,7 +1,9 @@
 // The worker threads of a process, from its main thread: started one after the other, asked for reports, stopped together.
-import { type TransferListItem, Worker } from 'node:worker_threads';
+import type { TransferListItem, Worker } from 'node:worker_threads';
 import type { Part } from './lifecycle.ts';
 import type { Logger } from './log.ts';
+import { tellSupervisor } from './succession.ts';
+import { loadWorker } from './worker-begin.ts';
 
 /** What every worker understands beside what is said only in its process. `stop`: finish what was accepted, close everything, answer `stopped`, end. */
 export type GroupOrder = { readonly type: 'stop' } | { readonly type: 'report'; readonly id: number };
@@ -17,7 +19,9 @@ export type WorkerGroupOptions<Own extends { readonly type: string }> = {
   readonly count: number;
   readonly script: URL;
   readonly log: Logger;
-  /** `workerData` of a worker. */
+  /** All at once; else each when the one before works, as what the first one says is for the others. */
+  readonly together: boolean;
+  /** What a worker begins with. */
   dataOf(index: number): unknown;
   /** What a worker says of its own accord. A message of type `ready` says that it works: the next one is started then. */
   onMessage(message: Own, index: number): void;
@@ -35,6 +39,11 @@ export type WorkerGroup<Order, Report> = Part & {
 type Running<Report> = {
   readonly worker: Worker;
   readonly ended: Promise<void>;
+  /** Its program is loaded. */
+  readonly loaded: Promise<void>;
+  /** Gives it its settings; resolves when it works. Before that it hears nothing. */
+  begin(settings: unknown): Promise<void>;
+  hasBegun(): boolean;
   report(): Promise<Report | undefined>;
 };
 
@@ -44,21 +53,51 @@ const drainMs = 4000;
 export function createWorkerGroup<Order, Own extends { readonly type: string }, Report>(
   options: WorkerGroupOptions<Own>,
 ): WorkerGroup<Order, Report> {
-  const { name, count, script, log, dataOf, onMessage, onFatal } = options;
+  const { name, count, script, log, together, dataOf, onMessage, onFatal } = options;
   const running: Running<Report>[] = [];
   let stopping = false;
 
-  async function startWorker(index: number): Promise<void> {
-    const worker = new Worker(script, { workerData: dataOf(index), name: `${name} ${index}` });
+  function load(index: number): Running<Report> {
+    const { worker, loaded, begin } = loadWorker(script, `${name} ${index}`);
+    const ready = Promise.withResolvers<void>();
+    ready.promise.catch(() => undefined);
     const waiting = new Map<number, (report: Report | undefined) => void>();
     let lastReport = 0;
+    let begun = false;
+    let works = false;
+    let failed = false;
+    const fail = (error: Error) => {
+      if (stopping || failed) return;
+      failed = true;
+      if (works) onFatal(error);
+      else ready.reject(error);
+    };
+    worker.on('error', (error) => fail(new Error(`${name} worker ${index} died`, { cause: error })));
+    worker.on('exit', (exitCode) => fail(new Error(`${name} worker ${index} ended with ${exitCode}`)));
+    worker.on('message', (message: GroupAnswer<Report> | Own) => {
+      if (isAnswer(message)) {
+        if (message.type === 'report') waiting.get(message.id)?.(message.report);
+        return;
+      }
+      onMessage(message, index);
+      if (message.type !== 'ready') return;
+      works = true;
+      ready.resolve();
+    });
     const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     void ended.then(() => {
       for (const answer of waiting.values()) answer(undefined);
     });
-    running.push({
+    return {
       worker,
       ended,
+      loaded,
+      begin(settings) {
+        begun = true;
+        begin(settings);
+        return ready.promise;
+      },
+      hasBegun: () => begun,
       report: () =>
         new Promise((resolve) => {
           const id = ++lastReport;
@@ -71,34 +110,22 @@ export function createWorkerGroup<Order, Own extends { readonly type: string }, 
           waiting.set(id, answer);
           order(worker, { type: 'report', id });
         }),
-    });
-    await new Promise<void>((resolve, reject) => {
-      let ready = false;
-      let failed = false;
-      const fail = (error: Error) => {
-        if (stopping || failed) return;
-        failed = true;
-        if (ready) onFatal(error);
-        else reject(error);
-      };
-      worker.on('error', (error) => fail(new Error(`${name} worker ${index} died`, { cause: error })));
-      worker.on('exit', (exitCode) => fail(new Error(`${name} worker ${index} ended with ${exitCode}`)));
-      worker.on('message', (message: GroupAnswer<Report> | Own) => {
-        if (isAnswer(message)) {
-          if (message.type === 'report') waiting.get(message.id)?.(message.report);
-          return;
-        }
-        onMessage(message, index);
-        if (message.type !== 'ready') return;
-        ready = true;
-        resolve();
-      });
-    });
+    };
   }
+
+  const loadAll = () => {
+    while (running.length < count) running.push(load(running.length));
+  };
+
+  const begunOnes = () => running.filter(({ hasBegun }) => hasBegun());
 
   async function stop(): Promise<void> {
     stopping = true;
-    for (const { worker } of running) order(worker, { type: 'stop' });
+    tellSupervisor({ type: 'closing' });
+    for (const { worker, hasBegun } of running) {
+      if (hasBegun()) order(worker, { type: 'stop' });
+      else void worker.terminate();
+    }
     const deadline = setTimeout(() => {
       log.warn(`${name} workers did not drain in time`);
       for (const { worker } of running) void worker.terminate();
@@ -110,21 +137,32 @@ export function createWorkerGroup<Order, Own extends { readonly type: string }, 
   return {
     name: `${name} workers`,
     stopTimeoutMs: drainMs + 1000,
+    async prepare() {
+      loadAll();
+      await Promise.all(running.map(({ loaded }) => loaded));
+    },
     async start() {
       try {
-        for (let index = 0; index < count; index++) await startWorker(index);
+        loadAll();
+        const beginOne = ({ begin }: Running<Report>, index: number) => begin(dataOf(index));
+        if (together) await Promise.all(running.map(beginOne));
+        else for (const [index, one] of running.entries()) await beginOne(one, index);
+        tellSupervisor({ type: 'serving' });
       } catch (error) {
         await stop();
         throw error;
       }
     },
     stop,
-    tell: (index, message, transfer) => running[index]?.worker.postMessage(message, transfer),
+    tell(index, message, transfer) {
+      const told = running[index];
+      if (told?.hasBegun()) told.worker.postMessage(message, transfer);
+    },
     tellAll(message) {
-      for (const { worker } of running) worker.postMessage(message);
+      for (const { worker } of begunOnes()) worker.postMessage(message);
     },
     reports: async () =>
-      (await Promise.all(running.map(({ report }) => report()))).filter((report) => report !== undefined),
+      (await Promise.all(begunOnes().map(({ report }) => report()))).filter((report) => report !== undefined),
   };
 }
 

@@ -7,7 +7,11 @@ import { environmentOf, type ProcessDefinition, type ProcessName } from './envir
 import { nodeArguments, repository } from './node-process.ts';
 import { type Settings, settings } from './settings.ts';
 
-type Definition = ProcessDefinition & { name: ProcessName };
+type Definition = ProcessDefinition & {
+  name: ProcessName;
+  /** Where its code lies; missing: where ours does. */
+  repository?: string;
+};
 
 /**
  * @throws {InvalidSettings} with the problems of the supervisor and of every process, each once.
@@ -53,7 +57,11 @@ function urlProblems(own: Settings): string[] {
 type CheckResult = { problems: string[]; failure?: string };
 
 /** The stores' addresses are not known yet; a check does not talk to them. */
-function problemsOf({ name, script }: Definition, given: Environment, own: Settings | undefined): Promise<CheckResult> {
+function problemsOf(
+  { name, script, repository: folder = repository }: Definition,
+  given: Environment,
+  own: Settings | undefined,
+): Promise<CheckResult> {
   const placeholder = 'postgresql://check@127.0.0.1:1/check';
   const environment = environmentOf(name, given, own ?? readSettings(settings, {}), {
     dataDir: given.LASTMILE_DATA_DIR || './data',
@@ -65,8 +73,8 @@ function problemsOf({ name, script }: Definition, given: Environment, own: Setti
     adminPassword: own?.ADMIN_PASSWORD || 'a password of the check',
   });
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, nodeArguments(script, '--check'), {
-      cwd: repository,
+    const child = spawn(process.execPath, nodeArguments(script, ['--check'], folder), {
+      cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: environment,
       timeout: 60_000,

@@ -3,11 +3,16 @@ import os from 'node:os';
 import type { Environment } from '#ops/runtime/settings.ts';
 import type { Settings } from './settings.ts';
 
-export type ProcessDefinition = { name: string; script: string };
+export type ProcessDefinition = {
+  name: string;
+  script: string;
+  /** The supervisor opens its sockets for it, and another version can take its place. */
+  replaceable?: boolean;
+};
 
 export const processes = [
-  { name: 'aaa-server', script: 'aaa-server/main.ts' },
-  { name: 'flow-collector', script: 'flow-collector/main.ts' },
+  { name: 'aaa-server', script: 'aaa-server/main.ts', replaceable: true },
+  { name: 'flow-collector', script: 'flow-collector/main.ts', replaceable: true },
   { name: 'control-api', script: 'control-api/main.ts' },
 ] as const satisfies readonly ProcessDefinition[];
 

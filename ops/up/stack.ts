@@ -10,10 +10,11 @@ import { createEmbeddedRedis } from '../stores/embedded/redis.ts';
 import { DatabaseAway, migrate } from '../stores/migrate.ts';
 import { roleUrl } from '../stores/urls.ts';
 import { startClickHouse } from './clickhouse.ts';
-import { environmentOf, type ProcessDefinition, type ProcessName } from './environment.ts';
+import { createControl } from './control-socket.ts';
+import type { ProcessDefinition, ProcessName, SharedFacts } from './environment.ts';
 import { passwordTold, superAdminExists, untoldPassword } from './first-admin.ts';
-import { createNodeProcess } from './node-process.ts';
-import { reachableHost, waitReady } from './ready.ts';
+import { createOwnProcesses, readyUrl } from './own-processes.ts';
+import { waitReady } from './ready.ts';
 import type { Settings } from './settings.ts';
 import { summary } from './summary.ts';
 import { type Supervised, type Supervisor, supervise } from './supervise.ts';
@@ -35,6 +36,15 @@ const edgePatienceMs = 3000;
 export function createStack({ settings, given, processes, say, logged }: StackOptions): Stack {
   const stopping = new AbortController();
   const supervisors: Supervisor[] = [];
+  let factsNow: (() => SharedFacts) | undefined;
+  const own = createOwnProcesses({
+    ...{ settings, given, processes, say, logged },
+    facts() {
+      if (!factsNow) throw new Error('the stores do not serve yet');
+      return factsNow();
+    },
+  });
+  let stopControl = async () => {};
   let unlock: (() => void) | undefined;
 
   async function keep(supervised: Supervised): Promise<void> {
@@ -78,20 +88,15 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     const { databaseUrl, redisUrl } = await startStores(folder);
     let newPassword: string | undefined;
 
-    const startProcess = async (name: ProcessName) => {
-      const definition = processes.find((process) => process.name === name);
-      if (!definition) return;
-      const environment = environmentOf(name, given, settings, {
-        dataDir: folder.path,
-        redisUrl,
-        clickhouseUrl,
-        appDatabaseUrl: settings.APP_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_app', keyring),
-        feedDatabaseUrl: settings.FEED_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_feed', keyring),
-        secretKeys: keys,
-        adminPassword: settings.ADMIN_PASSWORD || (newPassword ?? ''),
-      });
-      await keep(createNodeProcess({ name, script: definition.script, environment, line: logged }));
-    };
+    factsNow = () => ({
+      dataDir: folder.path,
+      redisUrl,
+      clickhouseUrl,
+      appDatabaseUrl: settings.APP_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_app', keyring),
+      feedDatabaseUrl: settings.FEED_DATABASE_URL || roleUrl(databaseUrl, 'lastmile_feed', keyring),
+      secretKeys: keys,
+      adminPassword: settings.ADMIN_PASSWORD || (newPassword ?? ''),
+    });
 
     const prepareDatabase = async () => {
       const applied = await migrate({ databaseUrl, keyring });
@@ -113,19 +118,16 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     if (state === 'slow') say('preparing the database takes long; logins are served meanwhile');
     await startProcess('aaa-server');
     await startProcess('flow-collector');
+    await listenToOperators(folder);
     if ((await firstTry) === 'away') await untilPrepared(prepareDatabase);
     await startProcess('control-api');
 
-    const host = reachableHost(settings.BIND_HOST[0]);
-    const serving = (name: ProcessName, port: number) =>
+    const serving = (name: ProcessName) =>
       processes.some((process) => process.name === name)
-        ? waitReady({ name, url: `http://${host}:${port}/readyz`, say, signal: stopping.signal })
+        ? waitReady({ name, url: readyUrl(name, settings), say, signal: stopping.signal })
         : Promise.resolve(true);
-    const edge = Promise.all([
-      serving('aaa-server', settings.AAA_ADMIN_PORT),
-      serving('flow-collector', settings.FLOW_ADMIN_PORT),
-    ]);
-    if (!(await serving('control-api', settings.HTTP_PORT))) return;
+    const edge = Promise.all([serving('aaa-server'), serving('flow-collector')]);
+    if (!(await serving('control-api'))) return;
     if (newPassword !== undefined) {
       say(`\nSign in as ${settings.ADMIN_EMAIL} with password ${newPassword} (shown this once)`);
       passwordTold(folder);
@@ -133,6 +135,22 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     if ((await edge).includes(false)) return;
     say(`\nLastmile is ready (${seconds(0)})`);
     for (const line of summary(settings, folder)) say(line);
+  }
+
+  async function startProcess(name: ProcessName): Promise<void> {
+    const process = own.supervised(name);
+    if (process) await keep(process);
+  }
+
+  /** Nothing else depends on it. */
+  async function listenToOperators(folder: DataFolder): Promise<void> {
+    const control = createControl(folder.path, own.restart);
+    try {
+      await control.start();
+      stopControl = control.stop;
+    } catch (error) {
+      say(`\`npm run restart\` will not reach this start: ${messageOf(error)}`);
+    }
   }
 
   async function untilPrepared(prepare: () => Promise<void>): Promise<void> {
@@ -150,10 +168,13 @@ export function createStack({ settings, given, processes, say, logged }: StackOp
     start,
     async stop() {
       stopping.abort();
+      const closed = stopControl();
       for (const supervisor of supervisors.toReversed()) {
         await supervisor.stop();
         say(`${supervisor.name} stopped`);
       }
+      own.close();
+      await closed;
       unlock?.();
     },
     abandon() {

@@ -81,6 +81,8 @@ export const keys = {
   /** stream: the newest enforcement actions, to be looked at */
   actions: (tenantId: number) => `{actions:${tenantId}}`,
   brake: (tenantId: number) => `{brake:${tenantId}}`,
+  /** hash: pace of a move away from an access server; `:told` → whom it told (moves.ts) */
+  move: (moveId: number) => `{move:${moveId}}`,
 } as const;
 
 /** A NAS-Identifier may hold anything: without `:` and `}` no two names become one and the hash tag is whole. */

@@ -1,4 +1,5 @@
 // Cisco ISG and ASR (IOS, IOS XE, IOS XR): speeds are policy-maps of the router, named in Cisco-AVPair.
+import { ciscoPrivilege, serviceType, serviceTypeAttribute } from './device-access.ts';
 import { nasProfileOf } from './profile.ts';
 
 const vendor = 9;
@@ -19,4 +20,6 @@ export const cisco = nasProfileOf({
   pools: { ipv4: { vendor, type: avPair, prefix: 'ip:addr-pool=' }, ipv6: null, delegated: null },
   // The access list of what the subscriber sends; a portal is a service of the router, which redirects by itself.
   addressList: { vendor, type: avPair, prefix: 'ip:inacl=' },
+  // Administrative alone would be level 15, whatever the pair says on some releases.
+  deviceAccess: (access) => [serviceTypeAttribute(serviceType.nasPrompt), ciscoPrivilege(access)],
 });

@@ -1,5 +1,6 @@
 // Huawei NetEngine and ME60: committed and peak rates in bits per second, or the name of a QoS profile.
 import type { Speed } from '../speed.ts';
+import { serviceType, serviceTypeAttribute } from './device-access.ts';
 import { type NasAttribute, nasProfileOf, type Shape } from './profile.ts';
 import { clamped } from './units.ts';
 
@@ -10,6 +11,7 @@ const attribute = {
   outputAverageRate: 5,
   outputPeakRate: 6,
   remanentVolume: 15,
+  execPrivilege: 29,
   qosProfileName: 31,
   policyName: 95,
   httpRedirectUrl: 140,
@@ -38,6 +40,11 @@ export const huawei = nasProfileOf({
   redirectUrl: { vendor, type: attribute.httpRedirectUrl },
   // Kilobytes, rounded down: an octet too many is one too many.
   quota: ({ totalBytes }) => [{ vendor, type: attribute.remanentVolume, value: clamped(totalBytes / 1024) }],
+  // Levels: 1 monitors, 2 configures, 3 to 15 manage.
+  deviceAccess: (access) => [
+    serviceTypeAttribute(serviceType.administrative),
+    { vendor, type: attribute.execPrivilege, value: { read: 1, write: 2, full: 15 }[access] },
+  ],
 });
 
 /** Both rates always: a peak rate alone is refused, and average and peak of zero mean no limit. */

@@ -1,4 +1,5 @@
 // Juniper MX (and the E series before it): a speed is a service of the router, started and ended by name, e.g. `internet(20m,5m)`.
+import { accessName } from './device-access.ts';
 import { nasProfileOf } from './profile.ts';
 
 const vendor = 4874;
@@ -9,6 +10,8 @@ const attribute = {
   ipv6NdRaPool: 157,
   ipv6DelegatedPool: 161,
 };
+/** Logins to the device itself speak the dictionary of Junos, not that of its subscriber management. */
+const junos = { vendor: 2636, localUserName: 1 };
 const encoder = new TextEncoder();
 
 export const juniper = nasProfileOf({
@@ -30,6 +33,8 @@ export const juniper = nasProfileOf({
     delegated: { vendor, type: attribute.ipv6DelegatedPool },
   },
   addressList: { vendor, type: attribute.ingressPolicy },
+  // A user template of the router, whose class says what it may do.
+  deviceAccess: (access) => [{ vendor: junos.vendor, type: junos.localUserName, value: accessName(access) }],
 });
 
 /** A text behind its tag (RFC 2868 §3): attributes of one service carry the same. */

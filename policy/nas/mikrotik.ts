@@ -4,7 +4,14 @@ import { type NasAttribute, nasProfileOf, type Quota, type Shape } from './profi
 import { gigawords } from './units.ts';
 
 const vendor = 14988;
-const attribute = { rateLimit: 8, totalLimit: 17, totalLimitGigawords: 18, addressList: 19, delegatedIpv6Pool: 22 };
+const attribute = {
+  group: 3,
+  rateLimit: 8,
+  totalLimit: 17,
+  totalLimitGigawords: 18,
+  addressList: 19,
+  delegatedIpv6Pool: 22,
+};
 
 export const mikrotik = nasProfileOf({
   vendor: 'mikrotik',
@@ -19,6 +26,8 @@ export const mikrotik = nasProfileOf({
   },
   addressList: { vendor, type: attribute.addressList },
   quota,
+  // read, write and full are groups that every router has.
+  deviceAccess: (access) => [{ vendor, type: attribute.group, value: access }],
 });
 
 /**

@@ -1,8 +1,12 @@
 // Nokia (Alcatel-Lucent) 7750 SR OS: speeds are SLA profiles of the router, and a session is named by one set of keys only.
+import { accessName } from './device-access.ts';
 import { nasProfileOf } from './profile.ts';
 
 const vendor = 6527;
 const attribute = {
+  access: 1,
+  profile: 4,
+  defaultAction: 5,
   slaProfile: 13,
   delegatedIpv6Pool: 131,
   subscriberFilter: 134,
@@ -33,4 +37,11 @@ export const nokia = nasProfileOf({
   },
   addressList: { vendor, type: attribute.subscriberFilter },
   redirectUrl: { vendor, type: attribute.portalUrl },
+  // Access 2 is the console (Telnet and SSH too), 3 also FTP. Default action 3, none, leaves the decision to the profile; without one of these
+  // the router refuses the login. `administrative` is a profile that every router has.
+  deviceAccess: (access) => [
+    { vendor, type: attribute.access, value: access === 'full' ? 3 : 2 },
+    { vendor, type: attribute.profile, value: access === 'full' ? 'administrative' : accessName(access) },
+    { vendor, type: attribute.defaultAction, value: 3 },
+  ],
 });

@@ -1,5 +1,6 @@
 // What is known about a vendor's access servers, as data: how a speed is told, how a session is named, what counters mean.
 import type { Speed } from '../speed.ts';
+import { byServiceType, type DeviceAccess } from './device-access.ts';
 
 /**
  * A RADIUS attribute for the codec. `vendor` 0 is the standard space, else the SMI number of a vendor-specific attribute.
@@ -110,6 +111,8 @@ export type NasProfile = {
   readonly addressList: TextAttribute | null;
   readonly redirectUrl: TextAttribute | null;
   readonly quota: ((quota: Quota) => readonly NasAttribute[]) | null;
+  /** What lets staff into the device itself, with these rights. */
+  readonly deviceAccess: (access: DeviceAccess) => readonly NasAttribute[];
   /** True when the vendor's walled garden is built and tested here; until then a garden becomes a reject. */
   readonly gardenVerified: boolean;
 };
@@ -140,6 +143,7 @@ const usual = {
   addressList: filterId,
   redirectUrl: null,
   quota: null,
+  deviceAccess: (access) => [byServiceType(access)],
   gardenVerified: false,
 } as const satisfies Partial<NasProfile>;
 

@@ -1,4 +1,5 @@
 // ZTE M6000 and T600: sustained rates in kilobits per second, apart for IPv4 and IPv6.
+import { byServiceType } from './device-access.ts';
 import { nasProfileOf } from './profile.ts';
 import { kbps } from './units.ts';
 
@@ -9,6 +10,7 @@ const attribute = {
   scrDown: 83,
   scrUp: 89,
   qosProfileUp: 94,
+  privilege: 104,
   scrUpIpv6: 228,
   scrDownIpv6: 233,
 };
@@ -30,4 +32,9 @@ export const zte = nasProfileOf({
   upNames: true,
   namings: [{ all: [], also: ['sessionId', 'userName'] }],
   redirectUrl: { vendor, type: attribute.pppoeUrl },
+  // 0 is the lowest level, 15 the highest.
+  deviceAccess: (access) => [
+    byServiceType(access),
+    { vendor, type: attribute.privilege, value: { read: 1, write: 10, full: 15 }[access] },
+  ],
 });

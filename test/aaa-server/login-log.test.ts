@@ -34,6 +34,26 @@ t.test('a login beyond the rate is counted, not written; rejects leave their num
   t.match(await flushed(isp), { rows: 1 });
 });
 
+t.test(
+  'a login of staff to the device itself is written as nobody’s, also beside a subscriber of the same name',
+  async (t) => {
+    const isp = createOperated();
+    isp.add('anna');
+    isp.isp.addDeviceUser('anna', 'engineer');
+    const subscriptionIn = ({ body }: LoginBatch) => Buffer.from(body).readBigUInt64LE(16);
+    await isp.login({ userName: 'anna', serviceType: 6 }, pap('engineer'));
+    const accepted = await flushed(isp);
+    t.equal(subscriptionIn(accepted), 0n);
+    t.match(Buffer.from(accepted.body).toString('latin1'), 'device:full');
+    await isp.login({ userName: 'anna', serviceType: 6 }, pap('secret'));
+    const refused = await flushed(isp);
+    t.equal(subscriptionIn(refused), 0n);
+    t.match(Buffer.from(refused.body).toString('latin1'), 'device_login_refused');
+    await isp.login({ userName: 'anna', serviceType: 2 }, pap('secret'));
+    t.not(subscriptionIn(await flushed(isp)), 0n);
+  },
+);
+
 t.test('texts of a request are bounded and visible, and a password typed as a name is not shown', async (t) => {
   t.equal(visibleText('a\u0000b\u001b[2J\u0085'), 'a\\x00b\\x1b[2J\\x85');
   t.equal(visibleText('x'.repeat(200)).length, 129);

@@ -29,6 +29,30 @@ const start = ['User-Name = "alice"', 'Acct-Status-Type = Start', 'Acct-Session-
 const skip = missing('radclient', 'redis-server');
 
 t.test(
+  'a login that an operator tries is answered by a worker, and each tells of its logins once a second',
+  async (t) => {
+    const { workers, auth, logins } = await startWorkers(t);
+    const anna = { tenantId: 1, userName: 'alice', method: 'pap' } as const;
+    for (const method of ['pap', 'chap', 'mschapv2'] as const) {
+      const right = await workers.testLogin({ ...anna, method, password: 'wonderland' });
+      t.match(right, { ok: true, result: 'accept', outcome: 'accept:5000000/20000000', nasId: 1 }, method);
+      const wrong = await workers.testLogin({ ...anna, method, password: 'guess' });
+      t.match(wrong, { ok: true, result: 'reject', reason: 'wrong_password' }, method);
+    }
+    t.strictSame(await workers.testLogin({ ...anna, tenantId: 2, password: 'wonderland' }), {
+      ok: false,
+      problem: 'nas_unknown',
+    });
+    const request = ['User-Name = "alice"', 'User-Password = "wonderland"', 'Message-Authenticator = 0x00'];
+    if (!missing('radclient')) t.equal((await radclient(auth, 'auth', request)).code, 'Access-Accept');
+    const made = missing('radclient') ? 6 : 7;
+    const rows = () => logins.reduce((sum, batch) => sum + batch.rows, 0);
+    await until(() => rows() === made, `${made} rows of the auth log`, 10_000);
+    t.ok(logins.every(({ body }) => body.length > 0));
+  },
+);
+
+t.test(
   'two workers share the ports; without Redis logins and accounting are answered all the same',
   { skip },
   async (t) => {
@@ -76,7 +100,12 @@ t.test('a session that opens is an event for the main thread', { skip }, async (
 t.test('each access server has series of its own, summed over the workers', { skip }, async (t) => {
   const { auth, acct, metric, workers, registry, isp } = await startWorkers(t);
   isp.setNases([nasOf(), nasOf({ id: 2, name: 'tower "2"', address: '10.0.0.2/32' })]);
-  registerNasMetrics(registry, { snapshot: isp.snapshot, activities: workers.nasActivities, startedAtMs: 5000 });
+  registerNasMetrics(registry, {
+    snapshot: isp.snapshot,
+    activities: workers.nasActivities,
+    startedAtMs: 5000,
+    nowMs: Date.now,
+  });
   const before = Date.now() / 1000;
   for (let i = 0; i < 6; i++) await radclient(auth, 'auth', login);
   await radclient(auth, 'auth', [login[0]!, 'User-Password = "wrong"']);
@@ -95,7 +124,7 @@ t.test('each access server has series of its own, summed over the workers', { sk
 t.test('access servers beyond the limit have no series', async (t) => {
   const registry = new Registry();
   const nasList = () => Array.from({ length: 1029 }, (_, id) => nasOf({ id }));
-  const deps = { activities: async () => new Map(), startedAtMs: 0 };
+  const deps = { activities: async () => new Map(), startedAtMs: 0, nowMs: Date.now };
   registerNasMetrics(registry, { snapshot: { nasList }, ...deps });
   const series = (await registry.metrics()).match(/^lastmile_nas_rejects_total{/gm);
   t.equal(series?.length, 1024);
@@ -166,6 +195,7 @@ t.test('a worker that dies is told with its reason, once', async (t) => {
     script: program("setTimeout(() => { throw new Error('torn') }, 200);"),
   });
   await until(() => fatal.length === 2, 'both deaths');
+  fatal.sort((a, b) => a.message.localeCompare(b.message));
   t.match(fatal[0], { message: 'radius worker 0 died', cause: { message: 'torn' } });
   const ended = await startWorkers(t, { count: 1, script: program('setTimeout(() => process.exit(3), 200);') });
   await until(() => ended.fatal.length === 1, 'the end');

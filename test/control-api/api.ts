@@ -54,6 +54,8 @@ export type TestApi = {
   /** Calls as a user; `email` of `as` must exist with the password of the tests. */
   signIn(email: string, tenant?: string): Promise<Call>;
   clock: { nowMs: number };
+  /** How many sessions a move has told to end. */
+  told: Map<number, number>;
 };
 
 export type MemoryLedger = {
@@ -115,6 +117,7 @@ export async function apiForTest(
   };
   const network: MemoryNetwork = { uses: new Map(), leases: new Map(), macs: new Map() };
   const brakes: Brake[] = [];
+  const told = new Map<number, number>();
   const held = new Map<number, number>();
   const traffic = new Map<string, ExporterTraffic>();
   const exporterTraffic = async () => {
@@ -195,6 +198,13 @@ export async function apiForTest(
           return had.length - kept.length;
         },
       },
+      moveDesk: {
+        openSessions: async (tenantId, nasId) => {
+          refuseWhenAway(ledger);
+          return ledger.sessions.filter((one) => one.tenantId === tenantId && one.nasId === nasId).length;
+        },
+        told: async (moveId) => told.get(moveId) ?? 0,
+      },
       feedGuard: {
         held: async () =>
           [...held].map(([tenantId, count]) => ({
@@ -259,6 +269,7 @@ export async function apiForTest(
     history,
     network,
     brakes,
+    told,
     held,
     traffic,
     exporterTraffic,

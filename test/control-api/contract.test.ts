@@ -7,9 +7,11 @@ import t from 'tap';
 import * as authSchema from '#control-api/auth/schema.ts';
 import * as customersSchema from '#control-api/customers/schema.ts';
 import * as databaseSchema from '#control-api/database/schema.ts';
+import * as deviceUsersSchema from '#control-api/device-users/schema.ts';
 import { codeOfConstraint, errors } from '#control-api/errors.ts';
 import * as exportersSchema from '#control-api/exporters/schema.ts';
 import * as nasSchema from '#control-api/nas/schema.ts';
+import * as nasOperationsSchema from '#control-api/nas-operations/schema.ts';
 import { routeRules } from '#control-api/plugins/route-rules.ts';
 import * as poolsSchema from '#control-api/pools/schema.ts';
 import * as servicesSchema from '#control-api/services/schema.ts';
@@ -60,8 +62,10 @@ t.test('the API as a whole', async (t) => {
       authSchema,
       customersSchema,
       databaseSchema,
+      deviceUsersSchema,
       exportersSchema,
       nasSchema,
+      nasOperationsSchema,
       poolsSchema,
       servicesSchema,
       speedPoliciesSchema,

@@ -8,7 +8,7 @@ import { operationsOf, sampleOf } from './sample.ts';
 
 type Ids = Record<
   | ('customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address')
-  | ('credential' | 'hold' | 'pool' | 'range'),
+  | ('credential' | 'hold' | 'pool' | 'range' | 'deviceUser' | 'maintenance'),
   number
 >;
 
@@ -38,6 +38,12 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
   const pool = await make('/pools', {
     ...{ name: `pool of ${slug}`, family: 'ipv4', ranges: [{ prefix: `${network}.128/25` }] },
   });
+  const until = new Date(Date.now() + 3600_000).toISOString();
+  const maintenance = await make(`/nas/${nas.id}/maintenance`, { until, note: `maintenance of ${slug}` });
+  await make(`/nas/${nas.id}/drain`, { note: `drain of ${slug}` });
+  const deviceUser = await make('/device-users', {
+    ...{ user_name: `engineer of ${slug}`, access: 'read', nas_ids: [nas.id] },
+  });
   const subscription = await make(`/customers/${customer.id}/services`, {
     service_id: service.id,
     user_name: `subscriber of ${slug}`,
@@ -59,6 +65,8 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     hold: 1,
     pool: pool.id,
     range: pool.ranges[0].id,
+    deviceUser: deviceUser.id,
+    maintenance: maintenance.id,
   };
 }
 
@@ -72,12 +80,14 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     'speed-policies': ids.policy,
     exporters: ids.exporter,
     pools: ids.pool,
+    'device-users': ids.deviceUser,
     tenants: tenantId,
     enforcement: 7,
   };
   return path
     .replace('{subscription_id}', String(ids.subscription))
     .replace('{address_id}', String(ids.address))
+    .replace('{maintenance_id}', String(ids.maintenance))
     .replace('{range_id}', String(ids.range))
     .replace('{mac}', '001122334455')
     .replace('{credential_id}', String(ids.credential))

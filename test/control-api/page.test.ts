@@ -1,4 +1,4 @@
-// The page at / in a real browser: signing in, the four cards, a store that is away, signing out.
+// The page at / in a real browser: signing in, its cards, a store that is away, signing out.
 import { type Browser, chromium, type Page } from 'playwright-core';
 import t from 'tap';
 import { createHttpPart } from '#control-api/http-part.ts';
@@ -34,6 +34,10 @@ t.test('an operator signs in and sees the product at work', { skip: missing('chr
     ...{ outcome: 'throttle:2000000/2000000:fup', result: 'ack', errorCause: '', lagMs: 84 },
   };
   api.ledger.actions = [action];
+  const admin = await api.signIn('admin@fiber.example', 'fiber');
+  const nas = (await admin('POST', '/nas', { name: 'tower', address: '192.0.2.1', secret: 's' })).body.id;
+  await admin('POST', '/nas', { name: 'other tower', address: '192.0.2.2', secret: 's' });
+  await admin('POST', `/nas/${nas}/drain`, { note: 'new line card' });
   const http = createHttpPart(api.app, ['127.0.0.1'], 0);
   await http.start();
   t.teardown(() => http.stop());
@@ -51,6 +55,7 @@ t.test('an operator signs in and sees the product at work', { skip: missing('chr
   await card(page, 'health').getByText('control-api').waitFor();
   const row = card(page, 'actions').locator('tbody tr');
   t.match(await row.textContent(), /<b>user7<\/b>change to throttle 2 down, 2 up Mbps \(fup\)ack84 ms/);
+  t.match(await card(page, 'operated').locator('tbody tr').textContent(), /^towerdrainednew line card$/);
   t.match(await card(page, 'talkers').locator('tbody tr').textContent(), /7.*12 GB1\.5 GB13\.5 GB/);
   t.notOk(
     await page.getByRole('combobox', { name: 'Tenant' }).isVisible(),

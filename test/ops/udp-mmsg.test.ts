@@ -35,6 +35,7 @@ function createKernel() {
     setOption: () => 0,
     getOption: () => 425_984,
     bind: () => 0,
+    listen: () => 0,
     boundName: () => 0,
     close: () => {
       kernel.closed++;

@@ -26,6 +26,8 @@ export type Stack = {
   seed(subscribers: number): Promise<void>;
   /** Process id of the one child of the supervisor whose command line contains `text`, e.g. `aaa-server/main.ts`. */
   pidOf(text: string): number;
+  /** Of all of them. */
+  pidsOf(text: string): number[];
   stop(): Promise<void>;
 };
 
@@ -105,6 +107,7 @@ export async function startStack(t: Teardown, environment: Record<string, string
     seed: (subscribers) =>
       runToEnd(['ops/run.mjs', 'ops/seed/main.ts', '--subscribers', String(subscribers)], settings, () => printed),
     pidOf: (text) => childOf(child, text),
+    pidsOf: (text) => childrenOf(child, text),
     stop,
   };
 }
@@ -159,7 +162,13 @@ async function stopChild(child: ChildProcess): Promise<void> {
 
 /** The pid of the process below `parent` whose command line contains `text`, read from /proc. */
 function childOf(parent: ChildProcess, text: string): number {
-  const found = readdirSync('/proc')
+  const found = childrenOf(parent, text);
+  if (found.length !== 1) throw new Error(`${found.length} processes run ${text}`);
+  return found[0]!;
+}
+
+function childrenOf(parent: ChildProcess, text: string): number[] {
+  return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
@@ -172,6 +181,4 @@ function childOf(parent: ChildProcess, text: string): number {
         throw error;
       }
     });
-  if (found.length !== 1) throw new Error(`${found.length} processes run ${text}`);
-  return found[0]!;
 }

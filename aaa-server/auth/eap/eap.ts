@@ -17,7 +17,9 @@ export type Eap = {
   prove(attempt: Attempt): Proof | Promise<Proof>;
   /** The other worker of this node that leads the conversation of a packet, undefined when it is to be answered here. */
   leaderOf(packet: Packet, nas: NasRecord): number | undefined;
-  /** Ends every conversation. */
+  /** Conversations whose peer is likely to go on: it said something in the last seconds. */
+  inProgress(): number;
+  /** Ends every conversation; those in progress begin again elsewhere. */
   close(): void;
 };
 
@@ -42,6 +44,7 @@ type Conversation = {
   /** By the clock that never jumps, and by the other one: for the State, which all workers of the node read. */
   readonly endsAtMs: number;
   readonly stateUntilMs: number;
+  heardAtMs: number;
   busy: boolean;
   /** The last Response and what it was answered: an access server that did not hear us sends it again in a new request. */
   lastResponse: Buffer;
@@ -54,6 +57,8 @@ const mostConversations = 2048;
 const mostOfNas = mostConversations / 2;
 const lifetimeMs = 60_000;
 const sweepMs = 1000;
+/** A peer that says nothing for so long is not waited for. */
+const silenceMs = 2000;
 
 export function createEap(deps: EapDeps): Eap {
   const { credentials, states, worker, workers, makers, clock, counters, later } = deps;
@@ -105,6 +110,11 @@ export function createEap(deps: EapDeps): Eap {
     }
   }
 
+  function inProgress(): number {
+    const sinceMs = clock.monotonicMs() - silenceMs;
+    return [...conversations.values()].filter(({ busy, heardAtMs }) => busy || heardAtMs >= sinceMs).length;
+  }
+
   function begin({ nas, packet }: Attempt): Conversation {
     const mtu = integerOf(packet, framedMtu);
     const conversation: Conversation = {
@@ -113,6 +123,7 @@ export function createEap(deps: EapDeps): Eap {
       session: createEapSession({ tenantId: nas.tenantId, credentials, makers, mtu }),
       endsAtMs: clock.monotonicMs() + lifetimeMs,
       stateUntilMs: clock.nowMs() + lifetimeMs,
+      heardAtMs: clock.monotonicMs(),
       busy: false,
       lastResponse: Buffer.alloc(0),
       lastTurn: undefined,
@@ -127,6 +138,7 @@ export function createEap(deps: EapDeps): Eap {
   function follow(conversation: Conversation, attempt: Attempt, response: Buffer, turn: EapTurn): Proof {
     const { secret, nas, packet } = attempt;
     const identifier = response[1] ?? 0;
+    conversation.heardAtMs = clock.monotonicMs();
     if (turn.kind !== 'ignore' && turn.kind !== 'drop') {
       conversation.lastResponse = response;
       conversation.lastTurn = turn;
@@ -227,7 +239,9 @@ export function createEap(deps: EapDeps): Eap {
       const place = placeOf(packet, stateAt, nas);
       return place && place.worker !== worker && place.worker < workers ? place.worker : undefined;
     },
+    inProgress,
     close() {
+      for (let cut = inProgress(); cut > 0; cut--) counters.count('eap', 'cut');
       for (const conversation of conversations.values()) end(conversation);
     },
   };

@@ -28,6 +28,8 @@ export type CoaRequest = {
   readonly urgent?: boolean;
   /** Asked when its turn has come: false withdraws it. */
   readonly wanted?: () => boolean;
+  /** Asked before each repetition: true gives the request up as unanswered. */
+  readonly silenced?: () => boolean;
 };
 
 const unsentReasons = [
@@ -124,6 +126,7 @@ export function createCoaClient(options: CoaClientOptions): CoaClient {
         packet = bytes;
         const startedMs = timer.monotonicMs();
         const transmit = (count: number, previousMs: number | null) => {
+          if (count > 1 && request.silenced?.()) return settle({ kind: 'timeout' });
           taken.send(bytes, request.port, request.address);
           metrics.coaTransmissions.inc();
           const leftMs = retransmission.totalMs - (timer.monotonicMs() - startedMs);

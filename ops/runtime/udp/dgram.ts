@@ -2,12 +2,13 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Peer, UdpBatch, UdpListener, UdpOptions, UdpSocket } from '../udp.ts';
+import { pauseOf } from './dgram-pause.ts';
 
 /** Datagrams one socket may have waiting in libuv before further ones are dropped. */
 const maxQueued = 4096;
 const mapped = '::ffff:';
 
-type OpenSocket = { socket: Socket; udp: UdpSocket; drained(): Promise<void> };
+type OpenSocket = { socket: Socket; udp: UdpSocket; drained(): Promise<void>; stopReceiving(): void };
 
 export async function openDgram(options: UdpOptions): Promise<UdpListener> {
   const opened: OpenSocket[] = [];
@@ -15,7 +16,7 @@ export async function openDgram(options: UdpOptions): Promise<UdpListener> {
   let stopped: Promise<void> | undefined;
 
   const stopReceiving = () => {
-    for (const { socket } of opened) socket.removeAllListeners('message');
+    for (const { stopReceiving } of opened) stopReceiving();
   };
 
   const stop = () => {
@@ -37,10 +38,14 @@ export async function openDgram(options: UdpOptions): Promise<UdpListener> {
     await stop();
     throw error;
   }
-  const smallest = Math.min(...opened.map(({ socket }) => socket.getRecvBufferSize()));
-  // Linux books twice of what it grants, for its own overhead.
-  const grantedBytes = process.platform === 'linux' ? smallest / 2 : smallest;
+  const grantedBytes = Math.min(...opened.map(({ socket }) => grantedOf(socket)));
   return { driver: 'dgram', sockets: opened.map(({ udp }) => udp), grantedBytes, stopReceiving, stop };
+}
+
+/** Linux books twice of what it grants, for its own overhead. */
+function grantedOf(socket: Socket): number {
+  const booked = socket.getRecvBufferSize();
+  return process.platform === 'linux' ? booked / 2 : booked;
 }
 
 async function openSocket(
@@ -56,16 +61,21 @@ async function openSocket(
     // Peers are addresses, never names: no resolver on the way of a reply.
     lookup: (hostname, _options, callback) => callback(null, hostname, isIPv6(hostname) ? 6 : 4),
   });
+  const handed = options.handed?.[index];
+  const pause = handed === undefined ? () => {} : pauseOf(socket);
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
     // `exclusive`: in a cluster every process has its own socket.
-    socket.bind({ address, port: options.port, exclusive: true }, () => {
+    const place = handed === undefined ? { address, port: options.port } : { fd: handed };
+    socket.bind({ ...place, exclusive: true }, () => {
       socket.off('error', reject);
       resolve();
     });
   });
   socket.on('error', options.onFatal);
-  if (options.receiveBufferBytes > 0) socket.setRecvBufferSize(options.receiveBufferBytes);
+  // One that was handed over may have more than we could ask for.
+  const has = handed === undefined ? 0 : grantedOf(socket);
+  if (options.receiveBufferBytes > has) socket.setRecvBufferSize(options.receiveBufferBytes);
 
   let queued = 0;
   let drainedNow: (() => void) | undefined;
@@ -123,5 +133,9 @@ async function openSocket(
       : new Promise<void>((resolve) => {
           drainedNow = resolve;
         });
-  return { socket, udp, drained };
+  const stopReceiving = () => {
+    pause();
+    socket.removeAllListeners('message');
+  };
+  return { socket, udp, drained, stopReceiving };
 }

@@ -2,11 +2,12 @@
 // ever waits in a thread and a process or worker can end at any moment.
 import { isIPv6 } from 'node:net';
 import type { Peer, UdpBatch, UdpListener, UdpOptions, UdpSocket } from '../udp.ts';
-import { type Calls, errorName, is, systemError, type Watch } from './mmsg/calls.ts';
+import { type Calls, errorName, systemError, type Watch } from './mmsg/calls.ts';
 import { createMessages } from './mmsg/messages.ts';
 import { createPeerTable, type KnownPeer } from './mmsg/peers.ts';
 import { createSendQueue } from './mmsg/send-queue.ts';
-import { type Family, familyOf, portOf, toName } from './mmsg/socket-address.ts';
+import { type Family, familyOf, toName } from './mmsg/socket-address.ts';
+import { type Bound, bindSocket, describeSocket, makeSocket, type SocketWish } from './mmsg/socket-steps.ts';
 
 /** Datagrams per call: more would only make the first ones wait for their replies. After so many calls everything else has its turn. */
 const batchSize = 32;
@@ -52,53 +53,12 @@ export async function openMmsg(calls: Calls, options: UdpOptions): Promise<UdpLi
   return { driver: 'mmsg', sockets: opened.map(({ udp }) => udp), grantedBytes: granted, stopReceiving, stop };
 }
 
-type Bound = {
-  readonly fd: number;
-  readonly port: number;
-  readonly withSource: boolean;
-  readonly grantedBytes: number;
-};
-
-function bindSocket(calls: Calls, address: string, family: Family, dualStack: boolean, options: UdpOptions): Bound {
-  const where = `${address}:${options.port}`;
-  const name = toName(family, address, options.port);
-  if (!name) throw new Error(`${address} is no address that a socket can be bound to`);
-  const fd = calls.socket(family, is.datagrams);
-  if (fd < 0) throw systemError(fd, 'socket', where);
-  const must = (result: number, call: string): number => {
-    if (result >= 0) return result;
-    calls.close(fd);
-    throw systemError(result, call, where);
-  };
-  const set = (level: number, option: number, value: number) =>
-    must(calls.setOption(fd, level, option, value), 'setsockopt');
-
-  if (options.reusePort) set(is.level.socket, is.option.reusePort, 1);
-  if (family === is.inet6) set(is.level.ipv6, is.ipv6.v6Only, dualStack ? 0 : 1);
-  // Bound to one address there is nothing to tell: every reply leaves from it.
-  const withSource = address === '0.0.0.0' || isUnspecified(address);
-  if (withSource && family === is.inet) set(is.level.ip, is.ip.packetInfo, 1);
-  if (withSource && family === is.inet6) set(is.level.ipv6, is.ipv6.receivePacketInfo, 1);
-  const { receiveBufferBytes } = options;
-  if (receiveBufferBytes > 0) {
-    // Beyond the limit of the system when we may, else up to it.
-    const forced = calls.setOption(fd, is.level.socket, is.option.receiveBufferForce, receiveBufferBytes);
-    if (forced < 0) set(is.level.socket, is.option.receiveBuffer, receiveBufferBytes);
-  }
-  must(calls.bind(fd, name), 'bind');
-  must(calls.boundName(fd, name), 'getsockname');
-  // The kernel books twice of what it grants, for its own overhead.
-  const grantedBytes = must(calls.getOption(fd, is.level.socket, is.option.receiveBuffer), 'getsockopt') / 2;
-  return { fd, port: portOf(name.readInt32LE(0)), withSource, grantedBytes };
-}
-
-function isUnspecified(address: string): boolean {
-  return isIPv6(address) && toName(is.inet6, address, 0)?.every((octet, at) => at < 2 || octet === 0) === true;
-}
-
 function openSocket(calls: Calls, address: string, index: number, dualStack: boolean, options: UdpOptions): OpenSocket {
   const family = familyOf(address);
-  const { fd, port, withSource, grantedBytes } = bindSocket(calls, address, family, dualStack, options);
+  const { fd, port, withSource, grantedBytes } = boundSocket(calls, options, index, {
+    ...{ kind: 'datagrams', address, dualStack, port: options.port },
+    ...{ reusePort: options.reusePort, receiveBufferBytes: options.receiveBufferBytes },
+  });
   const received = createMessages({ calls, family, count: batchSize, octets: longestDatagram, withSource });
   const known = createPeerTable(family);
   const queue = createSendQueue({ calls, fd, family, withSource, count: options.count });
@@ -143,7 +103,7 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
     if (!needsRoom) whenSent?.();
     if (needsRoom === wantsRoom) return;
     wantsRoom = needsRoom;
-    watch.change({ readable: true, writable: needsRoom });
+    watch.change({ readable: receiving, writable: needsRoom });
   }
 
   /** One call's worth; answers how many datagrams it brought. */
@@ -156,7 +116,7 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
     }
     batch.count = 0;
     for (let i = 0; i < count; i++) {
-      if (receiving) take(i);
+      take(i);
       received.prepare(i);
     }
     if (batch.count > 0) {
@@ -185,7 +145,7 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
   function turn(): void {
     turnIsDue = false;
     if (wantsRoom) flush();
-    for (let call = 0; call < batchesPerTurn && !closed && receive() === batchSize; ) call++;
+    for (let call = 0; call < batchesPerTurn && receiving && receive() === batchSize; ) call++;
   }
 
   // What the callback would throw nobody would catch; as an immediate it is an error like any other.
@@ -219,7 +179,9 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
     udp,
     grantedBytes,
     stopReceiving() {
+      if (!receiving) return;
       receiving = false;
+      watch.change({ readable: false, writable: wantsRoom });
     },
     async close() {
       flush();
@@ -238,6 +200,19 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
       calls.close(fd);
     },
   };
+}
+
+/** A descriptor of our own: a new socket, or one that was handed over. */
+function boundSocket(calls: Calls, { handed }: UdpOptions, index: number, wish: SocketWish): Bound & { fd: number } {
+  const given = handed?.[index];
+  const fd = given ?? makeSocket(calls, wish);
+  try {
+    if (given === undefined) bindSocket(calls, fd, wish);
+    return { fd, ...describeSocket(calls, fd, wish) };
+  } catch (error) {
+    calls.close(fd);
+    throw error;
+  }
 }
 
 function isKnown(peer: Peer, family: Family): peer is KnownPeer {

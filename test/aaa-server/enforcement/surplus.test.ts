@@ -61,6 +61,25 @@ t.test('a login beyond the limit ends the oldest session, once', async (t) => {
   t.match(await node.registry.metrics(), /lastmile_sessions_surplus_total 2/);
 });
 
+t.test(
+  'a login beyond the limit in a window of maintenance ends the oldest session when the window is over',
+  async (t) => {
+    const { isp, start, told, node } = await setup(t, 1);
+    const nowMs = Date.now();
+    await start('first', 60_000);
+    await until(async () => /cause="opened"} 1/.test(await node.registry.metrics()), 'the first is known', 10_000);
+    isp.state.nas = { ...isp.state.nas, maintenance: [{ fromMs: nowMs - 30_000, untilMs: nowMs + 3600_000 }] };
+    isp.state.nasGeneration++;
+    await start('second', 1000);
+    await until(async () => /cause="opened"} 2/.test(await node.registry.metrics()), 'the second is known', 10_000);
+    await until(async () => (await isp.sessionsOf(1)).every(({ enforcement }) => enforcement.desired !== ''), 'seen');
+    t.strictSame(told(), []);
+    isp.state.offsetMs = 3600_000 + 1000;
+    await until(() => told().length > 0, 'the Disconnect', 10_000);
+    t.strictSame(told(), ['disconnect first']);
+  },
+);
+
 t.test('what ends for the limit passes the brake, and goes on by the word of an operator', async (t) => {
   const { isp, node, told, start, open } = await setup(t, 1);
   // Somebody else's changes have used up what goes unseen.

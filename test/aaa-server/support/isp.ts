@@ -1,5 +1,6 @@
 // A small ISP in memory: a snapshot of one tenant, access servers and subscribers, for tests that need no LMDB.
 
+import type { DeviceUserRecord } from '#aaa-server/subscribers/device-users.ts';
 import type {
   CredentialRecord,
   NasRecord,
@@ -10,6 +11,7 @@ import type {
 } from '#aaa-server/subscribers/records.ts';
 import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
+import { devicePlace } from '#policy/credentials/device-user.ts';
 import type { PasswordScheme } from '#policy/credentials/password-scheme.ts';
 
 export const masters = ['a secret of the tests only'];
@@ -22,6 +24,7 @@ export type Isp = {
   changeSubscription(id: number, change: Partial<SubscriptionRecord>): void;
   /** Everything as the rows of the feed, for a snapshot in LMDB. */
   rows(): SourceRow[];
+  addDeviceUser(userName: string, password: string, change?: Partial<DeviceUserRecord>): void;
   addSubscriber(
     userName: string,
     password: string,
@@ -72,6 +75,7 @@ export function createIsp(): Isp {
   let generation = 1;
   const subscriptions = new Map<number, SubscriptionRecord>();
   const credentials = new Map<string, CredentialRecord>();
+  const deviceUsers: DeviceUserRecord[] = [];
   const isp: Isp = {
     complete: true,
     changeSubscription(id, change) {
@@ -90,6 +94,14 @@ export function createIsp(): Isp {
     ],
     setNases(next) {
       nases = next;
+      generation++;
+    },
+    addDeviceUser(userName, password, change = {}) {
+      const passwordCipher = keyring.encrypt('credential', devicePlace(tenantId, userName), Buffer.from(password));
+      deviceUsers.push({
+        ...{ tenantId, id: deviceUsers.length + 1, userName, passwordCipher, scheme: 'clear', access: 'full' },
+        ...{ enabled: true, validUntilMs: null, nasIds: null, ...change },
+      });
       generation++;
     },
     addSubscriber(userName, password, change = {}, realm = '', scheme = 'clear') {
@@ -134,6 +146,7 @@ export function createIsp(): Isp {
       nasGeneration: () => generation,
       nasList: () => [...nases],
       poolList: () => [],
+      deviceUserList: () => [...deviceUsers],
       macs: () => [],
     },
   };

@@ -208,6 +208,13 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
           [of('lastmile_nas_open_sessions', tower)]: '0x40',
         },
       },
+      'it is in maintenance': {
+        series: {
+          [of('lastmile_nas_last_packet_seconds', tower)]: '60x40',
+          [of('lastmile_nas_open_sessions', tower)]: '12x40',
+          [of('lastmile_nas_maintenance', tower)]: '1x40',
+        },
+      },
       'it speaks to another node': {
         series: {
           [of('lastmile_nas_last_packet_seconds', tower)]: '60x40',
@@ -228,6 +235,13 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       summary: '25% of the packets of access server tower (tenant 1) get no answer',
     },
     quiet: {
+      'it is drained': {
+        series: {
+          [of('lastmile_nas_dropped_total', tower)]: '0+30x30',
+          [of('lastmile_nas_requests_total', `${tower},kind="access"`)]: '0+60x30',
+          [of('lastmile_nas_draining', tower)]: '1x30',
+        },
+      },
       'a few of many': {
         series: {
           [of('lastmile_nas_dropped_total', tower)]: '0+30x30',

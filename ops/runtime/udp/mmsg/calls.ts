@@ -8,10 +8,12 @@ export const is = {
   inet6: 10,
   /** SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC */
   datagrams: 2 | 0o4000 | 0o2000000,
+  /** SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC */
+  streams: 1 | 0o4000 | 0o2000000,
   dontWait: 0x40,
   truncated: 0x20,
   level: { ip: 0, socket: 1, ipv6: 41 },
-  option: { receiveBuffer: 8, reusePort: 15, receiveBufferForce: 33 },
+  option: { reuseAddress: 2, receiveBuffer: 8, reusePort: 15, receiveBufferForce: 33 },
   ip: { packetInfo: 8 },
   ipv6: { v6Only: 26, receivePacketInfo: 49, packetInfo: 50 },
 } as const;
@@ -22,6 +24,7 @@ export type Calls = {
   setOption(fd: number, level: number, name: number, value: number): number;
   getOption(fd: number, level: number, name: number): number;
   bind(fd: number, name: Buffer): number;
+  listen(fd: number, backlog: number): number;
   /** Writes the bound address into `name`. */
   boundName(fd: number, name: Buffer): number;
   close(fd: number): number;
@@ -71,6 +74,7 @@ function bindings(koffi: Koffi): Calls {
   const setsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32_t)');
   const getsockopt = libc.func('int getsockopt(int, int, int, void *, void *)');
   const bind = libc.func('int bind(int, const void *, uint32_t)');
+  const listen = libc.func('int listen(int, int)');
   const getsockname = libc.func('int getsockname(int, void *, void *)');
   const close = libc.func('int close(int)');
   const recvmmsg = libc.func('int recvmmsg(int, void *, unsigned int, int, void *)');
@@ -92,6 +96,7 @@ function bindings(koffi: Koffi): Calls {
       return result < 0 ? result : value.readInt32LE();
     },
     bind: (fd, name) => checked(bind(fd, name, name.length)),
+    listen: (fd, backlog) => checked(listen(fd, backlog)),
     boundName(fd, name) {
       length.writeUInt32LE(name.length);
       return checked(getsockname(fd, name, length));
@@ -103,7 +108,10 @@ function bindings(koffi: Koffi): Calls {
     watch(fd, wish, ready) {
       const handle = koffi.node.poll(fd, wish, ready);
       return {
-        change: (next) => handle.start(next, ready),
+        change(next) {
+          if (next.readable || next.writable) handle.start(next, ready);
+          else handle.stop();
+        },
         close: () => handle.close(),
       };
     },

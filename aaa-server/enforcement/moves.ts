@@ -1,0 +1,141 @@
+// Moves sessions away from drained access servers: Disconnects at the pace and up to the number that an operator confirmed, over crashes and nodes alike.
+
+import type { NasMove } from '#aaa-server/subscribers/nas-operation.ts';
+import type { NasRecord } from '#aaa-server/subscribers/records.ts';
+import type { BrakeGate } from '#policy/ledger/brake-gate.ts';
+import { keys } from '#policy/ledger/keys.ts';
+import type { MoveLedger } from '#policy/ledger/moves.ts';
+import type { LiveSession } from '#policy/ledger/types.ts';
+import { type AssessOptions, assess, type SessionNeed } from './assess.ts';
+import type { Failures } from './failures.ts';
+import type { EnforcementMetrics } from './metrics.ts';
+import { modeAt } from './nas-mode.ts';
+import type { Owned, Partitions } from './partitions.ts';
+import type { Sender } from './sender.ts';
+import type { Timer } from './timer.ts';
+
+export type Moves = { start(): void; stop(): Promise<void> };
+
+export type MovesOptions = AssessOptions & {
+  ledger: MoveLedger;
+  partitions: Pick<Partitions, 'all'>;
+  /** Undefined while the snapshot is not complete. */
+  nases(): readonly NasRecord[] | undefined;
+  gate: Pick<BrakeGate, 'state'>;
+  sender: Pick<Sender, 'push'>;
+  timer: Timer;
+  metrics: Pick<EnforcementMetrics, 'moved'>;
+  failed: Failures;
+  tickMs: number;
+};
+
+/** What an operator ordered of one access server. */
+type Order = { readonly tenantId: number; readonly nasId: number; readonly move: NasMove };
+
+/** While the brake holds, or in maintenance, it is looked again after this long. */
+const heldMs = 1000;
+/** When everybody was told, those who did not go are looked for this often. */
+const restMs = 15_000;
+
+export function createMoves(options: MovesOptions): Moves {
+  const { ledger, partitions, gate, sender, timer, metrics } = options;
+  const running = new Map<number, Promise<void>>();
+  const wakes = new Set<() => void>();
+  let stopped = true;
+
+  const nasOf = ({ tenantId, nasId }: Order) =>
+    options.nases()?.find((nas) => nas.id === nasId && nas.tenantId === tenantId);
+  /** An order that was stopped, or whose drain has ended, is none any more. */
+  const stands = (order: Order) => !stopped && nasOf(order)?.drain?.move?.id === order.move.id;
+
+  function pause(ms: number): Promise<void> {
+    if (stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        cancel();
+        wakes.delete(wake);
+        resolve();
+      };
+      const cancel = timer.after(ms, wake);
+      wakes.add(wake);
+    });
+  }
+
+  /** The brake of a tenant says that something is wrong there: no time to end sessions. */
+  async function isHeld(order: Order): Promise<boolean> {
+    const tenantMode = options.snapshot.tenant(order.tenantId)?.mode;
+    if (modeAt(tenantMode, nasOf(order), timer.nowMs()) !== 'enforce') return true;
+    return (await gate.state(order.tenantId)).holding;
+  }
+
+  /** The session as an evaluation sees it now; undefined when it has gone. */
+  async function needOf(session: LiveSession, key: string): Promise<SessionNeed | undefined> {
+    const assessment = await assess(options, session, timer.nowMs());
+    return assessment?.sessions.find((need) => need.key === key && need.session.incarnation === session.incarnation);
+  }
+
+  /** @returns whether it was told */
+  async function tell(order: Order, owned: Owned, session: LiveSession): Promise<boolean> {
+    const { partition, tenantId, nasInstance, sessionId, incarnation } = session;
+    const key = keys.session(partition, tenantId, nasInstance, sessionId);
+    while (stands(order) && !owned.signal.aborted) {
+      if (await isHeld(order)) {
+        await pause(heldMs);
+        continue;
+      }
+      const need = await needOf(session, key);
+      if (!need) return false;
+      const turn = await ledger.take(order.move, `${key} ${incarnation}`);
+      if (turn === 'known' || turn === 'full') return false;
+      if (turn !== 'go') {
+        await pause(turn.waitMs);
+        continue;
+      }
+      metrics.moved.inc();
+      sender.push({
+        ...{ sessionKey: key, session: need.session, owned, desired: need.outcome, from: null, by: 'disconnect' },
+        ...{ crossedAtMs: null, delayMs: 0, urgent: false, endsIfGone: true, wanted: () => stands(order) },
+      });
+      return true;
+    }
+    return false;
+  }
+
+  async function run(order: Order): Promise<void> {
+    while (stands(order)) {
+      let told = 0;
+      for (const owned of partitions.all()) {
+        const sessions = await ledger.sessionsOfNas(owned.lease.partition, order.tenantId, order.nasId);
+        for (const session of sessions) if (await tell(order, owned, session)) told++;
+        if (!stands(order)) return;
+      }
+      await pause(told === 0 ? restMs : heldMs);
+    }
+  }
+
+  function look(): void {
+    if (stopped) return;
+    for (const { tenantId, id: nasId, drain } of options.nases() ?? []) {
+      const move = drain?.move;
+      if (!move || running.has(move.id)) continue;
+      const moving = run({ tenantId, nasId, move })
+        .catch((error) => options.failed('move', error, 'moving of sessions pauses'))
+        .finally(() => running.delete(move.id));
+      running.set(move.id, moving);
+    }
+    void pause(options.tickMs).then(look);
+  }
+
+  return {
+    start() {
+      if (!stopped) return;
+      stopped = false;
+      look();
+    },
+    async stop() {
+      stopped = true;
+      for (const wake of wakes) wake();
+      await Promise.all(running.values());
+    },
+  };
+}

@@ -1,0 +1,27 @@
+// Windows of maintenance of an access server: within one nothing is sent to it, and its silence is no alarm.
+
+/** Half open: from `fromMs` on, before `untilMs`. UTC ms. */
+export type MaintenanceWindow = { readonly fromMs: number; readonly untilMs: number };
+
+/** What was planned longer is a decommissioning. */
+export const longestMaintenanceMs = 24 * 3600_000;
+
+/** Until when the access server is left alone; undefined when it is not. Windows that touch are one. */
+export function maintenanceUntil(windows: readonly MaintenanceWindow[] | undefined, nowMs: number): number | undefined {
+  let untilMs: number | undefined;
+  for (;;) {
+    const atMs: number = untilMs ?? nowMs;
+    const window = windows?.find(({ fromMs, untilMs: endMs }) => fromMs <= atMs && atMs < endMs);
+    if (!window) return untilMs;
+    untilMs = window.untilMs;
+  }
+}
+
+/** Those that have ended no longer ago than `withinMs`. */
+export function endedLately(
+  windows: readonly MaintenanceWindow[] | undefined,
+  nowMs: number,
+  withinMs: number,
+): readonly MaintenanceWindow[] {
+  return windows?.filter(({ untilMs }) => untilMs <= nowMs && nowMs - untilMs < withinMs) ?? [];
+}

@@ -1,0 +1,128 @@
+// Sessions are moved away from a drained access server: at the ordered pace, never more than were confirmed, and no longer than the order stands.
+import t from 'tap';
+import type { NasDrain } from '#aaa-server/subscribers/nas-operation.ts';
+import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
+import { countMoved, countOfNas, createMoveLedger } from '#policy/ledger/moves.ts';
+import { redisForTest } from '#test/support/redis.ts';
+import { until } from '#test/support/wait.ts';
+import { createIsp, tenantId } from './harness.ts';
+import { type Answer, scriptedNas } from './scripted-nas.ts';
+
+const server = await redisForTest(t);
+const ids = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+async function setup(t: { teardown(handler: () => unknown): unknown }, sessions: number) {
+  const nas = await scriptedNas(t);
+  const isp = await createIsp(t, nas.port, server);
+  await isp.redis.flushdb();
+  await Promise.all(ids(sessions).map((id) => isp.open(id)));
+  const drain = (move: NasDrain['move']) => {
+    isp.state.nas = { ...isp.state.nas, drain: { answer: 'silence', move } };
+    isp.state.nasGeneration++;
+  };
+  const told = () => nas.received.filter(({ kind }) => kind === 'disconnect').map(({ sessionId }) => sessionId);
+  // A session that is told to end has ended.
+  nas.answer = async ({ kind, sessionId }): Promise<Answer> => {
+    if (kind === 'disconnect') await isp.close(Number(sessionId.slice(1)));
+    return 'ack';
+  };
+  return { nas, isp, drain, told };
+}
+
+t.test('a drain alone ends no session', async (t) => {
+  const { isp, drain, told } = await setup(t, 3);
+  drain(null);
+  const node = isp.node('a');
+  await node.start();
+  await until(async () => (await isp.session(3)).desired !== '', 'sessions are looked at');
+  t.equal(await countOfNas(isp.redis, tenantId, 1), 3);
+  t.strictSame(told(), []);
+});
+
+t.test('everybody is told once, and no more than were confirmed', async (t) => {
+  const { isp, drain, told } = await setup(t, 12);
+  drain({ id: 1, most: 8, perS: 100 });
+  const node = isp.node('a');
+  await node.start();
+  await until(() => told().length === 8, 'eight Disconnects', 20_000);
+  await until(
+    async () => (await createMoveLedger(isp.redis).take({ id: 1, most: 8, perS: 100 }, 'x')) === 'full',
+    'full',
+  );
+  t.equal(new Set(told()).size, 8, 'each once');
+  t.equal(await countMoved(isp.redis, 1), 8);
+  t.match(await node.registry.metrics(), /lastmile_sessions_moved_total 8/);
+  t.equal(await countOfNas(isp.redis, tenantId, 1), 4);
+});
+
+t.test('a node that is killed in the middle leaves the rest to the next, which keeps to the number', async (t) => {
+  const { nas, isp, drain, told } = await setup(t, 30);
+  drain({ id: 2, most: 20, perS: 50 });
+  const first = isp.node('a', { redis: isp.connect() });
+  await first.start();
+  await until(() => told().length >= 5, 'some are told', 20_000);
+  // As if its process had gone: it is told that nothing stands any more, and its memory is lost.
+  await first.stop();
+  const before = told().length;
+  t.ok(before < 20, `${before} before the end`);
+  const second = isp.node('b');
+  await second.start();
+  await until(async () => (await countMoved(isp.redis, 2)) === 20, 'the number is reached', 20_000);
+  await until(() => new Set(told()).size === 20, 'and no more', 20_000);
+  t.equal(nas.received.filter(({ kind }) => kind === 'disconnect').length, 20);
+});
+
+t.test('an order that is stopped ends nobody any more', async (t) => {
+  const { isp, drain, told } = await setup(t, 20);
+  drain({ id: 3, most: 20, perS: 5 });
+  const node = isp.node('a');
+  await node.start();
+  await until(() => told().length >= 2, 'some are told', 20_000);
+  drain(null);
+  const moved = await until(async () => {
+    const count = await countMoved(isp.redis, 3);
+    return count === told().length && count;
+  }, 'what was counted is told');
+  await until(() => evaluatedSince(node, isp), 'the node works on');
+  t.equal(await countMoved(isp.redis, 3), moved);
+  t.ok(moved < 20);
+});
+
+t.test('the pace holds for all nodes together', async (t) => {
+  const { isp } = await setup(t, 0);
+  const other = isp.connect();
+  await other.connect();
+  const [here, there] = [createMoveLedger(isp.redis), createMoveLedger(other)];
+  const move = { id: 4, most: 100, perS: 1 };
+  t.equal(await here.take(move, 'one'), 'go');
+  const turn = await there.take(move, 'two');
+  t.ok(typeof turn === 'object' && turn.waitMs > 0 && turn.waitMs <= 1000, JSON.stringify(turn));
+  t.equal(await there.take(move, 'one'), 'known', 'one that was told is not asked again at once');
+});
+
+t.test('while the brake of the tenant holds, or in maintenance, nobody is moved', async (t) => {
+  const { isp, drain, told } = await setup(t, 3);
+  const gate = createBrakeGate(isp.redis);
+  const many = Array.from({ length: 60 }, (_, n) => ({ subscriptionId: 1000 + n, reason: 'r', desired: 'd' }));
+  t.ok((await gate.ask(tenantId, many, Date.now())).opened, 'the brake holds');
+  drain({ id: 5, most: 3, perS: 100 });
+  const node = isp.node('a');
+  await node.start();
+  await until(async () => /brake_holding\{tenant="1"\} 1/.test(await node.registry.metrics()), 'it is seen', 10_000);
+  t.strictSame(told(), []);
+  isp.state.nas = { ...isp.state.nas, maintenance: [{ fromMs: 0, untilMs: Date.now() + 3600_000 }] };
+  isp.state.nasGeneration++;
+  const held = many.map(({ subscriptionId }) => subscriptionId);
+  await gate.clear(tenantId, held, Date.now());
+  await until(async () => /brake_holding\{tenant="1"\} 0/.test(await node.registry.metrics()), 'it is over', 10_000);
+  t.strictSame(told(), []);
+  isp.state.nas = { ...isp.state.nas, maintenance: [] };
+  isp.state.nasGeneration++;
+  await until(() => told().length === 3, 'all are moved', 20_000);
+});
+
+/** One more evaluation of anything. */
+async function evaluatedSince(node: { nudge(partitions: number[]): void }, isp: Awaited<ReturnType<typeof createIsp>>) {
+  node.nudge([await isp.cross(20)]);
+  return (await isp.session(20)).desired?.startsWith('throttle');
+}

@@ -1,0 +1,427 @@
+// `npm run restart` under a steady load that repeats nothing: no request is lost, none is answered twice, every record is counted.
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import t from 'tap';
+import { createClickHouse } from '#ops/stores/clickhouse.ts';
+import { openDataFolder, readRecord } from '#ops/stores/data-folder.ts';
+import { type ClickHouseRecord, clickHouseUrl } from '#ops/stores/embedded/clickhouse.ts';
+import { askControl } from '#ops/up/control-socket.ts';
+import { testAuthority } from '#test/aaa-server/radsec/certificates.ts';
+import { pap, radsecClient } from '#test/aaa-server/radsec/client.ts';
+import { makeCertificates } from '#test/aaa-server/support/certificates.ts';
+import { eapolTest } from '#test/support/eapol-test.ts';
+import { isLong, runs } from '#test/support/effort.ts';
+import { netflow5 } from '#test/support/netflow5.ts';
+import { missing } from '#test/support/peers.ts';
+import { radclient } from '#test/support/radclient.ts';
+import { freePorts, type Stack, startStack } from '#test/support/stack.ts';
+import { type SteadyLoad, startLoad } from '#test/support/steady-load.ts';
+import { until } from '#test/support/wait.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const users = 40;
+const perSecond = isLong ? 400 : 120;
+
+type Test = { teardown(handler: () => unknown): unknown; equal: typeof t.equal; ok: typeof t.ok };
+
+/** `npm run restart` with these arguments. */
+function restart(stack: Stack, ...args: string[]): Promise<{ status: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['ops/run.mjs', 'ops/restart.ts', ...args], {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, LASTMILE_DATA_DIR: stack.dataDir },
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+    child.once('error', reject);
+    child.once('close', (status) => resolve({ status, output }));
+  });
+}
+
+const portOf = (target: string) => Number(target.split(':')[1]);
+const aaa = (stack: Stack) => stack.pidOf('aaa-server/main.ts');
+
+/** It only looks at its settings. */
+const isCheck = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--check');
+
+function load(stack: Stack): SteadyLoad {
+  const ports = { authPort: portOf(stack.authTarget), acctPort: portOf(stack.acctTarget) };
+  return startLoad({ ...ports, secret: 'testing123', perSecond, users });
+}
+
+const answered = (running: SteadyLoad, more: number) => {
+  const before = running.sent.length;
+  return until(
+    () => running.sent.slice(before).filter(({ answers }) => answers > 0).length >= more,
+    `${more} more requests are sent and answered`,
+    60_000,
+  );
+};
+
+const whatIs = (lost: readonly { kind: string; sentAt: number }[]) =>
+  JSON.stringify(lost.map(({ kind, sentAt }) => `${kind} at ${Math.round(sentAt)}`).slice(0, 20));
+
+/**
+ * Logins that were turned away because the machine is too busy for them (counted `overload`), up to a tenth of a second before a process
+ * ended: on a machine that does much else these are no losses of a restart.
+ */
+function watchOverload(stack: Stack) {
+  const byProcess = new Map<string, number>();
+  const look = async () => {
+    const text = await fetch(`${stack.aaaAdminUrl}/metrics`).then(
+      (response) => response.text(),
+      () => '',
+    );
+    const value = (line: RegExp) => line.exec(text)?.[1] ?? '';
+    const startedAt = value(/^process_start_time_seconds\{.* (\S+)$/m);
+    const turnedAway = value(/^lastmile_radius_dropped_total\{reason="overload".* (\S+)$/m);
+    if (startedAt && turnedAway) byProcess.set(startedAt, Number(turnedAway));
+  };
+  const timer = setInterval(look, 100);
+  return async () => {
+    clearInterval(timer);
+    await look();
+    return [...byProcess.values()].reduce((sum, count) => sum + count, 0);
+  };
+}
+
+/** Each of them once, as it should be. */
+function allAnswered(t: Test, { sent, unanswered, strays }: SteadyLoad, turnedAway = 0): void {
+  const lost = unanswered();
+  const logins = lost.filter(({ kind }) => kind === 'access');
+  t.equal(lost.length - logins.length, 0, `no record is lost: ${whatIs(lost)}`);
+  const more = turnedAway > 0 ? `, ${turnedAway} were turned away` : '';
+  t.ok(logins.length <= turnedAway, `of ${sent.length} requests none is lost: ${whatIs(logins)}${more}`);
+  t.equal(sent.filter(({ answers }) => answers > 1).length, 0, 'none is answered twice');
+  t.equal(strays(), 0, 'nothing else was answered');
+  const expected = { access: 'Access-Accept', accounting: 'Accounting-Response' };
+  t.equal(sent.filter(({ kind, code }) => code !== '' && code !== expected[kind]).length, 0, 'each as it should be');
+}
+
+/** What the ledger counted for every user: each record that was acknowledged, and none that was not sent. */
+async function allCounted(stack: Stack, loads: readonly SteadyLoad[]): Promise<void> {
+  const sums = new Map<string, { least: number; most: number }>();
+  for (const { user, bytes, answers } of loads.flatMap(({ sent }) => sent)) {
+    const sum = sums.get(user) ?? { least: 0, most: 0 };
+    sums.set(user, { least: sum.least + (answers > 0 ? bytes : 0), most: sum.most + bytes });
+  }
+  for (const [user, { least, most }] of sums) {
+    let counted = 0;
+    await until(
+      async () => {
+        const found = (await stack.api('GET', `/subscriptions?search=${user}`)) as { data: { id: number }[] };
+        const usage = (await stack.api('GET', `/subscriptions/${found.data[0]!.id}/usage`)) as {
+          all_time: { up_bytes: number };
+        };
+        counted = usage.all_time.up_bytes;
+        return counted >= least && counted <= most;
+      },
+      () => `${user} has its ${least} bytes (at most ${most}), not ${counted}`,
+      60_000,
+    );
+  }
+}
+
+/** A release of aaa-server that prepares itself and then cannot start, in a folder of its own. */
+function brokenRelease(t: Test, start: string): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-release-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  symlinkSync(path.join(root, 'ops'), path.join(folder, 'ops'));
+  mkdirSync(path.join(folder, 'aaa-server'));
+  const from = (file: string) => JSON.stringify(path.join(root, file));
+  writeFileSync(
+    path.join(folder, 'aaa-server/main.ts'),
+    `import { run } from ${from('ops/runtime/lifecycle.ts')};
+import { createLogger } from ${from('ops/runtime/log.ts')};
+const part = { name: 'a part of the new release', start: async () => { ${start} }, stop: async () => {} };
+if (!process.argv.includes('--check')) await run([part], createLogger('aaa-server', 'info'));
+`,
+  );
+  return folder;
+}
+
+t.test(
+  'aaa-server is replaced under load',
+  { timeout: 600_000, skip: missing('redis-server', 'radclient', 'eapol_test', 'openssl') },
+  async (t) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    makeCertificates(folder);
+    const authority = testAuthority(t);
+    const tower = authority.nas('tower');
+    const [radsecPort = 0] = await freePorts(1);
+    const stack = await startStack(t, {
+      RADSEC_PORT: String(radsecPort),
+      RADSEC_CERT: authority.server.certFile,
+      RADSEC_KEY: authority.server.keyFile,
+      RADSEC_CA: authority.caFile,
+      RADSEC_CRL: authority.crlFile,
+      EAP_TLS_CERT_FILE: path.join(folder, 'radius.example.net.pem'),
+      EAP_TLS_KEY_FILE: path.join(folder, 'radius.example.net.key'),
+    });
+    await stack.seed(users);
+    // No CoA of this stack may reach the access server of another test.
+    const [nas] = ((await stack.api('GET', '/nas')) as { data: { id: number }[] }).data;
+    await stack.api('PATCH', `/nas/${nas!.id}`, { mode: 'observe' });
+    const ready = () =>
+      until(async () => (await fetch(`${stack.aaaAdminUrl}/readyz`)).ok, 'aaa-server is ready', 60_000);
+    await ready();
+    const loads: SteadyLoad[] = [];
+    const begin = () => {
+      const running = load(stack);
+      loads.push(running);
+      return running;
+    };
+
+    await t.test(
+      'by the same code, by other settings, by the other driver, with more and with fewer workers',
+      async (t) => {
+        const running = begin();
+        const turnedAway = watchOverload(stack);
+        let asking = true;
+        const codes: string[] = [];
+        const asker = (async () => {
+          const login = ['User-Name = "user1"', 'User-Password = "pass123"', 'Message-Authenticator = 0x00'];
+          while (asking) codes.push((await radclient(stack.authTarget, 'auth', login, { timeoutS: 10 })).code);
+        })();
+        const steps = [
+          [],
+          ['UDP_DRIVER=dgram'],
+          [],
+          ['UDP_DRIVER=', 'AAA_WORKERS=3'],
+          ['AAA_WORKERS=1'],
+          ['AAA_WORKERS=2'],
+        ];
+        for (const step of Array.from({ length: runs(1) }, () => steps).flat()) {
+          await answered(running, 200);
+          const before = aaa(stack);
+          const { status, output } = await restart(stack, ...step);
+          t.equal(status, 0, `restart ${step.join(' ')}: ${output}`);
+          t.not(aaa(stack), before, 'another process serves');
+        }
+        await answered(running, 200);
+        asking = false;
+        await asker;
+        await running.stop();
+        const overload = await turnedAway();
+        const refused = codes.filter((code) => code !== 'Access-Accept').length;
+        t.ok(refused <= overload, `radclient, ${codes.length} times without a repetition, was answered but ${refused}`);
+        allAnswered(t, running, overload - refused);
+        const longest = Math.max(...running.sent.map(({ tookMs }) => tookMs));
+        t.comment(`${running.sent.length} requests, the longest waited ${Math.round(longest)} ms`);
+      },
+    );
+
+    await t.test('logins by PEAP, each of many rounds, come to their end', async (t) => {
+      const running = begin();
+      const quoted = (text: string) => `"${text}"`;
+      const device = {
+        ...{ eap: 'PEAP', identity: quoted('user2'), password: quoted('pass123'), ca_cert: quoted('ca.pem') },
+        ...{ anonymous_identity: quoted('anonymous'), phase2: quoted('auth=MSCHAPV2') },
+      };
+      let asking = true;
+      let logins = 0;
+      const asker = (async () => {
+        for (; asking; logins++) {
+          const { ok, output } = await eapolTest(folder, portOf(stack.authTarget), device, true);
+          if (!ok) t.fail(`login ${logins}`, { output: output.slice(-4000) });
+        }
+      })();
+      for (let times = 0; times < runs(1); times++) {
+        await answered(running, 200);
+        t.equal((await restart(stack)).status, 0);
+      }
+      await answered(running, 200);
+      asking = false;
+      await asker;
+      await running.stop();
+      allAnswered(t, running);
+      t.ok(logins > 2, `${logins} logins`);
+    });
+
+    await t.test('RadSec: connections end with their answers, and a new one is never refused', async (t) => {
+      await stack.api('POST', '/nas', {
+        ...{ name: 'tower', address: '100::7', secret: 'not used inside TLS', vendor: 'mikrotik' },
+        radsec_identity: 'cn:tower',
+      });
+      const { ca } = authority.material();
+      const connect = () => radsecClient(t, { port: radsecPort, ca, ...tower });
+      const connected = () =>
+        until(
+          async () => {
+            const client = await connect();
+            client.send(pap('user0', 'pass123'));
+            return (await client.packet(1).catch(() => undefined)) && client;
+          },
+          'the access server is known at the edge',
+          60_000,
+        );
+      let nas = await connected();
+      let logins = 0;
+      let connections = 1;
+      let asking = true;
+      const asker = (async () => {
+        for (; asking; logins++) {
+          const before = nas.received.length;
+          nas.send(pap('user0', 'pass123'));
+          await until(() => nas.received.length > before || nas.closed(), 'an answer, or the end', 30_000);
+          if (nas.received.length > before) continue;
+          // What was not read when the connection ended is asked again over the next one, as RadSec has it (RFC 6614 §2.1).
+          nas = await connect();
+          if (nas.error() !== '') t.fail(`the connection was refused: ${nas.error()}`);
+          connections++;
+        }
+      })();
+      const some = (more: number) => {
+        const before = logins;
+        return until(() => logins > before + more, `${more} more logins`, 30_000);
+      };
+      for (let times = 0; times < 2; times++) {
+        await some(50);
+        const { status, output } = await restart(stack);
+        t.equal(status, 0, output);
+      }
+      await some(50);
+      asking = false;
+      await asker;
+      t.equal(connections, 3, 'one more for each restart');
+    });
+
+    await t.test('a wrong setting leaves the running one untouched', async (t) => {
+      const running = begin();
+      await answered(running, 100);
+      const before = aaa(stack);
+      const { status, output } = await restart(stack, 'REJECT_DELAY_MS=soon', 'AAA_ADMIN_PORT=70000');
+      t.equal(status, 1);
+      t.match(output, /REJECT_DELAY_MS is "soon"/);
+      t.match(output, /AAA_ADMIN_PORT is "70000"/);
+      t.match(output, /goes on untouched/);
+      const whole = await restart(stack, 'REDIS_URL=redis://127.0.0.1:1');
+      t.equal(whole.status, 1);
+      t.match(whole.output, /REDIS_URL: only a stop and a start/);
+      t.equal(aaa(stack), before, 'the same process serves');
+      await answered(running, 100);
+      await running.stop();
+      allAnswered(t, running);
+    });
+
+    await t.test('a release that cannot start gives way to the former one', async (t) => {
+      const running = begin();
+      await answered(running, 100);
+      for (const [start, problem] of [
+        [`throw new Error('cannot')`, /exit code 1/],
+        [`setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100); await new Promise(() => {})`, /SIGKILL/],
+      ] as const) {
+        const request = { restart: 'aaa-server', settings: {}, repository: brokenRelease(t, start) };
+        const outcome = await askControl(stack.dataDir, request, () => undefined);
+        t.match(outcome, { ok: false, serves: 'former again', problem });
+        await answered(running, 100);
+      }
+      await running.stop();
+      allAnswered(t, running);
+      await ready();
+    });
+
+    await t.test('kill -9 of the new one while it prepares changes nothing', async (t) => {
+      const running = begin();
+      await answered(running, 100);
+      const before = aaa(stack);
+      const restarting = restart(stack);
+      const pid = await until(
+        () => {
+          const pids = stack.pidsOf('aaa-server/main.ts').filter((one) => one !== before && !isCheck(one));
+          return pids[0];
+        },
+        'the new one is there',
+        30_000,
+      );
+      process.kill(pid, 'SIGKILL');
+      const { status, output } = await restarting;
+      t.equal(status, 1, output);
+      t.equal(aaa(stack), before);
+      await running.stop();
+      allAnswered(t, running);
+    });
+
+    await t.test('kill -9 of the running one: what is sent afterwards waits for the next', async (t) => {
+      const running = begin();
+      await answered(running, 200);
+      const killed = aaa(stack);
+      const killedAt = performance.now();
+      process.kill(killed, 'SIGKILL');
+      await until(() => stack.pidsOf('aaa-server/main.ts').some((pid) => pid !== killed), 'another one', 30_000);
+      await answered(running, 200);
+      await running.stop();
+      const lost = running.unanswered();
+      t.ok(
+        lost.every(({ sentAt }) => sentAt <= killedAt),
+        `nothing that was sent after the end is lost: ${whatIs(lost)}, killed at ${Math.round(killedAt)}`,
+      );
+      t.comment(`${lost.length} requests were being handled when it was killed`);
+      t.equal(running.sent.filter(({ answers }) => answers > 1).length, 0);
+    });
+
+    await t.test('every record of all of it is counted to the byte', async (t) => {
+      await allCounted(stack, loads);
+      t.pass(`${loads.flatMap(({ sent }) => sent).length} requests`);
+    });
+  },
+);
+
+t.test('flow-collector is replaced under load: every flow is stored, once', { timeout: 400_000 }, async (t) => {
+  const stack = await startStack(t);
+  await stack.seed(1);
+  await stack.api('POST', '/exporters', { name: 'bng', address: '127.0.0.1', role: 'core' });
+  const known = path.join(stack.dataDir, 'flow-exporters.json');
+  await until(() => readFileSync(known, 'utf8').includes('"core"'), 'flow-collector knows the exporter', 60_000);
+  await until(async () => (await fetch(`${stack.flowAdminUrl}/readyz`)).ok, 'flow-collector is ready', 60_000);
+  const record = readRecord<ClickHouseRecord>(openDataFolder(stack.dataDir), 'clickhouse');
+  const clickhouse = createClickHouse(clickHouseUrl(record!), { name: 'test' });
+  t.teardown(() => clickhouse.close());
+  const sockets = Array.from({ length: 8 }, () => createSocket('udp4'));
+  const sequences = sockets.map(() => 0);
+  let sent = 0;
+  const timer = setInterval(() => {
+    for (const [engine, socket] of sockets.entries()) {
+      const sequence = sequences[engine]!;
+      const flows = Array.from({ length: 20 }, (_, i) => ({
+        ...{ src: '10.99.0.1', dst: '198.51.100.1', srcPort: (sequence + i) % 65_536, dstPort: 4445, bytes: 100 },
+        inIf: Math.floor((sequence + i) / 65_536) * 8 + engine,
+      }));
+      socket.send(netflow5(flows, { sequence, nowMs: Date.now(), engine }), stack.netflowPort, '127.0.0.1');
+      sequences[engine] = sequence + flows.length;
+      sent += flows.length;
+    }
+  }, 20);
+  t.teardown(() => clearInterval(timer));
+  const more = (flows: number) => {
+    const before = sent;
+    return until(() => sent > before + flows, 'more flows', 30_000);
+  };
+  await more(5000);
+  for (const step of [[], ['FLOW_WORKERS=3'], ['FLOW_WORKERS=1']]) {
+    const before = stack.pidOf('flow-collector/main.ts');
+    const { status, output } = await restart(stack, 'flow-collector', ...step);
+    t.equal(status, 0, output);
+    t.not(stack.pidOf('flow-collector/main.ts'), before);
+    await more(5000);
+  }
+  clearInterval(timer);
+  const stored = async () => {
+    const answer = await clickhouse.query({
+      query: 'SELECT count() AS n, uniqExact(src_port, in_if) AS u FROM flows WHERE dst_port = 4445',
+      format: 'JSONEachRow',
+    });
+    return (await answer.json<{ n: string; u: string }>())[0]!;
+  };
+  await until(
+    async () => Number((await stored()).u) >= sent,
+    () => `${sent} flows are stored`,
+    120_000,
+  );
+  t.strictSame(await stored(), { n: String(sent), u: String(sent) });
+  for (const socket of sockets) socket.close();
+});
