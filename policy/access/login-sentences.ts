@@ -19,6 +19,9 @@ const refusals: Readonly<Record<string, string>> = {
   eap_tls_failed: 'The TLS handshake within EAP failed.',
   certificate_refused: 'The certificate of the subscriber is not accepted.',
   eap_tls_not_of_tenant: 'The certificates of EAP belong to another tenant.',
+  device_login_refused:
+    'A login to the device itself: only device users may, with the right password, enabled, in time and at this access server.',
+  nas_draining: 'The access server is drained: new logins are kept away from it.',
 };
 
 const silences: Readonly<Record<string, string>> = {

@@ -241,6 +241,22 @@ t.test('without a complete copy of the subscribers nothing is answered', async (
   t.match(await explained(isp), { result: 'unanswered', reason: 'snapshot_incomplete' });
 });
 
+t.test('at a drained access server a login is kept away, and the rest of the explanation stays', async (t) => {
+  for (const [answer, result] of [
+    ['silence', 'unanswered'],
+    ['reject', 'reject'],
+  ] as const) {
+    const isp = withAnna();
+    isp.nasChanged([nasOf({ drain: { answer, move: null } })]);
+    const found = await explained(isp);
+    t.match(found, { result, reason: 'nas_draining', outcome: 'accept:5000000/20000000', attributes: [] });
+    t.match(found.sentence, /drained/);
+    t.strictSame(deciding(found), ['tariff']);
+    const { code } = await isp.login({ userName: 'anna', serviceType: 2 }, { method: 'pap', password: 'secret' });
+    t.equal(code, result === 'reject' ? 'accessReject' : 'none');
+  }
+});
+
 t.test('every reason has a sentence of its own', async (t) => {
   const sentences = [...loginFailures, ...rejectReasons, 'snapshot_incomplete', 'addresses_unavailable'].map(
     loginSentence,
