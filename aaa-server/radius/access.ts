@@ -42,7 +42,10 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
     snapshot,
     passwords: createPasswords(keyring),
     proven: createProven(),
-    slowHashes: createSlowHashes(deps),
+    slowHashes: createSlowHashes({
+      ...deps,
+      isFlooded: () => deps.admission?.isFlooded?.(clock.monotonicMs()) ?? false,
+    }),
     warn: deps.warn,
   });
   const states = createEapStates({ key: keyring.derive('eap-state'), ...deps.eap });

@@ -59,7 +59,7 @@ export type RadiusDeps = {
   /** Without it nothing is learned of access servers. */
   readonly trust?: Trust;
   /** Without it every login is let in. */
-  readonly admission?: Pick<Admission, 'admits'>;
+  readonly admission?: Pick<Admission, 'admits'> & Partial<Pick<Admission, 'isFlooded'>>;
   readonly eap: {
     /** What names this node. */
     readonly node: string;
