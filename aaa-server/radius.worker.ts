@@ -13,7 +13,6 @@ import { loadCalls } from '#ops/runtime/udp/mmsg/calls.ts';
 import { beginning } from '#ops/runtime/worker-begin.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { openAccounting } from './accounting/accounting.ts';
-import { createCallMaker } from './accounting/call.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createRefusedAnswer } from './auth/refused-answer.ts';
@@ -26,7 +25,6 @@ import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
-import { ledgerOver } from './radius/ledger-over.ts';
 import { createOncePer } from './radius/once-per.ts';
 import { createRandomOctets } from './radius/random-octets.ts';
 import { keepAnswers, keptAnswers } from './radius/recent-answers.ts';
@@ -54,9 +52,9 @@ const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs:
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   folder: settings.walFolder,
-  ledger: ledgerOver(redis, log),
-  calls: createCallMaker(snapshot),
+  settings,
   metrics: createLogMetrics(registry, 'accounting'),
+  registry,
   log,
   onEvents: (partitions) => tell({ type: 'events', partitions }),
 });

@@ -1,13 +1,21 @@
-// The accounting of one worker: keeps records in its own WAL, answers when they are on disk, applies them to the ledger.
+// The accounting of one worker: keeps records in its own WAL, answers when they are on disk; a thread beside it applies them to the ledger.
 import path from 'node:path';
-import { type LedgerLog, type LedgerLogOptions, openLedgerLog } from '#ops/lanes/ledger-log.ts';
+import { type CountedLog, type CountedLogOptions, openCountedLog } from '#ops/lanes/counting-thread.ts';
+import type { SharedWalState } from '#ops/wal/shared-wal.ts';
 import type { AccountingRecord } from '#policy/ledger/types.ts';
-import { type AccountingWorkDeps, accountingWork } from './apply.ts';
+import type { WorkerSettings } from '../protocol.ts';
 import { encodeRecord } from './record.ts';
 
-export type AccountingOptions = Omit<LedgerLogOptions<AccountingRecord>, 'work'> & AccountingWorkDeps;
+/** What the thread that counts begins with. */
+export type CountingSettings = Pick<WorkerSettings, 'index' | 'snapshotPath' | 'redisUrl' | 'logLevel'> & {
+  readonly wal: SharedWalState;
+};
 
-export type Accounting = Omit<LedgerLog, 'append'> & {
+export type AccountingOptions = Omit<CountedLogOptions, 'script' | 'dataOf'> & {
+  settings: Omit<CountingSettings, 'wal'>;
+};
+
+export type Accounting = Omit<CountedLog, 'append'> & {
   /** Resolves when the record is on disk: the Accounting-Response leaves then. Rejects when it was not kept: no answer, the NAS repeats it. */
   append(record: AccountingRecord): Promise<void>;
 };
@@ -22,6 +30,11 @@ export function walRoot(dataFolder: string): string {
  * @throws {WalInUse} while another thread or process has it open.
  */
 export async function openAccounting(options: AccountingOptions): Promise<Accounting> {
-  const log = await openLedgerLog({ ...options, work: accountingWork(options) });
+  const { index, snapshotPath, redisUrl, logLevel } = options.settings;
+  const log = await openCountedLog({
+    ...options,
+    script: new URL('../counting.worker.ts', import.meta.url),
+    dataOf: (wal): CountingSettings => ({ index, snapshotPath, redisUrl, logLevel, wal }),
+  });
   return { ...log, append: (record) => log.append(encodeRecord(record)) };
 }

@@ -1,5 +1,6 @@
 // Makes the ledger call of a record: the windows, thresholds and facts of its subscription, tenant and NAS at apply time.
 import type { NasRecord, SnapshotReader } from '#aaa-server/subscribers/records.ts';
+import type { FupRule } from '#policy/fup/rules.ts';
 import { thresholdsOf } from '#policy/fup/thresholds.ts';
 import type { AccountingCall, AccountingRecord, LanePosition, Threshold } from '#policy/ledger/types.ts';
 import { usageWindows } from '#policy/time.ts';
@@ -22,6 +23,7 @@ const fallbackAnchorDay = 1;
 const noThresholds: readonly Threshold[] = [];
 
 export function createCallMaker(snapshot: CallSnapshot): CallMaker {
+  const thresholds = new WeakMap<readonly FupRule[], readonly Threshold[]>();
   let generation = -1;
   let nasById = new Map<number, NasRecord>();
   const nas = (id: number) => {
@@ -32,6 +34,15 @@ export function createCallMaker(snapshot: CallSnapshot): CallMaker {
     }
     return nasById.get(id);
   };
+
+  /** A plan is the same object until the snapshot changes. */
+  function thresholdsOfPlan(rules: readonly FupRule[]): readonly Threshold[] {
+    const known = thresholds.get(rules);
+    if (known) return known;
+    const made = thresholdsOf(rules);
+    thresholds.set(rules, made);
+    return made;
+  }
 
   return {
     ready: () => snapshot.complete(),
@@ -46,7 +57,7 @@ export function createCallMaker(snapshot: CallSnapshot): CallMaker {
         lane,
         record,
         windows: usageWindows(record.eventAtMs, timeZone, weekStart, anchorDay, sinceMs),
-        thresholds: plan ? thresholdsOf(plan.fupRules) : noThresholds,
+        thresholds: plan ? thresholdsOfPlan(plan.fupRules) : noThresholds,
         planPeakBps: plan ? Math.max(plan.speed.upBps, plan.speed.downBps) : 0,
         adoptedAtMs: nas(record.nasId)?.adoptedAtMs ?? null,
         meter: subscription?.meter ?? 'radius',

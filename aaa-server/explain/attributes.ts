@@ -4,9 +4,8 @@ import { speedUnder } from '#policy/fup/effect.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { isSameSpeed } from '#policy/speed.ts';
 import type { Authorization } from '../auth/authorize.ts';
-import { microsoft } from '../auth/mppe.ts';
 import type { AddressRecord, NasRecord, PlanRecord } from '../subscribers/records.ts';
-import { attribute, vendor } from '../wire/attributes.ts';
+import { attribute } from '../wire/attributes.ts';
 import type { Dictionary } from '../wire/dictionary.ts';
 import { createPacketBuilder } from '../wire/encode.ts';
 import { createSecret } from '../wire/md5.ts';
@@ -67,17 +66,10 @@ export function showPacket(dictionary: Dictionary, packet: Packet): ShownAttribu
 }
 
 function typed(dictionary: Dictionary, packet: Packet): ShownAttribute[] {
-  return typedAttributes(packet, dictionary).map(({ name, tag, value, vendor: vendorId, type }) => ({
+  return typedAttributes(packet, dictionary).map(({ name, tag, value, vendor, type }) => ({
     name: tag > 0 ? `${name}:${tag}` : name,
-    value: isHidden(vendorId, type) ? '***' : value,
+    value: vendor === 0 && type === attribute.class ? '***' : value,
   }));
-}
-
-/** Keys of the encryption beside Class, also where no dictionary says that they are hidden (RFC 2548 §2.4). */
-function isHidden(vendorId: number, type: number): boolean {
-  if (vendorId === 0) return type === attribute.class;
-  const { chapMppeKeys, mppeSendKey, mppeRecvKey } = microsoft;
-  return vendorId === vendor.microsoft && (type === chapMppeKeys || type === mppeSendKey || type === mppeRecvKey);
 }
 
 const noSecret = createSecret(Buffer.alloc(1));

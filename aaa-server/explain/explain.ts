@@ -148,7 +148,7 @@ export function createExplain(deps: ExplainDeps): Explain {
     }
     const answer: LoginAnswer = snapshot.complete()
       ? { kind: 'reject', reason: 'unknown_user' }
-      : { kind: 'unavailable' };
+      : { kind: 'unavailable', reason: 'snapshot_incomplete' };
     const words = saidOf(answer, null);
     const stay = stayOf(where, answer);
     const explanation = { ...words, ...nothing, user, nas: showNas(where), garden_stay: stay };
@@ -174,7 +174,7 @@ function saidOf(answer: LoginAnswer, result: AuthorizeResult | null) {
       return { result: 'reject' as const, outcome, reason: answer.reason, sentence };
     }
     case 'unavailable': {
-      const reason = known ? 'pool_unsure' : 'snapshot_incomplete';
+      const { reason } = answer;
       return { result: 'unanswered' as const, outcome, reason, sentence: loginSentence(reason) };
     }
     default:

@@ -21,8 +21,8 @@ export type Gathered = Pick<BatchFacts, 'rows' | 'oldestMs'> & {
   readonly unreadable: readonly string[];
 };
 
-/** So few at once that the event loop is never held up for long. */
-const perRead = 16;
+/** Entries, of up to 16 rows: so few at once that the event loop is never held up for long. */
+const perRead = 4;
 export const everyPartition = Array.from({ length: partitionCount }, (_, partition) => partition);
 const compress = promisify(gzip);
 
@@ -49,17 +49,13 @@ export async function gather(
         continue;
       }
       unreadable.push(...read.value.unreadable);
-      const { entries } = read.value;
-      if (entries.length === 0) continue;
+      const { ids } = read.value;
+      if (ids.length === 0) continue;
       more = true;
-      rows += entries.length;
-      for (const entry of entries) {
-        writeRow(writer, entry);
-        oldestMs = Math.min(oldestMs, msOfId(entry.id));
-      }
-      const ids = receipt.get(partition) ?? [];
-      ids.push(...entries.map(({ id }) => id));
-      receipt.set(partition, ids);
+      rows += read.value.rows.length;
+      for (const row of read.value.rows) writeRow(writer, row);
+      for (const id of ids) oldestMs = Math.min(oldestMs, msOfId(id));
+      receipt.set(partition, [...(receipt.get(partition) ?? []), ...ids]);
     }
   }
   const body = rows === 0 ? Buffer.alloc(0) : await compress(writer.take(), { level: 1 });

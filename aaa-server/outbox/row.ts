@@ -1,8 +1,8 @@
 // Writes an entry of the outbox as a row of the table `accounting`.
 import type { RowWriter } from '#ops/stores/row-binary.ts';
-import type { OutboxEntry } from '#policy/ledger/outbox-entry.ts';
+import type { OutboxRow } from '#policy/ledger/outbox-entry.ts';
 
-type Column = readonly [name: string, write: (writer: RowWriter, entry: OutboxEntry) => void];
+type Column = readonly [name: string, write: (writer: RowWriter, entry: OutboxRow) => void];
 
 const columns: readonly Column[] = [
   ['wal', (to, { wal }) => to.text(wal)],
@@ -32,10 +32,10 @@ const columns: readonly Column[] = [
 ];
 
 /** Enum8 of the table. */
-const meterNumbers: Readonly<Record<OutboxEntry['meter'], number>> = { radius: 1, flow: 2 };
+const meterNumbers: Readonly<Record<OutboxRow['meter'], number>> = { radius: 1, flow: 2 };
 
 export const insertAccounting = `INSERT INTO accounting (${columns.map(([name]) => name).join(', ')}) FORMAT RowBinary`;
 
-export function writeRow(writer: RowWriter, entry: OutboxEntry): void {
+export function writeRow(writer: RowWriter, entry: OutboxRow): void {
   for (const [, write] of columns) write(writer, entry);
 }

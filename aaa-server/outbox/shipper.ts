@@ -49,9 +49,12 @@ export type Shipper = Part & {
 
 /** Below this share of the limit the disk takes rows again. */
 const calmShare = 0.9;
-const claimedAtOnce = 256;
+/** Entries. */
+const claimedAtOnce = 32;
 /** Bytes in Redis that are worth an alarm. */
 const muchInRedis = 2 ** 30;
+/** Of accounting; a batch of flow usage has more, and comes less often. */
+const mostRowsOfEntry = 16;
 
 export function createShipper(options: ShipperOptions): Shipper {
   const {
@@ -167,7 +170,7 @@ export function createShipper(options: ShipperOptions): Shipper {
       // Asked once: what is in our hand would be given again.
       const asked = new Set<number>();
       found = await keep(into, partitions, async (partition) => {
-        if (asked.has(partition)) return { entries: [], unreadable: [] };
+        if (asked.has(partition)) return { ids: [], rows: [], unreadable: [] };
         asked.add(partition);
         return outbox.claimStale(partition, 0, claimedAtOnce);
       });
@@ -178,7 +181,9 @@ export function createShipper(options: ShipperOptions): Shipper {
   /** Whether rows should be fetched now. */
   async function due(): Promise<boolean> {
     if (drain?.trouble() === null) return true;
-    return clock.monotonicMs() - readAtMs >= awayEveryMs || (await entriesInStreams(redis)) >= batchRows;
+    return (
+      clock.monotonicMs() - readAtMs >= awayEveryMs || (await entriesInStreams(redis)) * mostRowsOfEntry >= batchRows
+    );
   }
 
   /** Perhaps another node has room. */

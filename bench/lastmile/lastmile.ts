@@ -50,9 +50,7 @@ export function createLastmile(
     const stores = storeAddresses({ LASTMILE_DATA_DIR: folder });
     const known = await subscribersOf(stores.databaseUrl, subscribers);
     const keyring = createKeyring(stores.secretKeys);
-    const applied = async () =>
-      (await readMetrics(stack.aaaAdminUrl)).sum('lastmile_accounting_results_total', 'result="applied"');
-    let counted = await applied();
+    const backlog = async () => (await readMetrics(stack.aaaAdminUrl)).sum('lastmile_accounting_backlog_bytes');
     return {
       name: `Lastmile, ${workers} worker${workers === 1 ? '' : 's'}`,
       stack,
@@ -62,9 +60,13 @@ export function createLastmile(
       durability: 'fdatasync before the answer; then counted in Redis, appendfsync always',
       accounts: { ...known, classKey: keyring.derive('class').toString('hex') },
       async whenCounted(records) {
-        counted += records;
+        // Twice, because a log tells with its next look what has come since the last one.
+        let looks = 0;
         await until(
-          async () => (await applied()) >= counted,
+          async () => {
+            looks = (await backlog()) === 0 ? looks + 1 : 0;
+            return looks === 2;
+          },
           () => `${records} records are counted; the stack printed:\n${stack.output()}`,
           countedWithinMs,
           // Asking costs the server as well.

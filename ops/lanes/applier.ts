@@ -7,8 +7,9 @@ import { createWalReader } from '../wal/reader.ts';
 import type { Wal } from '../wal/wal.ts';
 import { createBreaker } from './breaker.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { createLaneSender } from './lane-sender.ts';
-import type { Lane, Sent } from './lanes.ts';
+import { createLaneCheck } from './lane-check.ts';
+import { createLaneSender, type Flight } from './lane-sender.ts';
+import { type Lane, type Sent, setBack } from './lanes.ts';
 import type { LogMetrics } from './metrics.ts';
 import type { LaneRecord, LaneWork } from './work.ts';
 
@@ -20,7 +21,7 @@ export type ApplierOptions<R extends LaneRecord> = {
   /** Partitions in which enforcement has something to look at. */
   onEvents(partitions: ReadonlySet<number>): void;
   clock?: Clock;
-  /** Calls in flight at most. */
+  /** Records that are read and sent at once, at most: of so many each partition has enough for a full call. */
   batch?: number;
   /** How often the ledger is asked whether it still has what it had: a failover to an older copy also concerns lanes at rest. */
   checkMs?: number;
@@ -35,17 +36,23 @@ export type Applier = Part & {
 
 const checkpointMs = 5000;
 const notReadyMs = 100;
-/** How often a lost ledger is looked at again. */
-const lostCheckMs = 1000;
 /** A pause shorter than this (at the start, at a failover) is nothing to tell. */
 const tellAfterMs = 1000;
-/** While catching up this share of the time is left to logins and enforcement. */
-const restShare = 0.25;
+/** While the ledger works on one the next is made. */
+const mostFlights = 2;
+/** A flight shall not take longer: what the ledger is asked meanwhile waits behind it, and far beyond it calls count as lost. */
+const flightMs = 250;
+const smallestFlight = 64;
 
 export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>): Applier {
-  const { wal, work, metrics, log, clock = systemClock, batch = 256, checkMs = 30_000 } = options;
+  const { wal, work, metrics, log, clock = systemClock, batch = 1024, checkMs = 30_000 } = options;
   const reader = createWalReader(wal);
   const breaker = createBreaker();
+  const laneCheck = createLaneCheck<R>({
+    ...{ wal, reader, work, metrics, log, clock, batch, alarm },
+    everyMs: checkMs,
+  });
+  const { isLost } = laneCheck;
   const sender = createLaneSender({ ...options, walId: wal.id, clock, generation: () => generation, isLost });
   const { lanes } = sender;
   let generation = 0;
@@ -53,27 +60,23 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   let again = true;
   /** Where reading goes on. Lanes behind it wait at their head. */
   let cursor = 0;
-  /** Where the calls that are under way begin. */
-  let underWay = Number.POSITIVE_INFINITY;
-  let lostLanes = 0;
-  let checked = false;
-  let checkAtMs = 0;
+  /** What is under way, oldest first; each with the position where its records begin. */
+  const flights: { readonly from: number; readonly startedMs: number; readonly flight: Flight<R> }[] = [];
+  /** As many records as the ledger takes in time. */
+  let pace = batch;
   let checkpointAtMs = 0;
   let failing: { readonly sinceMs: number; readonly told: boolean } | undefined;
   let stopping = false;
   let running: Promise<void> | undefined;
-  let listening = false;
   let interrupt = () => {};
 
   const passed = () =>
-    checked && !lanes.some(({ lost }) => lost)
-      ? Math.min(cursor, underWay, ...sender.waiting().map(({ head }) => head?.position ?? cursor))
+    laneCheck.done() && !lanes.some(({ lost }) => lost)
+      ? Math.min(
+          ...[cursor, ...flights.map(({ from }) => from)],
+          ...sender.waiting().map(({ head }) => head?.position ?? cursor),
+        )
       : 0;
-
-  /** Nothing at all is left in the ledger of a lane whose first records are no longer in the log. */
-  function isLost(applied: number, stored: number): boolean {
-    return stored === 0 && applied > 0 && (wal.segments()[0]?.base ?? 0) > 0;
-  }
 
   /** The next generation is on disk before it is used. */
   async function nextGeneration(): Promise<void> {
@@ -82,86 +85,50 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
     again = false;
   }
 
-  /** Compares every lane with what the ledger has; where the ledger is behind, the lane goes back. */
   async function check(): Promise<void> {
-    const stored = await work.lanePositions(wal.id);
-    const behind = lanes.filter(({ partition, applied }) => {
-      const position = stored[partition] ?? 0;
-      return position < applied && !isLost(applied, position);
-    });
-    for (const lane of lanes) {
-      const position = stored[lane.partition] ?? 0;
-      const { head, lost: wasLost } = lane;
-      lane.lost = isLost(lane.applied, position);
-      if (lane.lost) {
-        lane.head = undefined;
-        continue;
+    await land(0);
+    const found = await laneCheck.check(lanes);
+    cursor = Math.min(cursor, found.rewindTo);
+    again ||= found.again;
+  }
+
+  /** `from`: nothing of it lies before this position. */
+  function send(sent: readonly Sent<R>[], from: number): void {
+    if (sent.length > 0) flights.push({ from, startedMs: clock.monotonicMs(), flight: sender.send(sent) });
+  }
+
+  /**
+   * Settles what is under way until no more than `most` are left.
+   * @throws when the ledger answered nothing at all of one.
+   */
+  async function land(most: number): Promise<void> {
+    for (let [first] = flights; first && flights.length > most; [first] = flights) {
+      try {
+        const result = await sender.land(first.flight);
+        const tookMs = clock.monotonicMs() - first.startedMs;
+        if (tookMs > flightMs) pace = Math.max(Math.min(batch, smallestFlight), pace >> 1);
+        else if (tookMs < flightMs / 4) pace = Math.min(batch, pace * 2);
+        cursor = Math.min(cursor, result.rewindTo);
+        again ||= result.again;
+        if (result.recovered) laneCheck.wanted();
+        if (result.away) throw result.away.error;
+      } finally {
+        flights.shift();
       }
-      if (position < lane.applied || wasLost) {
-        // Also where nothing is lacking: the reader has passed over what follows while the lane was lost.
-        cursor = Math.min(cursor, position);
-        lane.head = undefined;
-      } else if (head && head.position <= position) {
-        // The call whose answer was lost ran, and some behind it: the reader has passed over what follows them.
-        cursor = Math.min(cursor, head.position);
-        lane.head = undefined;
-      } else if (head) lane.head = { ...head, retryAtMs: 0 };
-      lane.applied = position;
-    }
-    if (behind.length > 0) {
-      work.forget();
-      again = true;
-      metrics.rewinds.inc({ reason: 'ledger_behind' }, behind.length);
-      log.warn({ wal: wal.id, lanes: behind.length, from: cursor }, 'the ledger lacks what it had: applying again');
-    }
-    if (behind.length > 0 && cursor < (wal.segments()[0]?.base ?? 0)) {
-      alarm('ledger_older_than_wal', { ledger: cursor }, 'the ledger is older than the oldest segment of the log');
-    }
-    tellLost();
-    const furthest = Math.max(...stored);
-    if (furthest > 0 && furthest >= wal.durable()) await moveBehind(furthest);
-    checked = true;
-    checkAtMs = clock.monotonicMs() + (lostLanes > 0 ? Math.min(checkMs, lostCheckMs) : checkMs);
-  }
-
-  /** Until an operator has brought the ledger back nothing of these lanes is applied, and nothing of the log is removed. */
-  function tellLost(): void {
-    const lost = lanes.filter((lane) => lane.lost).length;
-    if (lost > 0 && lostLanes === 0) {
-      const message = 'the ledger was lost and the log does not reach back far enough: run `npm run ledger:rebuild`';
-      alarm('ledger_lost', { lanes: lost }, message);
-    }
-    if (lost === 0 && lostLanes > 0) log.info({ wal: wal.id }, 'the ledger was brought back');
-    lostLanes = lost;
-  }
-
-  /** The ledger knows positions this log has not reached (a data folder from a backup): new records must not look like old ones. */
-  async function moveBehind(furthest: number): Promise<void> {
-    alarm('wal_behind_ledger', { end: wal.durable(), ledger: furthest }, 'the log is older than the ledger');
-    const until = await wal.skipTo(furthest + 1);
-    // What was received since the start lies where the ledger takes it for applied: it is appended once more.
-    for (let from = wal.openedAt; from < until; ) {
-      const { records, next } = await reader.read(from, batch);
-      const again = records.filter(({ position }) => position < until);
-      await Promise.all(again.map(({ payload }) => wal.append(payload)));
-      if (next === from) return;
-      from = next;
     }
   }
 
-  /** @throws when the ledger answered nothing at all. */
-  async function send(sent: readonly Sent<R>[]): Promise<void> {
-    if (sent.length === 0) return;
+  /** Tries again what lanes wait at. */
+  async function sendDue(): Promise<void> {
+    if (sender.due().length === 0) return;
+    await land(0);
     if (again) await nextGeneration();
-    const result = await sender.send(sent);
-    cursor = Math.min(cursor, result.rewindTo);
-    again = result.again;
-    if (result.recovered) checkAtMs = 0;
-    if (result.away) throw result.away.error;
+    send(sender.due(), cursor);
+    await land(0);
   }
 
-  /** Applies the next records; answers how many there were. */
-  async function advance(limit: number): Promise<number> {
+  /** Sends the next records. */
+  async function advance(limit: number): Promise<void> {
     const batch = await reader.read(cursor, limit);
     if (batch.damagedBytes > 0) damaged('bytes', { damagedBytes: batch.damagedBytes, near: batch.next });
     const decoded = batch.records.flatMap(({ position, payload }) => {
@@ -169,28 +136,26 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
       if (!result.ok) damaged(result.reason, { position });
       return result.ok ? [{ position, record: result.record }] : [];
     });
+    // One that concerns all lanes comes behind everything before it, and before everything that follows.
     const forAll = decoded.findIndex(({ record }) => work.concernsAll(record));
+    if (forAll === 0 && flights.length > 0) return land(0);
     const taken = forAll < 0 ? decoded : decoded.slice(0, Math.max(1, forAll));
-    const next = decoded[taken.length]?.position ?? batch.next;
-    const sent: Sent<R>[] = [];
-    const tails = new Map<Lane<R>, number>();
     const owned = await Promise.all(
       taken.map(async ({ position, record }) => ({ position, record: await work.resolve(record) })),
     );
+    if (again) await nextGeneration();
+    // From here to the end of `send` nothing is awaited: what was read is under way when the cursor has passed it.
+    const sent: Sent<R>[] = [];
+    const tails = new Map<Lane<R>, number>();
     for (const { position, record } of owned) {
       const lane = lanes[record.partition];
-      if (!lane || lane.lost || lane.head || position <= lane.applied) continue;
-      sent.push({ record, position, previous: tails.get(lane) ?? lane.applied });
+      if (!lane || lane.lost || lane.head || position <= lane.sent) continue;
+      sent.push({ record, position, previous: tails.get(lane) ?? lane.sent });
       tails.set(lane, position);
     }
-    underWay = cursor;
-    cursor = next;
-    try {
-      await send(sent);
-    } finally {
-      underWay = Number.POSITIVE_INFINITY;
-    }
-    return batch.records.length;
+    send(sent, cursor);
+    cursor = decoded[taken.length]?.position ?? batch.next;
+    await land(forAll < 0 ? mostFlights - 1 : 0);
   }
 
   function damaged(kind: string, fields: object): void {
@@ -216,13 +181,14 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
   /** One round; rests behind it. */
   async function round(): Promise<void> {
     if (!work.ready()) return rest(notReadyMs);
-    const startMs = clock.monotonicMs();
-    if (startMs >= checkAtMs) await check();
+    if (clock.monotonicMs() >= laneCheck.dueAtMs()) await check();
     if (stopping) return;
-    await send(sender.due());
+    await sendDue();
     if (stopping) return;
     const limit = breaker.limit(batch);
-    const count = await advance(limit);
+    await advance(Math.min(limit, pace));
+    // After a failure one at a time.
+    if (cursor >= wal.durable() || limit < batch) await land(0);
     recovered();
     const waiting = sender.waiting();
     metrics.paused.set({ wal: wal.id }, 0);
@@ -230,9 +196,9 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
     metrics.stoppedLanes.set({ wal: wal.id }, waiting.length + lanes.filter(({ lost }) => lost).length);
     const nowMs = clock.monotonicMs();
     if (nowMs >= checkpointAtMs) await checkpoint();
-    if (count >= limit) return rest((nowMs - startMs) * restShare);
     if (cursor >= wal.durable()) {
-      const nextMs = Math.min(checkAtMs, ...waiting.map(({ head }) => head?.retryAtMs ?? checkAtMs));
+      const dueAtMs = laneCheck.dueAtMs();
+      const nextMs = Math.min(dueAtMs, ...waiting.map(({ head }) => head?.retryAtMs ?? dueAtMs));
       return rest(nextMs - nowMs, true);
     }
   }
@@ -241,7 +207,7 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
     const saved = await readCheckpoint(wal.folder);
     if (saved && saved.cursor <= wal.durable()) {
       cursor = saved.cursor;
-      for (const lane of lanes) lane.applied = saved.applied[lane.partition] ?? 0;
+      for (const lane of lanes) setBack(lane, saved.applied[lane.partition] ?? 0);
     }
     generation = saved?.generation ?? 0;
     while (!stopping) {
@@ -250,12 +216,25 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
       } catch (error) {
         const pauseMs = Math.round(breaker.failed());
         metrics.paused.set({ wal: wal.id }, 1);
-        checkAtMs = 0;
+        laneCheck.wanted();
         tellFailing(error);
+        await landFailing();
         await rest(pauseMs);
       }
     }
-    if (checked) await checkpoint();
+    await landFailing();
+    if (laneCheck.done()) await checkpoint();
+  }
+
+  /** The rest of what is under way, whatever becomes of it. */
+  async function landFailing(): Promise<void> {
+    while (flights.length > 0) {
+      try {
+        await land(0);
+      } catch (error) {
+        tellFailing(error);
+      }
+    }
   }
 
   /** One line for an outage, however often it was tried. */
@@ -274,32 +253,30 @@ export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>):
 
   /** Until the time has passed or the applier is stopped; `listen`: or something more became durable. */
   async function rest(ms: number, listen = false): Promise<void> {
-    if (stopping || ms <= 0 || (listen && cursor < wal.durable())) return;
+    if (ms <= 0) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      listening = listen;
-      interrupt = () => {
+      const end = () => {
         clearTimeout(timer);
+        unsubscribe();
         resolve();
       };
+      const timer = setTimeout(end, ms);
+      const unsubscribe = listen ? wal.onDurable(end) : () => {};
+      interrupt = end;
+      // Also what became durable before anybody listened.
+      if (stopping || (listen && cursor < wal.durable())) end();
     });
-    listening = false;
   }
 
-  let unsubscribe = () => {};
   return {
     name: `applier of ${wal.id}`,
     passed,
-    idle: () => checked && passed() >= wal.durable(),
+    idle: () => laneCheck.done() && passed() >= wal.durable(),
     async start() {
-      unsubscribe = wal.onDurable(() => {
-        if (listening) interrupt();
-      });
       running ??= loop();
     },
     async stop() {
       stopping = true;
-      unsubscribe();
       interrupt();
       await running;
       await reader.close();

@@ -1,9 +1,9 @@
 // Sends the calls of many lanes at once and settles each lane by its answers.
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import { partitionCount } from '#policy/ledger/types.ts';
+import { type ApplyResult, partitionCount } from '#policy/ledger/types.ts';
 import { errorLabel, isAway } from './away.ts';
-import { type Answer, type Lane, type Sent, settle } from './lanes.ts';
+import { type Answer, type Lane, type Sent, setBack, settle } from './lanes.ts';
 import type { LogMetrics } from './metrics.ts';
 import type { LaneRecord, LaneWork } from './work.ts';
 
@@ -18,6 +18,14 @@ export type LaneSenderOptions<R extends LaneRecord> = {
   generation(): number;
   /** Whether a lane that was applied up to `applied`, and of which the ledger has `stored`, is lost. */
   isLost(applied: number, stored: number): boolean;
+};
+
+/** Records on their way to the ledger. */
+export type Flight<R> = {
+  readonly sent: readonly Sent<R>[];
+  /** Of each lane in it: at which turn it was. */
+  readonly turns: ReadonlyMap<Lane<R>, number>;
+  readonly answers: Promise<readonly Answer[]>;
 };
 
 export type SendResult = {
@@ -36,8 +44,10 @@ export type LaneSender<R extends LaneRecord> = {
   waiting(): Lane<R>[];
   /** The records that lanes wait at and that are due for another attempt. */
   due(): Sent<R>[];
-  /** `sent` is in WAL order; nothing of it waits for anything before it. */
-  send(sent: readonly Sent<R>[]): Promise<SendResult>;
+  /** `sent` is in WAL order, behind everything that its lanes have sent; nothing of it waits for anything before it. */
+  send(sent: readonly Sent<R>[]): Flight<R>;
+  /** Settles the lanes by the answers. Flights land in the order in which they were sent. */
+  land(flight: Flight<R>): Promise<SendResult>;
 };
 
 const retryMs = 100;
@@ -49,20 +59,32 @@ export function createLaneSender<R extends LaneRecord>(options: LaneSenderOption
   const lanes: Lane<R>[] = Array.from({ length: partitionCount }, (_, partition) => ({
     partition,
     applied: 0,
+    sent: 0,
+    turn: 0,
     head: undefined,
     lost: false,
   }));
 
   async function answerOf({ record, previous, position, sinceMs }: Sent<R>): Promise<Answer> {
     try {
-      const answer = await work.apply({ walId, previous, position, generation: generation() }, record, sinceMs);
-      if (answer.kind === 'applied') for (const flag of answer.flags) metrics.flags.inc({ flag });
-      metrics.results.inc({ result: answer.kind });
-      return answer;
+      return await work.apply({ walId, previous, position, generation: generation() }, record, sinceMs);
     } catch (error) {
-      metrics.failures.inc({ error: errorLabel(error) });
       return { kind: 'failed', error };
     }
+  }
+
+  /** All answers of a flight at once. */
+  function count(answers: readonly Answer[]): void {
+    const results = new Map<ApplyResult['kind'], number>();
+    for (const answer of answers) {
+      if (answer.kind === 'failed') {
+        metrics.failures.inc({ error: errorLabel(answer.error) });
+        continue;
+      }
+      if (answer.kind === 'applied') for (const flag of answer.flags) metrics.flags.inc({ flag });
+      results.set(answer.kind, (results.get(answer.kind) ?? 0) + 1);
+    }
+    for (const [result, records] of results) metrics.results.inc({ result }, records);
   }
 
   /** Moves the lane on; answers from where it must be read again, or undefined. */
@@ -72,13 +94,16 @@ export function createLaneSender<R extends LaneRecord>(options: LaneSenderOption
     lane.head = undefined;
     if (rewind && isLost(lane.applied, applied)) {
       lane.lost = true;
+      setBack(lane, lane.applied);
       return undefined;
     }
-    lane.applied = applied;
     if (rewind) {
+      setBack(lane, applied);
       metrics.rewinds.inc({ reason: 'gap' });
       return applied;
     }
+    if (waits) setBack(lane, applied);
+    else lane.applied = applied;
     // The reader has passed over this lane's later records while it waited.
     if (!waits) return before?.position;
     const { at, error } = waits;
@@ -114,8 +139,19 @@ export function createLaneSender<R extends LaneRecord>(options: LaneSenderOption
         return [{ record, position, previous: applied, ...(sinceMs === undefined ? {} : { sinceMs }) }];
       });
     },
-    async send(sent) {
-      const answers = await Promise.all(sent.map(answerOf));
+    send(sent) {
+      const turns = new Map<Lane<R>, number>();
+      for (const { record, position } of sent) {
+        const lane = lanes[record.partition];
+        if (!lane) continue;
+        lane.sent = position;
+        turns.set(lane, lane.turn);
+      }
+      return { sent, turns, answers: Promise.all(sent.map(answerOf)) };
+    },
+    async land({ sent, turns, answers: awaited }) {
+      const answers = await awaited;
+      count(answers);
       const perLane = Map.groupBy(sent.keys(), (index) => sent[index]?.record.partition ?? 0);
       const events = new Set<number>();
       let rewindTo = Number.POSITIVE_INFINITY;
@@ -123,17 +159,20 @@ export function createLaneSender<R extends LaneRecord>(options: LaneSenderOption
       for (const [partition, indexes] of perLane) {
         const lane = lanes[partition];
         if (!lane) continue;
-        const waited = (lane.head?.attempts ?? 0) > 0;
         const own = indexes.flatMap((index) => answers[index] ?? []);
         const calls = indexes.flatMap((index) => sent[index] ?? []);
+        if (calls.some(({ record }, index) => tellsEnforcement(record, own[index]))) events.add(partition);
+        // It was set back by what was sent before: these are sent again, and what ran is a duplicate then.
+        if (turns.get(lane) !== lane.turn) continue;
+        const waited = (lane.head?.attempts ?? 0) > 0;
         rewindTo = Math.min(rewindTo, settleLane(lane, calls, own) ?? Number.POSITIVE_INFINITY);
         recovered ||= waited && lane.head === undefined;
-        if (calls.some(({ record }, index) => tellsEnforcement(record, own[index]))) events.add(partition);
       }
       if (events.size > 0) onEvents(events);
       const errors = answers.flatMap((answer) => (answer.kind === 'failed' && isAway(answer.error) ? [answer] : []));
       const again = answers.some(({ kind }) => kind === 'failed' || kind === 'gap');
-      return { rewindTo, again, away: errors.length === sent.length ? errors[0] : undefined, recovered };
+      const away = sent.length > 0 && errors.length === sent.length ? errors[0] : undefined;
+      return { rewindTo, again, away, recovered };
     },
   };
 }

@@ -13,12 +13,23 @@ export type Head<R> = {
 
 export type Lane<R> = {
   readonly partition: number;
-  /** Position of the last record known to be in the ledger: the next call's `previous`. */
+  /** Position of the last record known to be in the ledger. */
   applied: number;
+  /** Position of the last record that was sent, answered or not: the next call's `previous`. */
+  sent: number;
+  /** Grows when the lane is set back or begins to wait: what was sent before is refused by the ledger or sent again. */
+  turn: number;
   head: Head<R> | undefined;
   /** The ledger has nothing of it left, and the log no longer reaches back to its beginning: what followed would be counted wrongly. */
   lost: boolean;
 };
+
+/** The lane goes on behind `applied`, whatever was sent meanwhile. */
+export function setBack<R>(lane: Lane<R>, applied: number): void {
+  lane.applied = applied;
+  lane.sent = applied;
+  lane.turn++;
+}
 
 export type Sent<R> = {
   readonly record: R;

@@ -1,17 +1,18 @@
 // A log whose records go to the ledger: a WAL, its applier and its retention, opened and closed together.
 import path from 'node:path';
-import { codeOf } from '#ops/runtime/errors.ts';
 import type { Part } from '#ops/runtime/lifecycle.ts';
-import { openWal, type WalOptions } from '../wal/wal.ts';
+import type { Logger } from '#ops/runtime/log.ts';
+import { openWal, type Wal, type WalOptions } from '../wal/wal.ts';
+import { type Append, createAppender } from './appender.ts';
 import { type Applier, type ApplierOptions, createApplier } from './applier.ts';
+import type { LogMetrics } from './metrics.ts';
 import { createRetention } from './retention.ts';
 import type { LaneRecord } from './work.ts';
 
 export type LedgerLogOptions<R extends LaneRecord> = Omit<ApplierOptions<R>, 'wal'> & WalOptions;
 
 export type LedgerLog = Part & {
-  /** Resolves when the record is on disk, rejects when it was not kept; the same promise for all that go to disk together. */
-  append(payload: Buffer): Promise<void>;
+  append: Append;
   applier: Pick<Applier, 'passed' | 'idle'>;
 };
 
@@ -20,53 +21,32 @@ export function walFolder(root: string, nodeUuid: string, worker: number): strin
   return path.join(root, `${nodeUuid}-${worker}`);
 }
 
+/** Opens the WAL of a log. @throws {WalInUse} */
+export async function openLog(
+  options: WalOptions & { metrics: Pick<LogMetrics, 'damaged'>; log: Logger },
+): Promise<Wal> {
+  const wal = await openWal(options);
+  if (wal.cutBytes > 0) {
+    options.metrics.damaged.inc({ kind: 'torn_tail' });
+    options.log.warn({ wal: wal.id, bytes: wal.cutBytes }, 'cut the torn tail of the log');
+  }
+  return wal;
+}
+
 /**
  * Opens the WAL, so that records can be kept at once; applying begins with `start`.
  * @throws {WalInUse} while another thread or process has it open.
  */
 export async function openLedgerLog<R extends LaneRecord>(options: LedgerLogOptions<R>): Promise<LedgerLog> {
   const { metrics, log } = options;
-  const wal = await openWal(options);
-  if (wal.cutBytes > 0) {
-    metrics.damaged.inc({ kind: 'torn_tail' });
-    log.warn({ wal: wal.id, bytes: wal.cutBytes }, 'cut the torn tail of the log');
-  }
+  const wal = await openLog(options);
   const applier = createApplier({ ...options, wal });
   const retention = createRetention({ wal, applier, log });
-
-  /** Records that go to disk together have one promise: they are counted together too. */
-  type Group = { readonly done: Promise<void> | null; records: number };
-  let group: Group = { done: null, records: 0 };
-
-  function follow(done: Promise<void>): Group {
-    const started = performance.now();
-    const followed: Group = { done, records: 0 };
-    const close = () => {
-      if (group === followed) group = { done: null, records: 0 };
-    };
-    done.then(
-      () => {
-        close();
-        metrics.appended.inc(followed.records);
-        metrics.commit.observe((performance.now() - started) / 1000);
-      },
-      (error) => {
-        close();
-        metrics.refused.inc({ reason: codeOf(error) || 'other' }, followed.records);
-      },
-    );
-    return followed;
-  }
 
   return {
     name: `log ${wal.id}`,
     applier,
-    append(payload) {
-      const done = wal.append(payload);
-      if (done !== group.done) group = follow(done);
-      group.records++;
-      return done;
-    },
+    append: createAppender(wal, metrics),
     async start() {
       await applier.start();
       await retention.start();

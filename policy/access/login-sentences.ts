@@ -33,7 +33,8 @@ const silences: Readonly<Record<string, string>> = {
   two_passwords: 'The request carries two passwords.',
   overload: 'The worker is behind: new logins are answered in part.',
   too_many_in_progress: 'Too many logins are in progress.',
-  pool_unsure: 'Nobody can say at present whether the pool has an address free: Redis is away, or the pool recovers.',
+  addresses_unavailable:
+    'Nobody can say at present whether the pool has an address free: Redis is away, or the pool recovers.',
   reply_too_long: 'The answer does not fit into a packet of 4096 octets.',
   handler_error: 'The login ended in an error of ours; the log has it.',
 };

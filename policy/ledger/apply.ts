@@ -27,7 +27,7 @@ export function createApply(call: CallFunction) {
     async send(calls) {
       const partition = calls[0]?.call.record.partition ?? 0;
       const answers = await call('accounting_apply', [keys.lanes(partition)], accountingArguments(calls));
-      return calls.map((_, index) => answerOf((answers as RawAnswer[])[index]));
+      return calls.map((_, index) => answerOf((answers as (RawAnswer | 1)[])[index]));
     },
   });
   return (accounting: AccountingCall, boots: readonly number[]): Promise<Answer> =>
@@ -45,8 +45,13 @@ type RawAnswer = [
   ...flags: string[],
 ];
 
+const nothingToSay: Applied = {
+  ...{ crossed: false, change: '', incarnation: 0, lastMs: 0, subscription: 0, boots: false, flags: [] },
+};
+
 /** An error stands as if the record had been alone in its call. */
-function answerOf(raw: RawAnswer = ['nothing']): Answer | Error {
+function answerOf(raw: RawAnswer | 1 = ['nothing']): Answer | Error {
+  if (raw === 1) return nothingToSay;
   const [kind, first, change = '', incarnation = 0, lastMs = 0, subscription = 0, boots = 0, ...flags] = raw;
   switch (kind) {
     case 'applied':

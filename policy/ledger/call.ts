@@ -1,6 +1,6 @@
 // Calls functions of the ledger's library, and loads it where it is missing: a new primary, a server that came back empty.
 import type { Cluster, Redis } from 'ioredis';
-import { loadLibrary } from './library.ts';
+import { functionName, loadLibrary, removeUnusedLibraries } from './library.ts';
 
 export type CallFunction = (
   name: string,
@@ -18,8 +18,18 @@ export type FunctionCaller = {
 /** ioredis has it, its types do not. */
 type Buffers = { fcallBuffer(name: string, keys: number, ...rest: (string | number | Buffer)[]): Promise<unknown> };
 
-/** `onProblem`: the library could not be loaded after a reconnection; the next call that misses it tries again. */
-export function createFunctionCaller(redis: Redis | Cluster, onProblem: (error: unknown) => void): FunctionCaller {
+type Loader = {
+  load(): Promise<void>;
+  /** Loads again on every primary that comes, and after each reconnection. */
+  keepLoaded(onProblem: (error: unknown) => void): void;
+};
+
+/** One for all who call over a connection. */
+const loaders = new WeakMap<Redis | Cluster, Loader>();
+
+function loaderOf(redis: Redis | Cluster): Loader {
+  const known = loaders.get(redis);
+  if (known) return known;
   let loading: Promise<void> | undefined;
   let listening = false;
 
@@ -31,27 +41,42 @@ export function createFunctionCaller(redis: Redis | Cluster, onProblem: (error: 
     return loading;
   }
 
+  const loader: Loader = {
+    load,
+    keepLoaded(onProblem) {
+      if (listening) return;
+      listening = true;
+      removeUnusedLibraries(redis, Date.now()).catch(onProblem);
+      // A server restored from an older file, or a new primary, may lack it.
+      redis.on('ready', () => void load().catch(onProblem));
+      redis.on('+node', () => void load().catch(onProblem));
+    },
+  };
+  loaders.set(redis, loader);
+  return loader;
+}
+
+/** `onProblem`: the library could not be loaded after a reconnection; the next call that misses it tries again. */
+export function createFunctionCaller(redis: Redis | Cluster, onProblem: (error: unknown) => void): FunctionCaller {
+  const loader = loaderOf(redis);
+
   async function loaded(run: () => Promise<unknown>): Promise<unknown> {
     try {
       return await run();
     } catch (error) {
       if (!(error instanceof Error) || !error.message.includes('Function not found')) throw error;
-      await load();
+      await loader.load();
       return run();
     }
   }
 
   return {
     async load() {
-      await load();
-      if (listening) return;
-      listening = true;
-      // A server restored from an older file, or a new primary, may have an older library.
-      redis.on('ready', () => void load().catch(onProblem));
-      redis.on('+node', () => void load().catch(onProblem));
+      await loader.load();
+      loader.keepLoaded(onProblem);
     },
-    call: (name, keys, args) => loaded(() => redis.fcall(name, keys.length, ...keys, ...args)),
+    call: (name, keys, args) => loaded(() => redis.fcall(functionName(name), keys.length, ...keys, ...args)),
     callBuffer: (name, keys, args) =>
-      loaded(() => (redis as unknown as Buffers).fcallBuffer(name, keys.length, ...keys, ...args)),
+      loaded(() => (redis as unknown as Buffers).fcallBuffer(functionName(name), keys.length, ...keys, ...args)),
   };
 }

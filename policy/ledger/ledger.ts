@@ -1,14 +1,14 @@
 // The ledger: applies accounting records, and answers what was used and who is online. Rules: ops/docs/ledger.md.
 import type { Cluster, Redis } from 'ioredis';
-import { type Applied, createApply } from './apply.ts';
+import { createApply } from './apply.ts';
 import { createBoots } from './boots.ts';
 import { createFunctionCaller } from './call.ts';
+import { createDirectory } from './directory.ts';
 import { applyFlow, setMeter } from './flow.ts';
 import { keys, partitionOf } from './keys.ts';
 import { listSessions, readSessions, type SessionPage, type SessionSearch } from './sessions.ts';
 import {
   type AccountingCall,
-  type AccountingRecord,
   type ApplyResult,
   type FlowUsageCall,
   type LiveSession,
@@ -57,15 +57,7 @@ export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}
   const applyAtOnce = createApply(call);
   const boots = createBoots(redis, call, onProblem);
 
-  async function noteInDirectory(record: AccountingRecord, { change, incarnation, lastMs, subscription }: Applied) {
-    const { partition, tenantId, nasInstance, sessionId } = record;
-    const args = [partition, tenantId, subscription, incarnation, lastMs, change];
-    try {
-      await call('directory_note', [keys.directory(nasInstance, sessionId)], args);
-    } catch (error) {
-      onProblem(error);
-    }
-  }
+  const noteInDirectory = createDirectory(redis, call, onProblem);
 
   return {
     load,
@@ -79,7 +71,7 @@ export function createLedger(redis: Redis | Cluster, options: LedgerOptions = {}
       if (!('change' in reply)) return reply;
       const newest = known.at(-1);
       if (reply.boots && newest !== undefined) await boots.noteIn(record.partition, record.nasInstance, newest);
-      if (reply.change !== '') await noteInDirectory(record, reply);
+      if (reply.change !== '') await noteInDirectory({ record, applied: reply });
       return { kind: 'applied', crossed: reply.crossed, flags: reply.flags };
     },
     applyFlow: (flow) => applyFlow(call, flow),

@@ -2,11 +2,13 @@
 import type { Cluster, Redis } from 'ioredis';
 import { createFunctionCaller } from './call.ts';
 import { keys } from './keys.ts';
-import { decodeEntry, type OutboxEntry, writtenBefore } from './outbox-entry.ts';
+import { decodeEntry, type OutboxRow, writtenBefore } from './outbox-entry.ts';
 
 export type OutboxRead = {
-  readonly entries: readonly OutboxEntry[];
-  /** Stream ids of entries that cannot be read: of a newer library, or damaged. */
+  /** Stream ids of the entries. */
+  readonly ids: readonly string[];
+  readonly rows: readonly OutboxRow[];
+  /** Of entries that cannot be read: of a newer library, or damaged. */
   readonly unreadable: readonly string[];
 };
 
@@ -111,14 +113,20 @@ type Claiming = {
 };
 
 function decode(partition: number, raw: readonly RawEntry[]): OutboxRead {
-  const entries: OutboxEntry[] = [];
+  const rows: OutboxRow[] = [];
+  const ids: string[] = [];
   const unreadable: string[] = [];
-  for (const [id, fields] of raw) {
-    const entry = decodeEntry(String(id), partition, fields?.[1]);
-    if (entry) entries.push(entry);
-    else unreadable.push(String(id));
+  for (const [entry, fields] of raw) {
+    const id = String(entry);
+    const found = decodeEntry(id, partition, fields?.[1]);
+    if (!found) {
+      unreadable.push(id);
+      continue;
+    }
+    ids.push(id);
+    rows.push(...found);
   }
-  return { entries, unreadable };
+  return { ids, rows, unreadable };
 }
 
 function saysWord(error: unknown, word: string): boolean {

@@ -29,7 +29,7 @@ export type RestoredSession = {
   readonly nasId: number;
   readonly nasInstance: string;
   readonly sessionId: string;
-  /** Of each incarnation the states of its entries (OutboxEntry.state), oldest first: the last one holds; earlier ones describe what it lacks. */
+  /** Of each incarnation the states of its entries (OutboxRow.state), oldest first: the last one holds; earlier ones describe what it lacks. */
   readonly incarnations: readonly (readonly string[])[];
 };
 

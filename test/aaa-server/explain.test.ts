@@ -258,7 +258,9 @@ t.test('at a drained access server a login is kept away, and the rest of the exp
 });
 
 t.test('every reason has a sentence of its own', async (t) => {
-  const sentences = [...loginFailures, ...rejectReasons, 'snapshot_incomplete', 'pool_unsure'].map(loginSentence);
+  const sentences = [...loginFailures, ...rejectReasons, 'snapshot_incomplete', 'addresses_unavailable'].map(
+    loginSentence,
+  );
   t.ok(
     sentences.every((sentence) => /^[A-Z].* .*\.$/.test(sentence)),
     String(sentences),
@@ -336,7 +338,7 @@ t.test('while Redis is away an address of a pool is not promised', async (t) => 
   const isp = withAnna();
   isp.world.plan = { network: { ...network, macLimit: 0 } };
   isp.world.pools = [poolOf()];
-  t.match(await explained(isp), { result: 'unanswered', reason: 'pool_unsure', network: { ledger: 'away' } });
+  t.match(await explained(isp), { result: 'unanswered', reason: 'addresses_unavailable', network: { ledger: 'away' } });
 });
 
 const text = fc.stringMatching(/^[a-z]{1,12}$/);

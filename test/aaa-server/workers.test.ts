@@ -29,6 +29,30 @@ const start = ['User-Name = "alice"', 'Acct-Status-Type = Start', 'Acct-Session-
 const skip = missing('radclient', 'redis-server');
 
 t.test(
+  'a login that an operator tries is answered by a worker, and each tells of its logins once a second',
+  async (t) => {
+    const { workers, auth, logins } = await startWorkers(t);
+    const anna = { tenantId: 1, userName: 'alice', method: 'pap' } as const;
+    for (const method of ['pap', 'chap', 'mschapv2'] as const) {
+      const right = await workers.testLogin({ ...anna, method, password: 'wonderland' });
+      t.match(right, { ok: true, result: 'accept', outcome: 'accept:5000000/20000000', nasId: 1 }, method);
+      const wrong = await workers.testLogin({ ...anna, method, password: 'guess' });
+      t.match(wrong, { ok: true, result: 'reject', reason: 'wrong_password' }, method);
+    }
+    t.strictSame(await workers.testLogin({ ...anna, tenantId: 2, password: 'wonderland' }), {
+      ok: false,
+      problem: 'nas_unknown',
+    });
+    const request = ['User-Name = "alice"', 'User-Password = "wonderland"', 'Message-Authenticator = 0x00'];
+    if (!missing('radclient')) t.equal((await radclient(auth, 'auth', request)).code, 'Access-Accept');
+    const made = missing('radclient') ? 6 : 7;
+    const rows = () => logins.reduce((sum, batch) => sum + batch.rows, 0);
+    await until(() => rows() === made, `${made} rows of the auth log`, 10_000);
+    t.ok(logins.every(({ body }) => body.length > 0));
+  },
+);
+
+t.test(
   'two workers share the ports; without Redis logins and accounting are answered all the same',
   { skip },
   async (t) => {

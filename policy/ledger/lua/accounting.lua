@@ -58,7 +58,7 @@ local function settle_old(s, call)
 end
 
 -- Opens, closes or leaves the newest incarnation; answers what it became: 'open', 'closed' or nil.
-local function settle(s, call, first)
+local function settle(s, call, first, lane)
   local closed = s.state == 'closed'
   if call.kind == 'stop' then
     if s.why == 'stop' then return nil end
@@ -72,7 +72,7 @@ local function settle(s, call, first)
   end
   if first then
     ledger.open(call, s)
-    ledger.close_silent(call)
+    ledger.close_silent(call, lane)
     return 'open'
   end
   if not closed then return nil end
@@ -95,7 +95,8 @@ local function begin(call, current, where, session_key)
 end
 
 -- → {'duplicate'}, {'gap', stored}, {'need_windows', since}, {'quarantined', reason} or
--- {'applied', crossed, what the directory should say or '', incarnation, last event, subscription, new boots, flags...}
+-- {'applied', crossed, what the directory should say or '', incarnation, last event, subscription, new boots, flags...}, mostly just 1:
+-- applied, and nothing more to say.
 local function apply(call, lane)
   local refused = ledger.refuse(lane, call.previous, call.position)
   if refused then return refused end
@@ -148,7 +149,7 @@ local function apply(call, lane)
   local newest = observe(s, call)
   local change
   if s.key == call.key then
-    change = settle(s, call, first) or another_day and s.state
+    change = settle(s, call, first, lane) or another_day and s.state
     if s.state == 'open' and change then ledger.touch(call, s) end
   else
     settle_old(s, call)
@@ -161,11 +162,12 @@ local function apply(call, lane)
   local crossed = counted and counted.crossed
   if counted then ledger.write_usage(counted) end
   if crossed then ledger.event(call, 'crossed', s, call.event) end
-  ledger.emit(call.keys.acct, lane, {
+  ledger.emit(lane, {
     meter = 'radius', kind = call.kind, part = 0, tenant = s.tenant, sub = s.sub, from = from, event = call.event,
     received = call.received, up = up, down = down, flags = call.flags,
   }, ledger.told_session(s, call, s.key == call.key))
   ledger.pass(lane)
+  if not crossed and not change and not fresh and #call.flags == 0 then return 1 end
   return { 'applied', crossed and 1 or 0, change or '', s.inc, s.last, s.sub, fresh and 1 or 0, unpack(call.flags) }
 end
 
@@ -176,13 +178,12 @@ local function apply_all(keys, args)
   local packed, texts, answers, at = args[4], { unpack(args, 5) }, {}, 1
   while at <= #packed do
     local call
-    call, at = ledger.parse(packed, at, texts)
-    call.keys = names
+    call, at = ledger.parse(packed, at, texts, names, lane)
     local ok, answer = pcall(apply, call, lane)
     answers[#answers + 1] = ok and answer or { 'error', type(answer) == 'table' and answer.err or tostring(answer) }
   end
-  ledger.keep(lane)
+  ledger.keep(lane, names)
   return answers
 end
 
-redis.register_function('accounting_apply', apply_all)
+ledger.register('accounting_apply', apply_all)

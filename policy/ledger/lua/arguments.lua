@@ -14,12 +14,13 @@ end
 
 local function boots(text)
   local list = {}
+  if text == '' then return list end
   for instant in string.gmatch(text, '%d+') do list[#list + 1] = tonumber(instant) end
   return list
 end
 
--- The record at `at` of `packed`, and where the next one begins. `texts`: what records name by number.
-function ledger.parse(packed, at, texts)
+-- The record at `at` of `packed`, and where the next one begins. `texts`: what records name by number; `lane`: what its calls share.
+function ledger.parse(packed, at, texts, names, lane)
   local size, previous, position, kind, print, event, received, tenant, nas, sub, st, upoct, downoct, upgig, downgig, peak, adopted,
     since, flow, windows, thresholds, wrong, tcause, uuid, booted, inst, key, owner, described, next = struct.unpack(RECORD, packed, at)
   local function text(length)
@@ -32,7 +33,7 @@ function ledger.parse(packed, at, texts)
     downgig = maybe(downgig), peak = peak, adopted = maybe(adopted), since = since, flow = flow == 1,
     invalid = text(wrong), tcause = text(tcause), uuid = text(uuid), boots = boots(text(booted)), inst = text(inst), key = text(key),
     owner = text(owner), described = text(described), windows = texts[windows], thresholds = texts[thresholds],
-    flags = {}, counted = false,
+    flags = {}, counted = false, keys = names, booted = lane.booted, online = lane.online,
   }
   return call, at + size
 end

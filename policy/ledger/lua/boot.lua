@@ -1,9 +1,15 @@
 -- Boots of NAS instances (Accounting-On, Accounting-Off): the newest instants, and closing what they ended.
 local MOST_BOOTS = 4
 
--- The boot instants known here and those that came with the call, oldest first; and whether some are new here.
+-- The boot instants known here and those that came with the call, oldest first; and whether some are new here. `call.booted`: what was
+-- read before, by instance, of calls that are applied together.
 function ledger.boots(call)
-  local stored = redis.call('HGET', call.keys.boots, call.inst)
+  local read = call.booted or {}
+  local stored = read[call.inst]
+  if stored == nil then
+    stored = redis.call('HGET', call.keys.boots, call.inst)
+    read[call.inst] = stored
+  end
   if not stored and #call.boots == 0 then return {}, false end
   local known, list = {}, {}
   for instant in string.gmatch(stored or '', '%d+') do
@@ -27,6 +33,7 @@ function ledger.note_boots(call, instants)
   local texts = {}
   for i, instant in ipairs(ledger.boots(call)) do texts[i] = ledger.text(instant) end
   redis.call('HSET', call.keys.boots, call.inst, table.concat(texts, ','))
+  if call.booted then call.booted[call.inst] = nil end
 end
 
 -- Closes sessions whose last event is not after the boot, at that event; answers how many of up to `most` were looked at.
@@ -58,4 +65,4 @@ local function note(_, args)
   return ledger.close_booted(call, instant, args[4])
 end
 
-redis.register_function('accounting_boot', note)
+ledger.register('accounting_boot', note)

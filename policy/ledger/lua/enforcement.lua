@@ -144,12 +144,12 @@ local function live(keys, args)
   return found
 end
 
-redis.register_function({ function_name = 'enforcement_live', callback = live, flags = { 'no-writes' } })
-redis.register_function('enforcement_claim', claim)
-redis.register_function('enforcement_release', release)
-redis.register_function('enforcement_write', write)
-redis.register_function({ function_name = 'enforcement_look', callback = look, flags = { 'no-writes' } })
-redis.register_function('enforcement_close_forgotten', close_forgotten)
+ledger.register('enforcement_live', live, 'no-writes')
+ledger.register('enforcement_claim', claim)
+ledger.register('enforcement_release', release)
+ledger.register('enforcement_write', write)
+ledger.register('enforcement_look', look, 'no-writes')
+ledger.register('enforcement_close_forgotten', close_forgotten)
 
 -- The brake. KEYS always: brake pending recent released dropped finished, all of one tenant.
 -- brake: hash of the hold that stands (id since online limit `reason:<r>`) and `last` = newest id.
@@ -263,7 +263,7 @@ local function look(keys, args)
   }
 end
 
-redis.register_function('brake_ask', ask)
-redis.register_function('brake_clear', clear)
-redis.register_function('brake_settle', settle)
-redis.register_function({ function_name = 'brake_look', callback = look, flags = { 'no-writes' } })
+ledger.register('brake_ask', ask)
+ledger.register('brake_clear', clear)
+ledger.register('brake_settle', settle)
+ledger.register('brake_look', look, 'no-writes')

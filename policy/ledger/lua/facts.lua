@@ -40,7 +40,12 @@ ledger.windows = remember(function(text)
     windows[i] = window
   end
   if #windows ~= 3 then error({ err = 'ERR the windows of the call are wrong' }) end
-  if #packed == 9 then windows.packed = struct.pack(EDGES, unpack(packed)) end
+  if #packed == 9 then
+    windows.packed = struct.pack(EDGES, unpack(packed))
+    -- The counters of what flowed since all three began, which is mostly all of it.
+    windows.since = math.max(windows[1].begins, windows[2].begins, windows[3].begins)
+    windows.names = { 'all', windows[1].name, windows[2].name, windows[3].name }
+  end
   return windows
 end)
 
@@ -149,4 +154,4 @@ local function set(keys, args)
   return 1
 end
 
-redis.register_function('meter_set', set)
+ledger.register('meter_set', set)

@@ -91,7 +91,7 @@ local function apply(keys, args)
     redis.call('XADD', names.quarantine, 'MAXLEN', '~', MOST_QUARANTINED, '*', 'reason', 'invalid_flow_usage', 'kind', 'flow', 'received', args[6],
       'entries', args[7])
     ledger.pass(lane)
-    ledger.keep(lane)
+    ledger.keep(lane, names)
     return { 'quarantined', 'invalid_flow_usage' }
   end
   local known, answer, told = {}, { 'applied', 0 }, {}
@@ -109,18 +109,18 @@ local function apply(keys, args)
     ledger.write_usage(who)
   end
   for i, entry in ipairs(entries) do
-    ledger.emit(names.acct, lane, {
+    ledger.emit(lane, {
       meter = 'flow', kind = 'flow', part = i - 1, tenant = entry.tenant, sub = entry.sub, from = entry.slot,
       event = entry.slot + QUARTER, received = received, up = entry.up, down = entry.down, flags = entry.flags,
-    }, '')
+    })
     if entry.crossed then
       answer[2] = 1
       ledger.tell(names.enforce, 'crossed', entry.tenant, entry.sub, '', received)
     end
   end
   ledger.pass(lane)
-  ledger.keep(lane)
+  ledger.keep(lane, names)
   return answer
 end
 
-redis.register_function('flow_apply', apply)
+ledger.register('flow_apply', apply)

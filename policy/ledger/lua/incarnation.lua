@@ -59,6 +59,7 @@ end
 -- The incarnation of the record, as loaded; or nil and where a new one goes: `later` than all, or behind the `after` oldest tombstones.
 function ledger.place(s, call)
   local where = relation(s, call)
+  if where == 'same' and (not s.olds or call.uuid == '' or call.uuid == s.uuid) then return s end
   local list = ledger.olds(s)
   if call.uuid ~= '' and call.uuid ~= s.uuid then
     for _, entry in ipairs(list) do

@@ -6,7 +6,10 @@ local WRITTEN = ':written'
 local PAUSED = ':paused'
 
 function ledger.lane(key, wal, generation)
-  local lane = { key = key, wal = wal, generation = tonumber(generation), position = 0, stored = 0, written = 0, moved = false }
+  local lane = {
+    key = key, wal = wal, generation = tonumber(generation), position = 0, stored = 0, written = 0, moved = false, rows = { '', wal },
+    booted = {}, online = {}, none_silent = false,
+  }
   if wal == '' or #wal > 255 then error({ err = 'ERR a lane has no name' }) end
   if not lane.generation or lane.generation < 0 or lane.generation > ledger.MOST then
     error({ err = 'ERR a lane generation is wrong' })
@@ -48,6 +51,8 @@ function ledger.pass(lane)
 end
 
 -- Before the call ends.
-function ledger.keep(lane)
+function ledger.keep(lane, names)
+  ledger.keep_online(names, lane.online)
+  ledger.write_rows(names.acct, lane)
   if lane.moved then redis.call('HSET', lane.key, lane.wal, ledger.text(lane.stored), WRITTEN, ledger.text(lane.written)) end
 end

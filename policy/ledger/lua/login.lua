@@ -153,7 +153,7 @@ local function forget_macs(keys, args)
   return gone
 end
 
-redis.register_function('login_ask', function(_, args) return answer_all(args, false) end)
+ledger.register('login_ask', function(_, args) return answer_all(args, false) end)
 -- The server itself refuses whatever would write.
-redis.register_function({ function_name = 'login_look', callback = function(_, args) return answer_all(args, true) end, flags = { 'no-writes' } })
-redis.register_function('login_forget_macs', forget_macs)
+ledger.register('login_look', function(_, args) return answer_all(args, true) end, 'no-writes')
+ledger.register('login_forget_macs', forget_macs)

@@ -1,34 +1,50 @@
--- The outbox: one entry of every record that was applied, packed (policy/ledger/outbox.ts reads it), in the stream `acct:` of the
--- partition. Entries tell how much was written before them: the size needs no counting when they are removed.
+-- The outbox: a row of every record that was applied, packed (policy/ledger/outbox-entry.ts reads it); those of one call are one entry of
+-- the stream `acct:` of the partition. Entries tell how much was written before them: the size needs no counting when they are removed.
 local GROUP = 'shipper'
-local VERSION = 1
--- version meter kind part; lengths of WAL and flags; generation position before; tenant sub; from event received; up down (counted)
-local HEAD = '<BBBI2BI2I7I7I7I6I6I6I6I6I7I7'
-local SESSION = '<I6I2c0' -- NAS, NAS instance; the state follows
+local VERSION = 2 -- 1 had one row, without a length
+local STATE_VERSION = 1
+local HEAD_ROWS = 2 -- places in the list of rows that the head and the name take (lane.lua)
+local HEAD = '<BBI7I7' -- version, length of the WAL's name; generation, written before; the name and the rows follow
+-- how long the row is behind this number; meter kind part, length of flags; position; tenant sub; from event received; up down (counted)
+local ROW, LENGTH_BYTES, ROW_BYTES = '<I3BBI2I2I7I6I6I6I6I6I7I7', 3, 60
+local SESSION = '<I6I2c0BB' -- NAS, NAS instance; version of the state, whether it is the newest incarnation's; the rest of the state follows
 local STATE = '<I2c0I2c0I2c0' -- Class uuid, earlier incarnations, flags: behind version, place, `times` and `totals`
 local meters = { radius = 1, flow = 2 }
 local kinds = { start = 1, interim = 2, stop = 3, flow = 4 }
 
--- `what`: meter kind part tenant sub from event received up down flags; `rest`: what only this kind of record tells.
-function ledger.emit(stream, lane, what, rest)
-  local flags = table.concat(what.flags, ',')
-  local entry = struct.pack(HEAD, VERSION, meters[what.meter], kinds[what.kind], what.part, #lane.wal, #flags, lane.generation,
-    lane.position, lane.written, what.tenant, what.sub, what.from, what.event, what.received, what.up, what.down)
-    .. lane.wal .. flags .. rest
+-- `what`: meter kind part tenant sub from event received up down flags; the texts behind: what only this kind of record tells. They are
+-- put together once, with those of the other rows.
+function ledger.emit(lane, what, ...)
+  local flags, rows, length = table.concat(what.flags, ','), lane.rows, 0
+  local at = #rows + 1
+  rows[at + 1] = flags
+  for i = 1, select('#', ...) do
+    local text = select(i, ...)
+    rows[at + 1 + i], length = text, length + #text
+  end
+  rows[at] = struct.pack(ROW, ROW_BYTES - LENGTH_BYTES + #flags + length, meters[what.meter], kinds[what.kind], what.part, #flags,
+    lane.position, what.tenant, what.sub, what.from, what.event, what.received, what.up, what.down)
+end
+
+-- Writes the rows of a call.
+function ledger.write_rows(stream, lane)
+  if not lane.rows[HEAD_ROWS + 1] then return end
+  lane.rows[1] = struct.pack(HEAD, VERSION, #lane.wal, lane.generation, lane.written)
+  local entry = table.concat(lane.rows)
   redis.call('XADD', stream, '*', 'e', entry)
   lane.written = lane.written + #entry
 end
 
--- What the entry of a session's record holds beside its head: the session as it was saved, and how the record describes it.
+-- What the row of a session's record holds beside its numbers: the session as it was saved, and how the record describes it.
 function ledger.told_session(s, call, current)
   local uuid, olds, flags = s.uuid or '', s.olds or '', s.flags or ''
-  return struct.pack(SESSION, call.nas, #call.inst, call.inst) .. string.char(VERSION, current and 1 or 0) .. s.times .. s.totals
-    .. struct.pack(STATE, #uuid, uuid, #olds, olds, #flags, flags) .. call.described
+  return struct.pack(SESSION, call.nas, #call.inst, call.inst, STATE_VERSION, current and 1 or 0), s.times, s.totals,
+    struct.pack(STATE, #uuid, uuid, #olds, olds, #flags, flags), call.described
 end
 
 -- The same read back: the incarnation, not yet stored; its description is added to `described`. nil: not ours to read.
 function ledger.unpack_state(key, packed, described)
-  if string.byte(packed) ~= VERSION then return nil end
+  if string.byte(packed) ~= STATE_VERSION then return nil end
   local uuid, olds, flags, at = struct.unpack(STATE, packed, 104)
   ledger.unpack_described(string.sub(packed, at), described)
   local function some(text) return text ~= '' and text or nil end
@@ -49,4 +65,4 @@ local function done(keys, args)
   end
 end
 
-redis.register_function('outbox_done', done)
+ledger.register('outbox_done', done)

@@ -172,4 +172,4 @@ local function block(_, args)
   return { state.seq, unpack(redis.call('SMEMBERS', pool.base .. ':b:' .. node)) }
 end
 
-redis.register_function('pool_block', block)
+ledger.register('pool_block', block)

@@ -121,8 +121,8 @@ local function set_free(_, args)
   return 1
 end
 
-redis.register_function('pool_note', note)
-redis.register_function('pool_due', due)
-redis.register_function('pool_tend', tend)
-redis.register_function('pool_settle', settle)
-redis.register_function('pool_free', set_free)
+ledger.register('pool_note', note)
+ledger.register('pool_due', due)
+ledger.register('pool_tend', tend)
+ledger.register('pool_settle', settle)
+ledger.register('pool_free', set_free)

@@ -66,7 +66,7 @@ local function finish(keys, args)
   return redis.call('HDEL', keys[1], PAUSED)
 end
 
-redis.register_function('restore_begin', begin)
-redis.register_function('restore_usage', usage)
-redis.register_function('restore_session', session)
-redis.register_function('restore_end', finish)
+ledger.register('restore_begin', begin)
+ledger.register('restore_usage', usage)
+ledger.register('restore_session', session)
+ledger.register('restore_end', finish)

@@ -14,32 +14,31 @@ local began = { [0] = 'unknown', 'lost', 'start', unknown = 0, lost = 1, start =
 local why = { [0] = nil, 'stop', 'boot', 'silent', 'replaced', stop = 1, boot = 2, silent = 3, replaced = 4 }
 local state = { [0] = 'closed', 'open', closed = 0, open = 1 }
 
--- Fields of their own that are written only when they change.
+-- Fields of their own that are written only when they change; the last one only when a record brings it.
 local watched = { 'state', 'started', 'uuid', 'olds', 'flags', 'why', 'stop', 'inc', 'tenant', 'sub', 'tcause' }
 
 local function maybe(number)
   return number > 0 and number - 1 or nil
 end
 
+-- All fields at once: a table that grows field by field is made anew again and again.
 function ledger.unpack(key, times, totals, uuid, olds, flags)
-  local s = { key = key, uuid = uuid, olds = olds, flags = flags }
-  local sat, stop, stime, cst, by, ended, is
-  s.inc, s.next, s.print, s.started, s.first, s.last, s.cat, sat, stop, stime, cst, s.upgig, s.downgig, by, ended, is =
-    struct.unpack(TIMES, times)
-  s.up, s.down, s.upbase, s.downbase, s.tenant, s.sub = struct.unpack(TOTALS, totals)
-  s.sat, s.stop, s.stime, s.cst = maybe(sat), maybe(stop), maybe(stime), maybe(cst)
-  s.began, s.why, s.state = began[by], why[ended], state[is]
-  return s
+  local inc, next, print, started, first, last, cat, sat, stop, stime, cst, upgig, downgig, by, ended, is = struct.unpack(TIMES, times)
+  local up, down, upbase, downbase, tenant, sub = struct.unpack(TOTALS, totals)
+  return {
+    key = key, uuid = uuid, olds = olds, flags = flags, inc = inc, next = next, print = print, started = started, first = first,
+    last = last, cat = cat, sat = maybe(sat), stop = maybe(stop), stime = maybe(stime), cst = maybe(cst), upgig = upgig,
+    downgig = downgig, began = began[by], why = why[ended], state = state[is], up = up, down = down, upbase = upbase,
+    downbase = downbase, tenant = tenant, sub = sub, was = nil, times = nil, totals = nil, tcause = nil,
+  }
 end
 
 function ledger.load(key)
   local stored = redis.call('HMGET', key, 'times', 'totals', 'uuid', 'olds', 'flags')
   if not stored[1] then return nil end
   local s = ledger.unpack(key, stored[1], stored[2], stored[3] or nil, stored[4] or nil, stored[5] or nil)
-  s.was = {
-    state = s.state, started = s.started, uuid = s.uuid, olds = s.olds, flags = s.flags, why = s.why, stop = s.stop,
-    inc = s.inc, tenant = s.tenant, sub = s.sub,
-  }
+  -- In the order of `watched`.
+  s.was = { s.state, s.started, s.uuid, s.olds, s.flags, s.why, s.stop, s.inc, s.tenant, s.sub }
   return s
 end
 
@@ -55,7 +54,7 @@ function ledger.save(s, call, newest, described)
   local n = #set
   for i = 1, #watched do
     local name = watched[i]
-    if s[name] ~= was[name] then
+    if s[name] ~= was[i] then
       set[n + 1], set[n + 2] = name, s[name] or ''
       n = n + 2
     end
@@ -134,9 +133,20 @@ function ledger.event(call, type, s, at)
   if s.sub ~= 0 then ledger.tell(call.keys.enforce, type, s.tenant, s.sub, s.key, at) end
 end
 
--- How many sessions of a tenant are open, counted where they open and close.
+-- How many sessions of a tenant are open, counted where they open and close; for calls that are applied together at their end.
 local function count_open(call, s, by)
-  redis.call('HINCRBY', call.keys.online, ledger.text(s.tenant), by)
+  local tenant = ledger.text(s.tenant)
+  if call.online then
+    call.online[tenant] = (call.online[tenant] or 0) + by
+  else
+    redis.call('HINCRBY', call.keys.online, tenant, by)
+  end
+end
+
+function ledger.keep_online(names, online)
+  for tenant, by in pairs(online) do
+    if by ~= 0 then redis.call('HINCRBY', names.online, tenant, by) end
+  end
 end
 
 function ledger.index(call, s)
@@ -149,7 +159,7 @@ function ledger.open(call, s)
   if s.stop then ledger.addresses_again(call, s, s.stop) end
   s.state, s.why, s.stop = 'open', nil, nil
   ledger.index(call, s)
-  redis.call('PERSIST', s.key)
+  if s.was then redis.call('PERSIST', s.key) end
   ledger.event(call, 'opened', s, call.event)
   if s.sub ~= 0 then ledger.login_opened(call, s, call.keys.tag) end
 end
@@ -171,10 +181,14 @@ function ledger.close(call, s, reason, stop)
   ledger.addresses_end(call, s, stop)
 end
 
--- A session that said nothing for a month is over. Each that opens may close two: lost Stops do not pile up.
-function ledger.close_silent(call)
+-- A session that said nothing for a month is over. Each that opens may close two: lost Stops do not pile up. Where there are none left
+-- those that are applied in the same call need not look.
+function ledger.close_silent(call, lane)
+  if lane.none_silent then return end
   local silent = call.received - SILENT_MS
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', silent, 'LIMIT', 0, 2)) do
+  local found = redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', silent, 'LIMIT', 0, 2)
+  lane.none_silent = #found == 0
+  for _, key in ipairs(found) do
     local s = ledger.load(key)
     local inst = redis.call('HGET', key, 'inst') or ''
     if not s or s.state ~= 'open' then

@@ -21,5 +21,5 @@ local function lease(keys, args)
   return holder and 1 or 2
 end
 
-redis.register_function('outbox_present', present)
-redis.register_function('outbox_lease', lease)
+ledger.register('outbox_present', present)
+ledger.register('outbox_lease', lease)

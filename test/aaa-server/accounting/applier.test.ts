@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { type Accounting, openAccounting } from '#aaa-server/accounting/accounting.ts';
 import { accountingWork } from '#aaa-server/accounting/apply.ts';
 import { createOwnerOf } from '#aaa-server/accounting/owner.ts';
 import { encodeRecord } from '#aaa-server/accounting/record.ts';
@@ -17,6 +16,7 @@ import { openWal } from '#ops/wal/wal.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import type { AccountingCall } from '#policy/ledger/types.ts';
 import { until } from '#test/support/wait.ts';
+import { type Accounting, openAccounting } from './accounting.ts';
 import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts';
 import { metricOf, newMetrics, noonMs, plainCalls, recordOf, silent } from './records.ts';
 

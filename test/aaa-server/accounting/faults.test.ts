@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
-import { openAccounting } from '#aaa-server/accounting/accounting.ts';
 import { connectRedis } from '#ops/stores/redis.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { redisForTest } from '#test/support/redis.ts';
 import { until } from '#test/support/wait.ts';
+import { openAccounting } from './accounting.ts';
 import { countedUp, testFaults } from './faults.ts';
 import { newMetrics, plainCalls, silent } from './records.ts';
 

@@ -5,13 +5,13 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Test as TapTest } from 'tap';
-import { type Accounting, openAccounting } from '#aaa-server/accounting/accounting.ts';
 import { connectRedis } from '#ops/stores/redis.ts';
 import { createLedger, type Ledger } from '#policy/ledger/ledger.ts';
 import type { AccountingRecord } from '#policy/ledger/types.ts';
 import { usageWindows } from '#policy/time.ts';
 import type { TestRedis } from '#test/support/redis.ts';
 import { until } from '#test/support/wait.ts';
+import { type Accounting, openAccounting } from './accounting.ts';
 import { metricOf, newMetrics, plainCalls, recordOf, silent } from './records.ts';
 
 type Test = { teardown(handler: () => unknown): unknown };

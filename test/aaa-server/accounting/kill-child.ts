@@ -1,7 +1,8 @@
 // A process of its own that keeps records, prints every acknowledged one, and applies them, until it is killed.
-import { openAccounting } from '#aaa-server/accounting/accounting.ts';
+
 import { connectRedis } from '#ops/stores/redis.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
+import { openAccounting } from './accounting.ts';
 import { newMetrics, plainCalls, recordOf, silent } from './records.ts';
 
 const [folder = '', url = '', first = '0'] = process.argv.slice(2);

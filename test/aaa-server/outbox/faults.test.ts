@@ -1,12 +1,12 @@
 // ClickHouse and Redis stopped and killed under accounting load: afterwards each acknowledged record is one row, and the history is the ledger.
 import path from 'node:path';
 import t from 'tap';
-import { openAccounting } from '#aaa-server/accounting/accounting.ts';
 import { readTotals } from '#ops/history/window-sums.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { startClickHouse } from '#test/support/clickhouse.ts';
 import { redisForTest } from '#test/support/stores.ts';
 import { until } from '#test/support/wait.ts';
+import { openAccounting } from '../accounting/accounting.ts';
 import { countedUp, createLoad } from '../accounting/faults.ts';
 import { newMetrics, plainCalls, silent } from '../accounting/records.ts';
 import { folderForTest, redisClient, rowsOf, shipperFor } from './harness.ts';

@@ -14,8 +14,10 @@ import { createRegistry } from '#ops/runtime/metrics.ts';
 import { createClickHouseStore } from '#ops/spool/clickhouse-store.ts';
 import type { ClickHouseClient } from '#ops/stores/clickhouse.ts';
 import { connectRedis, type RedisClient } from '#ops/stores/redis.ts';
+import { keys } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { createOutbox } from '#policy/ledger/outbox.ts';
+import { decodeEntry } from '#policy/ledger/outbox-entry.ts';
 import { createShippers } from '#policy/ledger/shippers.ts';
 import { plainCalls, recordOf } from '../accounting/records.ts';
 
@@ -47,31 +49,36 @@ export async function createSource(redis: RedisClient, walId: string) {
     /** Records applied so far. */
     count: () => position,
     totals,
+    /** Wave after wave, one record of each subscriber: those of a partition that come at once share an entry. */
     async apply(records: number): Promise<void> {
-      const calls = Array.from({ length: records }, () => {
-        const id = 1 + (position % subscriptions);
-        position++;
-        const total = (totals.get(id) ?? 0) + 1000 + position;
-        totals.set(id, total);
-        const nowMs = Date.now();
-        const record = recordOf(id, {
-          ...{
-            sessionId: `${walId}-${id}`,
-            upOctets: total,
-            sessionTimeS: null,
-            eventAtMs: nowMs,
-            receivedAtMs: nowMs,
-          },
-          classUuid: Buffer.from(`${walId}${id}`).toString('hex').padStart(32, '0').slice(-32),
-        });
-        const previous = lanes.get(record.partition) ?? 0;
-        lanes.set(record.partition, position);
-        return ledger.apply(plainCalls.make({ walId, previous, position, generation: 1 }, record));
-      });
-      const wrong = (await Promise.all(calls)).filter(({ kind }) => kind !== 'applied');
-      if (wrong.length > 0) throw new Error(`not applied: ${JSON.stringify(wrong[0])}`);
+      for (let left = records; left > 0; left -= subscriptions) await applyAtOnce(Math.min(left, subscriptions));
     },
   };
+
+  async function applyAtOnce(records: number): Promise<void> {
+    const calls = Array.from({ length: records }, () => {
+      const id = 1 + (position % subscriptions);
+      position++;
+      const total = (totals.get(id) ?? 0) + 1000 + position;
+      totals.set(id, total);
+      const nowMs = Date.now();
+      const record = recordOf(id, {
+        ...{
+          sessionId: `${walId}-${id}`,
+          upOctets: total,
+          sessionTimeS: null,
+          eventAtMs: nowMs,
+          receivedAtMs: nowMs,
+        },
+        classUuid: Buffer.from(`${walId}${id}`).toString('hex').padStart(32, '0').slice(-32),
+      });
+      const previous = lanes.get(record.partition) ?? 0;
+      lanes.set(record.partition, position);
+      return ledger.apply(plainCalls.make({ walId, previous, position, generation: 1 }, record));
+    });
+    const wrong = (await Promise.all(calls)).filter(({ kind }) => kind !== 'applied');
+    if (wrong.length > 0) throw new Error(`not applied: ${JSON.stringify(wrong[0])}`);
+  }
 }
 
 export type Source = Awaited<ReturnType<typeof createSource>>;
@@ -120,6 +127,15 @@ export async function rowsOf(clickhouse: ClickHouseClient, walId: string) {
   });
   const [row] = await result.json<{ all: string; once: string; bytes: string }>();
   return { all: Number(row?.all), once: Number(row?.once), bytes: Number(row?.bytes) };
+}
+
+/** Rows that no shipper has taken out of Redis yet. */
+export async function rowsInStreams(redis: RedisClient): Promise<number> {
+  const rows = everyPartition.map(async (partition) => {
+    const entries = await redis.xrangeBuffer(keys.accounted(partition), '-', '+');
+    return entries.flatMap(([id, fields]) => decodeEntry(String(id), partition, fields[1]) ?? []).length;
+  });
+  return (await Promise.all(rows)).reduce((sum, count) => sum + count, 0);
 }
 
 export function sumOf(totals: ReadonlyMap<number, number>): number {

@@ -16,7 +16,7 @@ import { runs } from '#test/support/effort.ts';
 import { redisForTest } from '#test/support/stores.ts';
 import { until } from '#test/support/wait.ts';
 import { metricOf } from '../accounting/records.ts';
-import { createSource, folderForTest, redisClient, rowsOf, shipperFor, sumOf } from './harness.ts';
+import { createSource, folderForTest, redisClient, rowsInStreams, rowsOf, shipperFor, sumOf } from './harness.ts';
 
 t.setTimeout(300_000);
 
@@ -31,7 +31,7 @@ t.test('the outbox', async (t) => {
   await t.test('each entry becomes the row of its record', async (t) => {
     const source = await createSource(redis, 'columns');
     await source.apply(3);
-    const [entry] = (await createOutbox(redis, 'reader').read(partitionOf(1, 1), 1)).entries;
+    const [entry] = (await createOutbox(redis, 'reader').read(partitionOf(1, 1), 1)).rows;
     const { shipper, metrics } = shipperFor(redis, clickhouse.client, folderForTest(t));
     t.teardown(() => shipper.stop());
     await shipper.start();
@@ -99,7 +99,7 @@ t.test('the outbox', async (t) => {
     await source.apply(50);
     const oldestMs = (await oldestInStreams(redis))!;
     t.ok(Math.abs(Date.now() - oldestMs) < 60_000);
-    t.equal(await entriesInStreams(redis), 50);
+    t.equal(await rowsInStreams(redis), 50);
     t.equal(shipper.spool()!.bytes(), kept);
     await shipper.stop();
 
@@ -137,7 +137,7 @@ t.test('the outbox', async (t) => {
     const dead = createOutbox(redis, 'dead node');
     let given = 0;
     for (let partition = 0; partition < partitionCount; partition++) {
-      given += (await dead.read(partition, 2)).entries.length;
+      given += (await dead.read(partition, 2)).rows.length;
     }
     t.ok(given > 0 && given < 200, `${given} entries were given to a node that died`);
     const { shipper } = shipperFor(redis, clickhouse.client, folderForTest(t));
@@ -183,19 +183,15 @@ t.test('the outbox', async (t) => {
     t.ok((await deadShippers.take()).every((held) => held === 'fresh'));
     const given = new Map<number, string[]>();
     for (let partition = 0; partition < partitionCount; partition++) {
-      const { entries } = await dead.read(partition, 3);
-      if (entries.length > 0)
-        given.set(
-          partition,
-          entries.map(({ id }) => id),
-        );
+      const { ids } = await dead.read(partition, 3);
+      if (ids.length > 0) given.set(partition, [...ids]);
     }
     t.ok(given.size > 5);
     // Its batches go to disk and no further: they show the order.
     const { shipper } = shipperFor(redis, undefined, folderForTest(t), { awayEveryMs: 20, batchRows: 60 });
     t.teardown(() => shipper.stop());
     await shipper.start();
-    t.equal(await entriesInStreams(redis), 400, 'the lease of the dead node still stands');
+    t.equal(await rowsInStreams(redis), 400, 'the lease of the dead node still stands');
     await until(async () => (await entriesInStreams(redis)) === 0, 'everything is on disk', 30_000);
     const order = new Map<number, string[]>();
     for (const batch of shipper.spool()!.batches()) {

@@ -2,7 +2,7 @@
 import { Cluster, Redis } from 'ioredis';
 import { keys, partitionOf, partitionOfSession } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
-import { decodeEntry, type OutboxEntry } from '#policy/ledger/outbox-entry.ts';
+import { decodeEntry, type OutboxRow } from '#policy/ledger/outbox-entry.ts';
 import {
   type AccountingCall,
   type AccountingRecord,
@@ -102,9 +102,9 @@ export async function ledgerOn(
     return both({ ...call, windows: usageWindows(eventAtMs, zone, 1, 1, found.sinceMs) });
   }
 
-  async function outboxOf(partition: number): Promise<OutboxEntry[]> {
+  async function outboxOf(partition: number): Promise<OutboxRow[]> {
     const entries = await redis.xrangeBuffer(keys.accounted(partition), '-', '+');
-    return entries.map(([id, fields]) => decodeEntry(String(id), partition, fields[1])!);
+    return entries.flatMap(([id, fields]) => decodeEntry(String(id), partition, fields[1])!);
   }
 
   /** The next batch of WAL `f`. */
@@ -143,7 +143,7 @@ export async function ledgerOn(
       return found;
     },
     /** Everything in the outbox, compared with the model. */
-    async outbox(): Promise<OutboxEntry[]> {
+    async outbox(): Promise<OutboxRow[]> {
       const read = await Promise.all(partitions.map((partition) => outboxOf(partition)));
       const found = read.flat().sort((a, b) => a.position - b.position || a.part - b.part);
       const told = found.map((entry) => Object.fromEntries(outboxNames.map((name) => [name, entry[name]])));

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { createOutbox, type Outbox } from '#policy/ledger/outbox.ts';
-import { decodeEntry } from '#policy/ledger/outbox-entry.ts';
+import { decodeEntry, writtenBefore } from '#policy/ledger/outbox-entry.ts';
 import { callOf, connect, ledgerOn, recordAt, type Store, storeForTest, tenantId } from './ledger-under-test.ts';
 
 const noon = Date.UTC(2026, 2, 4, 12);
@@ -40,9 +40,9 @@ const rules: Record<string, (t: Test, isp: Isp, outbox: Outbox, other: Outbox) =
     const bytes = { upOctets: 5, downOctets: 7, upGigawords: 2 ** 21 - 1, downGigawords: 1 };
     const record = recordAt(noon + 600_000, { kind: 'interim', sessionTimeS: 600, ...names, ...bytes });
     await isp.apply({ ...record, receivedAtMs: record.eventAtMs + 1500 });
-    const { entries, unreadable } = await outbox.read(partition, 10);
+    const { rows, unreadable } = await outbox.read(partition, 10);
     t.strictSame(unreadable, []);
-    const { id, state, ...entry } = entries[1]!;
+    const { id, state, ...entry } = rows[1]!;
     t.match(id, /^\d+-\d+$/);
     t.ok(Buffer.from(state, 'base64').length > 150);
     const up = (2 ** 21 - 1) * 2 ** 32 + 5;
@@ -82,14 +82,31 @@ const rules: Record<string, (t: Test, isp: Isp, outbox: Outbox, other: Outbox) =
     );
   },
 
+  'records that are applied in one call share an entry': async (t, isp, outbox) => {
+    const calls = Array.from({ length: 20 }, (_, i) => {
+      const record = recordAt(noon + i * 60_000, { kind: 'interim', sessionTimeS: i * 60, upOctets: i });
+      return callOf(record, { walId: 'w', previous: i * 10, position: (i + 1) * 10, generation: 1 });
+    });
+    const answers = await Promise.all(calls.map((call) => isp.ledger.apply(call)));
+    t.ok(answers.every(({ kind }) => kind === 'applied'));
+    const { ids, rows } = await outbox.read(partition, 10);
+    t.equal(ids.length, 2, 'at most 16 in one');
+    t.strictSame(
+      rows.map(({ position, upTotal, upDelta }) => [position, upTotal, upDelta]),
+      calls.map(({ lane }, i) => [lane.position, i, i === 0 ? 0 : 1]),
+    );
+    t.ok((await outbox.size(partition)) > 20 * 150);
+    await outbox.done(partition, ids);
+    t.equal(await outbox.size(partition), 0);
+  },
+
   'entries leave when all before them have been dealt with, and the size follows': async (t, isp, outbox) => {
     t.equal(await outbox.size(partition), 0);
     await isp.apply(recordAt(noon, { kind: 'start' }));
     await interims(isp, 5);
     const full = await outbox.size(partition);
-    const { entries } = await outbox.read(partition, 4);
-    t.equal(entries.length, 4);
-    const ids = entries.map(({ id }) => id);
+    const { ids } = await outbox.read(partition, 4);
+    t.equal(ids.length, 4);
     await outbox.done(partition, ids.slice(1, 3));
     t.equal(await isp.redis.xlen(keys.accounted(partition)), 6, 'the first is still being worked on');
     await outbox.done(partition, ids.slice(0, 1));
@@ -98,14 +115,11 @@ const rules: Record<string, (t: Test, isp: Isp, outbox: Outbox, other: Outbox) =
     await outbox.done(partition, ids.slice(3));
     t.equal(await isp.redis.xlen(keys.accounted(partition)), 2, 'what was not read stays');
     const rest = await outbox.read(partition, 10);
-    await outbox.done(
-      partition,
-      rest.entries.map(({ id }) => id),
-    );
+    await outbox.done(partition, rest.ids);
     t.equal(await isp.redis.xlen(keys.accounted(partition)), 0);
     t.equal(await outbox.size(partition), 0);
     await interims(isp, 8);
-    t.equal((await outbox.read(partition, 10)).entries.length, 8);
+    t.equal((await outbox.read(partition, 10)).rows.length, 8);
   },
 
   'after a restart a consumer finds what it was given, and another takes over what became stale': async (
@@ -115,41 +129,41 @@ const rules: Record<string, (t: Test, isp: Isp, outbox: Outbox, other: Outbox) =
     other,
   ) => {
     await interims(isp, 5);
-    const given = (await outbox.read(partition, 3)).entries.map(({ position }) => position);
-    t.strictSame((await other.unfinished(partition, 10)).entries, []);
+    const given = (await outbox.read(partition, 3)).rows.map(({ position }) => position);
+    t.strictSame((await other.unfinished(partition, 10)).rows, []);
     const found = await outbox.unfinished(partition, 2);
-    const more = await outbox.unfinished(partition, 10, found.entries[1]!.id);
+    const more = await outbox.unfinished(partition, 10, found.ids[1]!);
     t.strictSame(
-      [...found.entries, ...more.entries].map(({ position }) => position),
+      [...found.rows, ...more.rows].map(({ position }) => position),
       given,
     );
-    t.strictSame((await other.claimStale(partition, 3_600_000, 10)).entries, [], 'not so soon');
+    t.strictSame((await other.claimStale(partition, 3_600_000, 10)).rows, [], 'not so soon');
     const taken = await other.claimStale(partition, 0, 10);
     t.strictSame(
-      taken.entries.map(({ position }) => position),
+      taken.rows.map(({ position }) => position),
       given,
     );
-    t.strictSame((await outbox.unfinished(partition, 10)).entries, []);
-    t.equal((await other.read(partition, 10)).entries.length, 2);
+    t.strictSame((await outbox.unfinished(partition, 10)).rows, []);
+    t.equal((await other.read(partition, 10)).rows.length, 2);
   },
 
   'a store that came back empty is read anew': async (t, isp, outbox) => {
     await interims(isp, 2);
     await outbox.read(partition, 10);
     await isp.redis.del(keys.accounted(partition));
-    t.strictSame((await outbox.claimStale(partition, 0, 10)).entries, []);
+    t.strictSame((await outbox.claimStale(partition, 0, 10)).rows, []);
     await isp.redis.del(keys.accounted(partition));
     await isp.apply(recordAt(noon + 3_600_000, { kind: 'stop', sessionTimeS: 3600, downOctets: 99 }));
-    t.equal((await outbox.read(partition, 10)).entries.length, 1);
+    t.equal((await outbox.read(partition, 10)).rows.length, 1);
   },
 
   'what cannot be read is told apart and can be removed': async (t, isp, outbox) => {
     await interims(isp, 1);
-    const id = await isp.redis.xadd(keys.accounted(partition), '*', 'e', Buffer.from([2, 1, 1]));
-    const { entries, unreadable } = await outbox.read(partition, 10);
-    t.equal(entries.length, 1);
+    const id = await isp.redis.xadd(keys.accounted(partition), '*', 'e', Buffer.from([3, 1, 1]));
+    const { rows, unreadable } = await outbox.read(partition, 10);
+    t.equal(rows.length, 1);
     t.strictSame(unreadable, [id]);
-    await outbox.done(partition, [entries[0]!.id, ...unreadable]);
+    await outbox.done(partition, [rows[0]!.id, ...unreadable]);
     t.equal(await isp.redis.xlen(keys.accounted(partition)), 0);
   },
 };
@@ -160,9 +174,27 @@ t.test('an entry that is cut anywhere is unreadable or has its columns', async (
   await interims(isp, 1);
   const [raw] = await isp.redis.xrangeBuffer(keys.accounted(partition), '-', '+');
   const bytes = raw![1][1]!;
-  t.match(decodeEntry('1-1', partition, bytes), { position: 10, userName: 'user7', framedIp: '100.64.0.7' });
+  const whole = decodeEntry('1-1', partition, bytes)!;
+  t.match(whole, [{ position: 10, userName: 'user7', framedIp: '100.64.0.7' }]);
   for (let length = 0; length < bytes.length; length++) {
-    const entry = decodeEntry('1-1', partition, bytes.subarray(0, length));
-    if (entry) t.equal(entry.position, 10, `cut to ${length}`);
+    t.equal(decodeEntry('1-1', partition, bytes.subarray(0, length)), undefined, `cut to ${length}`);
+  }
+  // As it was written when an entry had one row.
+  const first = asVersionOne(bytes);
+  t.strictSame(decodeEntry('1-1', partition, first), whole);
+  t.equal(writtenBefore(first), writtenBefore(bytes));
+  for (let length = 0; length < first.length; length++) {
+    const rows = decodeEntry('1-1', partition, first.subarray(0, length));
+    if (rows) t.equal(rows[0]!.position, 10, `cut to ${length}`);
   }
 });
+
+/** Version, meter, kind, part; lengths of WAL and flags; generation, position, written before; then as in a row. */
+function asVersionOne(bytes: Buffer): Buffer {
+  const wal = bytes.subarray(16, 16 + bytes[1]!);
+  const row = bytes.subarray(16 + wal.length);
+  return Buffer.concat([
+    ...[Buffer.of(1), row.subarray(3, 7), bytes.subarray(1, 2), row.subarray(7, 9), bytes.subarray(2, 9)],
+    ...[row.subarray(9, 16), bytes.subarray(9, 16), row.subarray(16, 60), wal, row.subarray(60)],
+  ]);
+}

@@ -5,7 +5,7 @@ import { isAway } from '#ops/lanes/away.ts';
 import { readAddresses } from '#policy/ledger/addresses.ts';
 import { createEnforcementLedger } from '#policy/ledger/enforcement.ts';
 import { keys, partitionOf, tag } from '#policy/ledger/keys.ts';
-import type { OutboxEntry } from '#policy/ledger/outbox-entry.ts';
+import type { OutboxRow } from '#policy/ledger/outbox-entry.ts';
 import { createRestore, type Restore } from '#policy/ledger/restore.ts';
 import { partitionCount } from '#policy/ledger/types.ts';
 import { usageWindows } from '#policy/time.ts';
@@ -75,7 +75,7 @@ async function rebuild(isp: Isp, { redis, primaries }: Store): Promise<void> {
   for (const each of partitions) await restore.end(each, new Map([['w', positions[each]!]]));
 }
 
-function sessionOf(own: readonly OutboxEntry[]) {
+function sessionOf(own: readonly OutboxRow[]) {
   const { partition: at, nasId, nasInstance, sessionId } = own[0]!;
   const states = Map.groupBy(own, ({ incarnation }) => incarnation);
   return {

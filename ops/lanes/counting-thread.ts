@@ -1,0 +1,135 @@
+// A log that is applied in a thread of its own: whoever appends to it, and answers when a record is on disk, is never held up by counting.
+import { Worker } from 'node:worker_threads';
+import type { Part } from '#ops/runtime/lifecycle.ts';
+import type { Logger } from '#ops/runtime/log.ts';
+import type { Registry } from '#ops/runtime/metrics.ts';
+import { type HasMetrics, registerReportMetrics } from '#ops/runtime/report-metrics.ts';
+import { type SharedWalState, shareWal, type WalNews, type WalOrder } from '../wal/shared-wal.ts';
+import type { WalOptions } from '../wal/wal.ts';
+import { type Append, createAppender } from './appender.ts';
+import { openLog } from './ledger-log.ts';
+import type { LogMetrics } from './metrics.ts';
+
+export type CountedLogOptions = WalOptions & {
+  metrics: LogMetrics;
+  /** Where the metrics of the thread are shown, added to those that are there. */
+  registry: Registry;
+  log: Logger;
+  /** The program of the thread: it speaks {@link FromCounting} and hears {@link ToCounting}. */
+  script: URL;
+  /** `workerData` of the thread. */
+  dataOf(wal: SharedWalState): unknown;
+  /** Partitions in which enforcement has something to look at. */
+  onEvents(partitions: ReadonlySet<number>): void;
+};
+
+export type CountedLog = Part & { append: Append };
+
+export type ToCounting = WalNews | { readonly type: 'report'; readonly id: number } | { readonly type: 'stop' };
+
+export type FromCounting =
+  | WalOrder
+  | ({ readonly type: 'report'; readonly id: number } & HasMetrics)
+  | { readonly type: 'ready' }
+  | { readonly type: 'events'; readonly partitions: ReadonlySet<number> };
+
+/** Shorter than whoever asks for all metrics waits. */
+const reportTimeoutMs = 500;
+const stopTimeoutMs = 3000;
+
+/**
+ * Opens the WAL, so that records can be kept at once; applying begins with `start`.
+ * @throws {WalInUse} while another thread or process has it open.
+ */
+export async function openCountedLog(options: CountedLogOptions): Promise<CountedLog> {
+  const { metrics, registry, log, script, dataOf, onEvents } = options;
+  const wal = await openLog(options);
+  const owner = shareWal(wal, (news) => tell(news));
+  const waiting = new Map<number, (report: HasMetrics) => void>();
+  let worker: Worker | undefined;
+  let ended: Promise<void> = Promise.resolve();
+  let stopping = false;
+  let lastId = 0;
+  let lastReport: HasMetrics = { metrics: [] };
+
+  function tell(message: ToCounting): void {
+    worker?.postMessage(message);
+  }
+
+  /** The last one when there is no answer in time. */
+  function report(): Promise<HasMetrics> {
+    return new Promise((resolve) => {
+      const id = ++lastId;
+      const answer = (found: HasMetrics) => {
+        clearTimeout(timer);
+        waiting.delete(id);
+        lastReport = found;
+        resolve(found);
+      };
+      const timer = setTimeout(() => answer(lastReport), reportTimeoutMs);
+      waiting.set(id, answer);
+      tell({ type: 'report', id });
+    });
+  }
+
+  function hear(message: FromCounting): void {
+    switch (message.type) {
+      case 'wal_order':
+        owner.hear(message);
+        return;
+      case 'report':
+        waiting.get(message.id)?.(message);
+        return;
+      case 'events':
+        onEvents(message.partitions);
+        return;
+      case 'ready':
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  function begin(): Promise<void> {
+    const started = new Worker(script, { workerData: dataOf(owner.state), name: `counting ${wal.id}` });
+    worker = started;
+    ended = new Promise((resolve) => started.once('exit', () => resolve()));
+    return new Promise((resolve, reject) => {
+      let ready = false;
+      const fail = (error: Error) => {
+        if (stopping) return;
+        if (!ready) return reject(error);
+        // Uncaught here: this thread ends too, and with it the process, which is started again.
+        throw error;
+      };
+      started.on('message', (message: FromCounting) => {
+        hear(message);
+        if (message.type !== 'ready') return;
+        ready = true;
+        resolve();
+      });
+      started.on('error', (error) => fail(new Error(`counting ${wal.id} died`, { cause: error })));
+      started.on('exit', (exitCode) => fail(new Error(`counting ${wal.id} ended with ${exitCode}`)));
+    });
+  }
+
+  return {
+    name: `log ${wal.id}`,
+    append: createAppender(wal, metrics),
+    async start() {
+      await begin();
+      registerReportMetrics(registry, [await report()], async () => [await report()]);
+    },
+    async stop() {
+      stopping = true;
+      tell({ type: 'stop' });
+      const deadline = setTimeout(() => {
+        log.warn({ wal: wal.id }, 'the thread that counts did not end in time');
+        void worker?.terminate();
+      }, stopTimeoutMs);
+      await ended;
+      clearTimeout(deadline);
+      await wal.close();
+    },
+  };
+}
