@@ -35,8 +35,6 @@ const longestPauseMs = 10_000;
 export async function deliver(deps: DeliverDeps, record: WaitingRecord): Promise<Delivered> {
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     if (deps.stopping()) return 'stopped';
-    const reason = deps.lostBecause(record);
-    if (reason) return reason;
     const target = deps.target();
     const homes = target ? inTurn(target.homes, target.choice, () => sessionOf(record)) : [];
     for (const home of homes) {
@@ -45,6 +43,9 @@ export async function deliver(deps: DeliverDeps, record: WaitingRecord): Promise
       if (outcome === 'answered') return 'forwarded';
       if (outcome === 'too_long') return outcome;
     }
+    // Only what nobody takes is given up: a server that is back gets all that is still there.
+    const reason = deps.lostBecause(record);
+    if (reason) return reason;
     // Nobody was asked: it costs nothing to look again soon.
     if (homes.length === 0) pauseMs = firstPauseMs;
     await deps.pause(pauseMs);

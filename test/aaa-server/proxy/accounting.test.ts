@@ -166,6 +166,23 @@ t.test('what waited too long is lost, and counted', async (t) => {
   t.equal(node.records.length, 1, 'it is counted here all the same');
 });
 
+t.test('what is too old is sent all the same to a server that is there', async (t) => {
+  const folder = temporaryFolder(t);
+  const [acct] = await freePorts();
+  const configured = {
+    homeServers: [homeServer(1, acct, { acctPort: acct, responseWindowMs: 300, healthCheck: 'none' as const })],
+    copies: [{ id: 1, name: 'billing', homeServerId: 1, nasId: null }],
+  };
+  const first = await startNode(t, configured, { folder });
+  await createNas(t).account(first.acctPort, 'alice', record('old', 1).add).reply();
+  await first.stop();
+  const home = taking(await startScriptedHome(t, acct));
+  const second = await startNode(t, configured, { folder, keepMs: 0 });
+  await until(() => accounting(home).length > 0, 'it is sent', 20_000);
+  await until(() => second.metric('lastmile_proxy_accounting_forwarded_total'), 'and taken');
+  t.equal(await second.metric('lastmile_proxy_accounting_lost_total'), 0);
+});
+
 t.test('what is refused here is not forwarded, and gets no answer', async (t) => {
   const [acct] = await freePorts();
   const home = taking(await startScriptedHome(t, acct));
