@@ -17,9 +17,13 @@ export type Target = {
   total(): Promise<Bytes>;
   /** Brings every subscriber online and starts the server anew; the last that is done with it. Absent where it is not measured. */
   footprint?(): Promise<Footprint>;
+  /** Packets that it left unanswered on purpose, so far; absent: it does not say. */
+  unanswered?(): Promise<Unanswered>;
   /** What a server said, for when something fails. */
   output(): string;
   stop(): Promise<void>;
 };
+
+export type Unanswered = { readonly overload: number; readonly hashBusy: number; readonly all: number };
 
 export type Bytes = { readonly upBytes: number; readonly downBytes: number };
