@@ -7,7 +7,7 @@ import { createRetention } from '#ops/lanes/retention.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
-import { lowerPriority } from '#ops/runtime/priority.ts';
+import { setThreadPriority } from '#ops/runtime/priority.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { guestWal } from '#ops/wal/shared-wal.ts';
@@ -22,12 +22,13 @@ const worker = parentPort;
 const { index, snapshotPath, redisUrl, logLevel, wal: state } = workerData as CountingSettings;
 const tell = (message: FromCounting) => worker.postMessage(message);
 
-lowerPriority('counting');
+setThreadPriority('counting');
 const log = createLogger('aaa-server', logLevel).child({ worker: index, component: 'counting' });
 const registry = new Registry();
 const metrics = createLogMetrics(registry, 'accounting');
 const snapshot = openSnapshotReader({ path: snapshotPath, marksStandMs: 5 });
-const redis = createRedisLink({ url: redisUrl, name: `aaa-server counting ${index}`, log });
+// Nobody waits for its calls, and many are under way at once.
+const redis = createRedisLink({ url: redisUrl, name: `aaa-server counting ${index}`, log, commandTimeoutMs: 10_000 });
 const guest = guestWal(state, tell);
 const applier = createApplier({
   wal: guest.wal,

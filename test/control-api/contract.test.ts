@@ -14,6 +14,7 @@ import * as nasSchema from '#control-api/nas/schema.ts';
 import * as nasOperationsSchema from '#control-api/nas-operations/schema.ts';
 import { routeRules } from '#control-api/plugins/route-rules.ts';
 import * as poolsSchema from '#control-api/pools/schema.ts';
+import * as proxySchema from '#control-api/proxy/schema.ts';
 import * as servicesSchema from '#control-api/services/schema.ts';
 import * as speedPoliciesSchema from '#control-api/speed-policies/schema.ts';
 import * as subscriptionsSchema from '#control-api/subscriptions/schema.ts';
@@ -67,6 +68,7 @@ t.test('the API as a whole', async (t) => {
       nasSchema,
       nasOperationsSchema,
       poolsSchema,
+      proxySchema,
       servicesSchema,
       speedPoliciesSchema,
       subscriptionsSchema,
