@@ -121,7 +121,8 @@ function build(config: Settings) {
   );
   subscribers.onChange((changes) => {
     for (const { kind, tenantId, key } of changes) {
-      if (kind !== 'pool' && kind !== 'device_user') enforcement.current()?.changed({ kind, tenantId, id: key });
+      const ofEnforcement = kind !== 'pool' && kind !== 'device_user' && kind !== 'proxy';
+      if (ofEnforcement) enforcement.current()?.changed({ kind, tenantId, id: key });
       if (kind === 'subscription') meters.current()?.changed(tenantId, key);
     }
   });
@@ -192,6 +193,11 @@ function build(config: Settings) {
       eap: { node: folder.uuid, workers: workerCount, methods: config.EAP_METHODS, identity: eap.identity },
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
+      proxy: {
+        root: path.join(folder.path, 'proxy-accounting'),
+        workers: workerWals.map((wal) => path.basename(wal)),
+        keeping: { keepMs: config.PROXY_KEEP_H * 3_600_000, bytes: config.PROXY_LOG_BYTES },
+      },
       redisUrl: config.REDIS_URL,
       loginLedgerMs: config.LOGIN_LEDGER_MS,
       feedSilence,

@@ -129,6 +129,7 @@ export function createSender(options: SenderOptions): Sender {
     const wanted = () => !entry.next && !silenced() && change.wanted?.() !== false;
     const order = { ...request, kind: by, urgent: change.urgent, wanted, silenced };
     const answer = await coa.send(order, change.owned.signal);
+    const leftAlone = withdrawn(answer) || silenced();
     if (change.owned.signal.aborted) return;
     if (!withdrawn(answer)) options.onAction(actionOf(change, sent, answer));
     switch (answer.kind) {
@@ -140,7 +141,7 @@ export function createSender(options: SenderOptions): Sender {
       case 'timeout':
       case 'unsent':
         await record(change, { cause: answer.kind });
-        if (!withdrawn(answer) && !silenced()) backOff(change);
+        if (!leftAlone) backOff(change);
         else if (!entry.next) options.onWithdrawn(change);
         return;
       case 'nak':
