@@ -26,7 +26,7 @@ export async function writeSubscribers(
   folder: string,
   count: number,
   keyring: Keyring,
-  changes: Changes,
+  changes?: Changes,
 ): Promise<string> {
   const snapshotPath = path.join(folder, 'subscribers');
   const snapshot = openSnapshot(snapshotPath, 'snapshot-1.mdb', 0, changes);

@@ -31,13 +31,14 @@ export type BareWorker = {
   close(): Promise<void>;
 };
 
+/** `changes`: where `writeSubscribers` marked what it wrote; without it no login is remembered. */
 export async function openBareWorker(
   folder: string,
   snapshotPath: string,
   keyring: Keyring,
-  changes: Required<ReaderOptions>['changes'],
+  changes?: Required<ReaderOptions>['changes'],
 ): Promise<BareWorker> {
-  const snapshot = openSnapshotReader({ path: snapshotPath, marksStandMs: 5, changes });
+  const snapshot = openSnapshotReader({ path: snapshotPath, marksStandMs: 5, ...(changes ? { changes } : {}) });
   const wal = await openWal({ folder: path.join(folder, 'wal') });
   const counters = createCounters();
   const classKey = keyring.derive('class');
