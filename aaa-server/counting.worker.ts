@@ -52,4 +52,4 @@ worker.on('message', async (message: ToCounting) => {
 });
 const running = startAll([reader, redis, applier, retention], log);
 await running;
-tell({ type: 'ready' });
+tell({ type: 'ready', metrics: await metricsOf(registry) });

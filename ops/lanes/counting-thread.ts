@@ -12,7 +12,7 @@ import type { LogMetrics } from './metrics.ts';
 
 export type CountedLogOptions = WalOptions & {
   metrics: LogMetrics;
-  /** Where the metrics of the thread are shown, added to those that are there. */
+  /** Where the metrics of the thread are shown, added to those that are there already: it has none that `metrics` lacks. */
   registry: Registry;
   log: Logger;
   /** The program of the thread: it speaks {@link FromCounting} and hears {@link ToCounting}. */
@@ -30,7 +30,8 @@ export type ToCounting = WalNews | { readonly type: 'report'; readonly id: numbe
 export type FromCounting =
   | WalOrder
   | ({ readonly type: 'report'; readonly id: number } & HasMetrics)
-  | { readonly type: 'ready' }
+  /** Applying has begun. */
+  | ({ readonly type: 'ready' } & HasMetrics)
   | { readonly type: 'events'; readonly partitions: ReadonlySet<number> };
 
 /** Shorter than whoever asks for all metrics waits. */
@@ -84,41 +85,32 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
         onEvents(message.partitions);
         return;
       case 'ready':
+        registerReportMetrics(registry, [message], async () => [await report()]);
         return;
       default:
         message satisfies never;
     }
   }
 
-  function begin(): Promise<void> {
+  function begin(): void {
     const started = new Worker(script, { workerData: dataOf(owner.state), name: `counting ${wal.id}` });
     worker = started;
     ended = new Promise((resolve) => started.once('exit', () => resolve()));
-    return new Promise((resolve, reject) => {
-      let ready = false;
-      const fail = (error: Error) => {
-        if (stopping) return;
-        if (!ready) return reject(error);
-        // Uncaught here: this thread ends too, and with it the process, which is started again.
-        throw error;
-      };
-      started.on('message', (message: FromCounting) => {
-        hear(message);
-        if (message.type !== 'ready') return;
-        ready = true;
-        resolve();
-      });
-      started.on('error', (error) => fail(new Error(`counting ${wal.id} died`, { cause: error })));
-      started.on('exit', (exitCode) => fail(new Error(`counting ${wal.id} ended with ${exitCode}`)));
-    });
+    // Uncaught here: this thread ends too, and with it the process, which is started again.
+    const fail = (error: Error) => {
+      if (!stopping) throw error;
+    };
+    started.on('message', hear);
+    started.on('error', (error) => fail(new Error(`counting ${wal.id} died`, { cause: error })));
+    started.on('exit', (exitCode) => fail(new Error(`counting ${wal.id} ended with ${exitCode}`)));
   }
 
   return {
     name: `log ${wal.id}`,
     append: createAppender(wal, metrics),
+    /** Does not wait for the thread: what is acknowledged until then is counted when it is there. */
     async start() {
-      await begin();
-      registerReportMetrics(registry, [await report()], async () => [await report()]);
+      begin();
     },
     async stop() {
       stopping = true;
