@@ -13,7 +13,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
-import { lowerPriority } from '#ops/runtime/priority.ts';
+import { lowerPriority, restorePriority } from '#ops/runtime/priority.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { openDataFolder } from '#ops/stores/data-folder.ts';
@@ -266,8 +266,12 @@ function build(config: Settings) {
         workers,
       ],
       ...[...radsec.parts, nasUses, enforcement],
-      // Behind the workers, which would have it from here.
-      { name: 'priority of the main thread', start: async () => lowerPriority('counting'), stop: async () => {} },
+      // Behind the workers, which would have it from here. A stop is waited for.
+      {
+        name: 'priority of the main thread',
+        start: async () => lowerPriority('counting'),
+        stop: async () => restorePriority(),
+      },
     ],
   };
 }

@@ -15,6 +15,15 @@ export function lowerPriority(to: keyof typeof niceness, pid = 0): void {
   if (pid > 0) tryToWrite(`/proc/${pid}/autogroup`, String(niceness[to]));
 }
 
+/** Of the calling thread, as far as the system lets it (it may be lowered by everybody, raised only by root or as RLIMIT_NICE allows). */
+export function restorePriority(): void {
+  try {
+    os.setPriority(0);
+  } catch {
+    // It stays where it is.
+  }
+}
+
 function tryToWrite(file: string, text: string): void {
   try {
     writeFileSync(file, text);
