@@ -8,6 +8,7 @@ import type { Keyring } from '#ops/runtime/keyring.ts';
 import { showPacket } from './explain/attributes.ts';
 import type { Explain } from './explain/explain.ts';
 import { proofMethods } from './explain/request.ts';
+import { allowedAttribute } from './proxy/allowed-attribute.ts';
 import type { Guard } from './subscribers/guard.ts';
 import type { SnapshotReader } from './subscribers/records.ts';
 import type { Dictionary } from './wire/dictionary.ts';
@@ -37,6 +38,7 @@ const Attributes = Type.Object(
   },
   { additionalProperties: false },
 );
+const Names = Type.Object({ names: Type.Array(Type.String(), { maxItems: 100 }) }, { additionalProperties: false });
 const text = Type.Optional(Type.String({ maxLength: 253 }));
 const question = {
   tenantId: Type.Integer({ minimum: 1 }),
@@ -107,6 +109,11 @@ export function adminCalls({
         return { vendor: encoded.vendor, type: encoded.type, octets: encoded.value.toString('hex') };
       });
       json(response, 200, { data });
+    }),
+    '/attribute-names': authorized('POST', async (request, response) => {
+      const body = await bodyOf(request);
+      if (!Value.Check(Names, body)) return json(response, 400, { error: 'send {"names": []}' });
+      json(response, 200, { data: body.names.map((name) => allowedAttribute(dictionary, name)) });
     }),
     '/explain': authorized('POST', async (request, response) => {
       const body = await bodyOf(request);

@@ -6,6 +6,7 @@ import { udpDrivers } from '#ops/runtime/udp.ts';
 import { enforcementSettings } from './enforcement/config.ts';
 import { loginLogSettings } from './login-log/config.ts';
 import { outboxSettings } from './outbox/config.ts';
+import { proxySettings } from './proxy/config.ts';
 import { radsecSettings } from './radsec/config.ts';
 
 export const settings = Type.Object({
@@ -45,6 +46,7 @@ export const settings = Type.Object({
   COA_SOURCE: text({ default: '', description: 'source address of CoA and Disconnect requests; empty = by route' }),
   ...enforcementSettings,
   ...outboxSettings,
+  ...proxySettings,
   ...loginLogSettings,
   RADIUS_LEARN_WINDOW_S: Type.Integer({
     minimum: 0,

@@ -14,6 +14,8 @@ export const loginFailures = [
   'wrong_password',
   ...gateRefusals,
   'speed_policy_missing',
+  'home_server_rejected',
+  'home_server_unreachable',
   'unsuitable_scheme',
   'eap_malformed',
   'eap_no_common_method',
@@ -66,6 +68,11 @@ export const dropReasons = [
   'accounting_refused',
   'accounting_not_durable',
   'reply_too_long',
+  'proxy_loop',
+  'proxy_too_many_hops',
+  'proxy_unreachable',
+  'proxy_busy',
+  'proxy_too_long',
   'handler_error',
 ] as const;
 export type DropReason = (typeof dropReasons)[number];

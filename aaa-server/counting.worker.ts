@@ -7,7 +7,7 @@ import { createRetention } from '#ops/lanes/retention.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
-import { lowerPriority } from '#ops/runtime/priority.ts';
+import { setThreadPriority } from '#ops/runtime/priority.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { beginning } from '#ops/runtime/worker-begin.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
@@ -20,7 +20,7 @@ import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('counting.worker.ts runs as a thread of a RADIUS worker');
 const worker = parentPort;
-lowerPriority('counting');
+setThreadPriority('counting');
 const { index, snapshotPath, redisUrl, logLevel, wal: state } = await beginning<CountingSettings>();
 const tell = (message: FromCounting) => worker.postMessage(message);
 
@@ -28,7 +28,8 @@ const log = createLogger('aaa-server', logLevel).child({ worker: index, componen
 const registry = new Registry();
 const metrics = createLogMetrics(registry, 'accounting');
 const snapshot = openSnapshotReader({ path: snapshotPath, marksStandMs: 5 });
-const redis = createRedisLink({ url: redisUrl, name: `aaa-server counting ${index}`, log });
+// Nobody waits for its calls, and many are under way at once.
+const redis = createRedisLink({ url: redisUrl, name: `aaa-server counting ${index}`, log, commandTimeoutMs: 10_000 });
 const guest = guestWal(state, tell);
 const applier = createApplier({
   wal: guest.wal,
@@ -52,4 +53,4 @@ worker.on('message', async (message: ToCounting) => {
 });
 const running = startAll([reader, redis, applier, retention], log);
 await running;
-tell({ type: 'ready' });
+tell({ type: 'ready', metrics: await metricsOf(registry) });

@@ -13,7 +13,6 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
-import { lowerPriority, restorePriority } from '#ops/runtime/priority.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { openDataFolder } from '#ops/stores/data-folder.ts';
@@ -122,7 +121,8 @@ function build(config: Settings) {
   );
   subscribers.onChange((changes) => {
     for (const { kind, tenantId, key } of changes) {
-      if (kind !== 'pool' && kind !== 'device_user') enforcement.current()?.changed({ kind, tenantId, id: key });
+      const ofEnforcement = kind !== 'pool' && kind !== 'device_user' && kind !== 'proxy';
+      if (ofEnforcement) enforcement.current()?.changed({ kind, tenantId, id: key });
       if (kind === 'subscription') meters.current()?.changed(tenantId, key);
     }
   });
@@ -193,6 +193,11 @@ function build(config: Settings) {
       eap: { node: folder.uuid, workers: workerCount, methods: config.EAP_METHODS, identity: eap.identity },
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
+      proxy: {
+        root: path.join(folder.path, 'proxy-accounting'),
+        workers: workerWals.map((wal) => path.basename(wal)),
+        keeping: { keepMs: config.PROXY_KEEP_H * 3_600_000, bytes: config.PROXY_LOG_BYTES },
+      },
       redisUrl: config.REDIS_URL,
       loginLedgerMs: config.LOGIN_LEDGER_MS,
       feedSilence,
@@ -266,12 +271,6 @@ function build(config: Settings) {
         workers,
       ],
       ...[...radsec.parts, nasUses, enforcement],
-      // Behind the workers, which would have it from here. A stop is waited for.
-      {
-        name: 'priority of the main thread',
-        start: async () => lowerPriority('counting'),
-        stop: async () => restorePriority(),
-      },
     ],
   };
 }

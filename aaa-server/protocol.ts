@@ -8,6 +8,7 @@ import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
 import type { TestLogin, TestLoginResult } from './explain/test-login.ts';
 import type { LoginBatch } from './login-log/log.ts';
+import type { Keeping } from './proxy/accounting-log.ts';
 import type { NasActivity } from './radius/nas-activity.ts';
 import type { HandedOver } from './radius/request.ts';
 import type { HandedSets } from './radius/server.ts';
@@ -44,6 +45,13 @@ export type WorkerSettings = {
   readonly snapshotPath: string;
   /** Folder of this worker's own write-ahead log. */
   readonly walFolder: string;
+  readonly proxy: {
+    /** Folder of the accounting that every worker is to forward; its own is named like its write-ahead log. */
+    readonly root: string;
+    /** Names of all of them. */
+    readonly workers: readonly string[];
+    readonly keeping: Keeping;
+  };
   readonly redisUrl: string;
   /** LOGIN_LEDGER_MS. */
   readonly loginLedgerMs: number;

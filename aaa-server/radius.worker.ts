@@ -1,5 +1,6 @@
 // One RADIUS worker thread: its own sockets, its own write-ahead log, the shared snapshot. Composition only.
 import { randomUUID } from 'node:crypto';
+import path from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
@@ -8,6 +9,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { startAll } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
+import { setThreadPriority } from '#ops/runtime/priority.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { loadCalls } from '#ops/runtime/udp/mmsg/calls.ts';
 import { beginning, loadWorker } from '#ops/runtime/worker-begin.ts';
@@ -22,6 +24,7 @@ import { createLoginLog } from './login-log/log.ts';
 import { createLoginNetwork } from './network/network.ts';
 import { reserveOwner } from './network/reserve.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
+import { createProxy } from './proxy/proxy.ts';
 import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
@@ -42,6 +45,7 @@ const [crypt] = await Promise.all([openCrypt(), loadCalls(), thread.loaded]);
 const settings = await beginning<WorkerSettings>();
 const tell = (message: FromWorker) => main.postMessage(message);
 
+setThreadPriority('answers');
 const clock = systemClock;
 const log = createLogger('aaa-server', settings.logLevel).child({ worker: settings.index });
 const keyring = createKeyring(settings.masters);
@@ -72,6 +76,18 @@ const trust = createTrust({
   onLearned: (learned) => tell({ type: 'learned', learned }),
 });
 trust.hear(settings.learned);
+const warn = (message: string, fields: Readonly<Record<string, unknown>>) => log.warn(fields, message);
+const proxy = createProxy({
+  ...{ snapshot, keyring, clock, registry, warn, node: settings.eap.node, worker: settings.index },
+  own: () => ({ addresses: settings.addresses, ports: [settings.authPort, settings.acctPort] }),
+  logs: {
+    root: settings.proxy.root,
+    own: path.basename(settings.walFolder),
+    // One looks after what workers left behind that are no longer there.
+    workers: settings.index === 0 ? new Set(settings.proxy.workers) : null,
+    keeping: settings.proxy.keeping,
+  },
+});
 const loginLog = createLoginLog({
   ...{ snapshot, clock, node: settings.eap.node, worker: settings.index, ...settings.loginLog },
   send: (batch) => tell({ type: 'logins', batch }),
@@ -107,12 +123,13 @@ const handler = createRadiusHandler({
       }
     },
   }),
+  proxy,
   refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
   append: accounting.append,
   loginLog,
   later,
-  warn: (message, fields) => log.warn(fields, message),
+  warn,
 });
 const testLogin = createTestLogins({ handler, snapshot, keyring, clock, later });
 const server = createRadiusServer({
@@ -139,9 +156,10 @@ const radsec = settings.radsec
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
 for (const recent of await keptAnswers(settings.walFolder, settings.workers, clock.nowMs())) handler.recall(recent);
-// Answers do not wait until counting has begun. When that fails this thread dies of it, and the process.
-const counting = { ...accounting, start: async () => void accounting.start() };
-const running = await startAll([reader, loginLog, redis, network, counting, ...(radsec ? [radsec] : []), server], log);
+const running = await startAll(
+  [reader, loginLog, redis, network, accounting, proxy, ...(radsec ? [radsec] : []), server],
+  log,
+);
 
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {

@@ -9,6 +9,8 @@ export const settings = Type.Object({
     default: 9101,
     description: '/metrics, /healthz, /readyz and the admin calls of control-api',
   }),
+  RADIUS_AUTH_PORT: port({ default: 1812, description: 'UDP port of Access-Requests' }),
+  RADIUS_ACCT_PORT: port({ default: 1813, description: 'UDP port of Accounting-Requests' }),
   FLOW_ADMIN_PORT: port({ default: 9102, description: '/metrics, /healthz, /readyz of flow-collector' }),
   APP_DATABASE_URL: text({
     secret: true,

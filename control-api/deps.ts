@@ -1,6 +1,7 @@
 // What the routes need: the stores and neighbours, passed in by the composition root or by a test.
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
+import type { OwnListeners } from '#ops/runtime/own-listeners.ts';
 import type { ExporterTraffic } from '#ops/stores/exporter-traffic.ts';
 import type { NasEdge } from '#ops/stores/nas-edge.ts';
 import type { AaaTools } from './aaa/edge.ts';
@@ -30,6 +31,8 @@ export type Deps = {
   readonly nasEdge: (nasIds: readonly number[]) => Promise<NasEdge>;
   /** Sources of RADIUS packets that are no NAS of ours. */
   readonly unknownSources: () => Promise<UnknownSources>;
+  /** The RADIUS ports of this node: no home servers. */
+  readonly radius: OwnListeners;
   /** The other processes of this node. */
   readonly neighbours: readonly Neighbour[];
 };

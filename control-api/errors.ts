@@ -11,6 +11,7 @@ import { nasErrors } from './nas/errors.ts';
 import { nasOperationErrors } from './nas-operations/errors.ts';
 import { poolErrors } from './pools/errors.ts';
 import type { ErrorEntry } from './problem.ts';
+import { proxyErrors } from './proxy/errors.ts';
 import { replyAttributeErrors } from './reply-attributes/errors.ts';
 import { serviceErrors } from './services/errors.ts';
 import { speedPolicyErrors } from './speed-policies/errors.ts';
@@ -52,6 +53,7 @@ export const errors = {
   ...exporterErrors,
   ...poolErrors,
   ...deviceErrors,
+  ...proxyErrors,
   ...deviceUserErrors,
   ...nasOperationErrors,
   ...aaaErrors,

@@ -69,6 +69,7 @@ async function build(config: Settings) {
       exporterTraffic,
       nasEdge: createNasEdge(redis.current),
       unknownSources: createUnknownSources(aaa),
+      radius: { addresses: config.BIND_HOST, ports: [config.RADIUS_AUTH_PORT, config.RADIUS_ACCT_PORT] },
       neighbours: [
         { name: 'aaa-server', url: adminUrl(config.BIND_HOST, config.AAA_ADMIN_PORT) },
         { name: 'flow-collector', url: adminUrl(config.BIND_HOST, config.FLOW_ADMIN_PORT) },

@@ -20,6 +20,8 @@ import type { NasClient } from './nas-table.ts';
 import { attemptOf, dropped, none, type Proof, type Refused, refused } from './proof.ts';
 
 export type DeviceLogins = {
+  /** Whether it asks for the device itself. */
+  concerns(packet: Packet, client: NasClient): boolean;
   /** Undefined: it is a subscriber's login. */
   decide(
     packet: Packet,
@@ -77,21 +79,10 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
     return { vendor: 0, type: attribute.class, value };
   }
 
-  /** Undefined: a subscriber's; null: the device's, and nobody of that name may log in anywhere. */
-  function userOf(packet: Packet, { record: nas }: NasClient): DeviceUser | null | undefined {
-    if (nas.deviceLogins === 'never') return undefined;
-    const asked = askedService(packet, nas.vendor);
-    // What says nothing of a service may be anybody's: only a name of staff that no subscriber has makes it theirs.
-    if (asked === 'subscriber' || (asked === 'nothing' && users.isEmpty())) return undefined;
-    const user = users.find(nas.tenantId, textOf(packet, attribute.userName) ?? '') ?? null;
-    if (asked === 'nothing' && (!user || credentials.find(nas.tenantId, user.record.userName))) return undefined;
-    // A hotspot says Login too, but also whose device it is and how that is connected.
-    return asked !== 'device' && isOfSubscriber(packet) ? undefined : user;
-  }
-
   return {
+    concerns: (packet, client) => staffOf(users, credentials, packet, client.record) !== undefined,
     decide(packet, client, provenSecret) {
-      const found = userOf(packet, client);
+      const found = staffOf(users, credentials, packet, client.record);
       if (found === undefined) return undefined;
       const user = found ?? undefined;
       const nas = client.record;
@@ -110,8 +101,25 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
   };
 }
 
+/** Undefined: a subscriber's; null: the device's, and nobody of that name may log in anywhere. */
+export function staffOf(
+  users: DeviceUsers,
+  credentials: Pick<Credentials, 'find'>,
+  packet: Packet,
+  nas: NasRecord,
+): DeviceUser | null | undefined {
+  if (nas.deviceLogins === 'never') return undefined;
+  const asked = askedService(packet, nas.vendor);
+  // What says nothing of a service may be anybody's: only a name of staff that no subscriber has makes it theirs.
+  if (asked === 'subscriber' || (asked === 'nothing' && users.isEmpty())) return undefined;
+  const user = users.find(nas.tenantId, textOf(packet, attribute.userName) ?? '') ?? null;
+  if (asked === 'nothing' && (!user || credentials.find(nas.tenantId, user.record.userName))) return undefined;
+  // A hotspot says Login too, but also whose device it is and how that is connected.
+  return asked !== 'device' && isOfSubscriber(packet) ? undefined : user;
+}
+
 /** Asked only of who has proven the password: nobody else learns who is there. */
-function whyNot({ record }: DeviceUser, nas: NasRecord, nowMs: number): DeviceLoginResult | null {
+export function whyNot({ record }: DeviceUser, nas: NasRecord, nowMs: number): DeviceLoginResult | null {
   if (!record.enabled) return 'disabled';
   if (record.validUntilMs !== null && nowMs >= record.validUntilMs) return 'expired';
   return record.nasIds === null || record.nasIds.includes(nas.id) ? null : 'elsewhere';

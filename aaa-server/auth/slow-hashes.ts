@@ -28,11 +28,22 @@ export type SlowHashesOptions = {
   /** A text: why there is none. */
   readonly crypt: Crypt | string;
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+  /** More logins come than can be answered: hundreds of them are answered in the time of one hash, which waits for a moment. */
+  isFlooded?(): boolean;
+  /** setTimeout, or a fake one. */
+  later?(callback: () => void, ms: number): void;
   /** How many of one tenant wait at most, of known users and of others. */
   readonly capacity?: number;
-  /** After this long an access server has asked another one. */
+  /**
+   * After this long an access server has given up: it asks three times, each time after three to five seconds at most. A hash that was
+   * computed is of use even then: the next login finds it proven.
+   */
   readonly patienceMs?: number;
 };
+
+/** In a flood hashes are never put off for longer, one after the other. */
+const mostPutOffMs = 250;
+const lookAgainMs = 50;
 
 type Waiting = {
   /** When it was asked for last. */
@@ -43,7 +54,7 @@ type Waiting = {
 };
 
 export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
-  const { clock, crypt, warn, capacity = 512, patienceMs = 3000 } = options;
+  const { clock, crypt, warn, isFlooded = () => false, later, capacity = 512, patienceMs = 10_000 } = options;
   const known = createTurns<Waiting>(capacity);
   const unknown = createTurns<Waiting>(capacity);
   /** What waits or is computed, by who asks for what: an access server that asks anew, or another one, waits for the same hash. */
@@ -54,8 +65,18 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
   // One at a time: the threads of the pool also write the log of accounting.
   async function run(): Promise<void> {
     running = true;
-    for (let next = takeNext(); next; next = takeNext()) next.settle(await next.start().catch(failed));
+    for (let next = takeNext(); next; next = takeNext()) {
+      next.settle(await next.start().catch(failed));
+      if (isFlooded()) await putOff();
+    }
     running = false;
+  }
+
+  async function putOff(): Promise<void> {
+    if (!later) return;
+    for (let waitedMs = 0; waitedMs < mostPutOffMs && isFlooded(); waitedMs += lookAgainMs) {
+      await new Promise<void>((resolve) => later(resolve, lookAgainMs));
+    }
   }
 
   function takeNext(): Waiting | undefined {

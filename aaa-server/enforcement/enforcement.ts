@@ -125,8 +125,8 @@ export function createEnforcement(config: EnforcementConfig, deps: EnforcementDe
     onRetry: (change, delayMs) => lookAgain(change, timer.nowMs() + delayMs),
     onWithdrawn(change) {
       const { tenantId, nasId } = change.session;
-      const untilMs = maintenanceUntil(nas(tenantId, nasId)?.maintenance, timer.nowMs());
-      if (untilMs !== undefined) lookAgain(change, untilMs);
+      const nowMs = timer.nowMs();
+      lookAgain(change, maintenanceUntil(nas(tenantId, nasId)?.maintenance, nowMs) ?? nowMs);
     },
   });
   const assessing: AssessOptions = { ...deps, look: ledger.look, nas, fallback, clockSteady: clock.steady };

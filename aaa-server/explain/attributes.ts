@@ -23,6 +23,7 @@ export const attributeSources = [
   'tariff_attribute',
   'subscription_attribute',
   'garden_stay',
+  'device_access',
 ] as const;
 export type AttributeSource = (typeof attributeSources)[number];
 

@@ -11,10 +11,12 @@ import type { Pool } from '#policy/network/pool.ts';
 import { createUnitIndex } from '#policy/network/units.ts';
 import { addressAttributes } from '../auth/address-attributes.ts';
 import { type Authorization, type AuthorizeResult, authorize } from '../auth/authorize.ts';
+import { createDeviceUsers } from '../auth/device-users.ts';
 import { createRefusedAnswer } from '../auth/refused-answer.ts';
 import type { GateAnswer } from '../network/gate.ts';
 import { createLookingNetwork } from '../network/look.ts';
 import { termsOf } from '../network/terms.ts';
+import { realmsByTenant } from '../proxy/realms.ts';
 import { createAnswerLogin } from '../radius/answer-login.ts';
 import type { LoginAnswer } from '../radius/request.ts';
 import type { AddressRecord, CredentialRecord, SnapshotReader } from '../subscribers/records.ts';
@@ -24,6 +26,7 @@ import { type AttributeOrigins, type ExplainedAttribute, explainAttributes, show
 import { whileDrained } from './drained.ts';
 import { type Fact, factsOf } from './facts.ts';
 import { accessRequestOf, type LoginQuestion } from './request.ts';
+import { explainStaff } from './staff.ts';
 import { createNasFinder, type NasFound } from './where.ts';
 import { findUser, type ShownUser } from './who.ts';
 
@@ -74,6 +77,7 @@ export function createExplain(deps: ExplainDeps): Explain {
   const { snapshot, keyring, clock, feedSilence, dictionary } = deps;
   const answering = { snapshot, clock, classKey: keyring.derive('class'), random: middle, uuid: () => '0'.repeat(32) };
   const findNas = createNasFinder(snapshot, keyring);
+  const users = createDeviceUsers(snapshot);
   const refusedAnswer = createRefusedAnswer({ ...answering, workers: 1 });
 
   /** The answer as a login gets it, and what the network said meanwhile. */
@@ -133,6 +137,11 @@ export function createExplain(deps: ExplainDeps): Explain {
     );
   }
 
+  function isForwarded({ tenantId, userName }: ExplainQuestion): boolean {
+    const realm = realmsByTenant(snapshot.proxyList()).get(tenantId)?.find(userName)?.realm;
+    return realm?.record.authentication === 'forward';
+  }
+
   return async (question) => {
     const where = findNas(question.tenantId, question.nas, question.nasIdentifier);
     if ('problem' in where) return { ok: false, problem: where.problem };
@@ -141,7 +150,22 @@ export function createExplain(deps: ExplainDeps): Explain {
     const data = secret && accessRequestOf(client.record, secret, question);
     const packet = data && decodePacket(data);
     if (!secret || !packet?.ok) return { ok: false, problem: 'request_too_long' };
+    const staff = explainStaff(
+      { snapshot, users, dictionary },
+      client.record,
+      question.userName,
+      packet,
+      clock.nowMs(),
+    );
+    if (staff && snapshot.complete()) {
+      return { ok: true, explanation: { ...staff, nas: showNas(where), network: null, garden_stay: null } };
+    }
     const { credential, shown: user } = findUser(snapshot, client, secret, question.userName, packet);
+    if (isForwarded(question)) {
+      const sentence = loginSentence('forwarded');
+      const words = { result: 'unanswered' as const, outcome: null, reason: 'forwarded', sentence };
+      return { ok: true, explanation: { ...words, ...nothing, user, nas: showNas(where), garden_stay: null } };
+    }
     if (credential && snapshot.complete()) {
       const explanation = await explainKnown(where, credential, packet, user);
       return { ok: true, explanation: whileDrained(explanation, client.record) };

@@ -15,6 +15,7 @@ export const factNames = [
   'mirror',
   'feed',
   'nas',
+  'device_user',
 ] as const;
 export type FactName = (typeof factNames)[number];
 export type Fact = { readonly fact: FactName; readonly value: string; readonly decides: boolean };

@@ -23,7 +23,7 @@ export type ShownUser = {
     readonly scheme: string;
     readonly subscription_id: number;
   } | null;
-  readonly matched_by: 'whole_name' | 'realm' | 'domain' | 'domain_left_out' | 'mac' | 'line' | null;
+  readonly matched_by: 'whole_name' | 'realm' | 'domain' | 'domain_left_out' | 'mac' | 'line' | 'device_user' | null;
   readonly rule: string;
   readonly methods: readonly { readonly method: PasswordMethod; readonly possible: boolean; readonly why: string }[];
 };

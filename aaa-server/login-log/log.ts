@@ -102,7 +102,7 @@ export function createLoginLog(options: LoginLogOptions): LoginLog & Part {
         atMs: request.receivedAtMs,
         tenantId: client.record.tenantId,
         subscriptionId,
-        userName: subscriptionId === 0 ? unknownName(userName) : visibleText(userName),
+        userName: subscriptionId !== 0 || isProven(decision) ? visibleText(userName) : unknownName(userName),
         nasId: client.record.id,
         method: methodOf(packet, decision),
         ...answerOf(decision),
@@ -138,6 +138,11 @@ const empty = {
   durationUs: 0,
   test: false,
 } as const;
+
+/** Staff have no subscription. */
+function isProven(decision: LoginDecision): boolean {
+  return decision.kind === 'accept' && decision.stayFor === undefined;
+}
 
 function answerOf(decision: LoginDecision): Pick<LoginRow, 'result' | 'reason' | 'framedIp' | 'outcome'> {
   switch (decision.kind) {

@@ -10,13 +10,14 @@ import { createPasswords } from '../auth/passwords.ts';
 import { createProven } from '../auth/proven.ts';
 import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
+import { createForwardAccess } from '../proxy/forward-access.ts';
 import { attribute, firstAttribute, octetsAt } from '../wire/attributes.ts';
 import { code, copyPacket, type Packet } from '../wire/packet.ts';
 import type { Standing } from './admission.ts';
 import type { Answers } from './answers.ts';
 import { createDelayedRejects } from './delayed-rejects.ts';
 import type { Entry } from './duplicates.ts';
-import { decideLogin, type LoginDecision } from './login.ts';
+import { decideLogin, isKeptAway, type LoginDecision } from './login.ts';
 import { makerOf, noteLogin } from './maker.ts';
 import type { RadiusDeps, RadiusRequest } from './request.ts';
 
@@ -41,7 +42,10 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
     snapshot,
     passwords: createPasswords(keyring),
     proven: createProven(),
-    slowHashes: createSlowHashes(deps),
+    slowHashes: createSlowHashes({
+      ...deps,
+      isFlooded: () => deps.admission?.isFlooded?.(clock.monotonicMs()) ?? false,
+    }),
     warn: deps.warn,
   });
   const states = createEapStates({ key: keyring.derive('eap-state'), ...deps.eap });
@@ -60,6 +64,14 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   };
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const deciding = new Set<Promise<void>>();
+  const { proxy } = deps;
+  const forwarding =
+    proxy && createForwardAccess({ proxy, answers, counters, loginLog, monotonicMs: clock.monotonicMs });
+
+  /** Whatever its realm: a login to the device itself, or at an access server that is drained. */
+  function isDecidedHere({ packet, client }: RadiusRequest): boolean {
+    return isKeptAway(packet, client) || deviceLogins.concerns(packet, client);
+  }
 
   /** Whether it is the next request of a login that was begun here. */
   function goesOn(packet: Packet, { record }: NasClient): boolean {
@@ -134,6 +146,8 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       if (deps.admission?.admits(request.startedMs, standing) === false) return 'overload';
       const verified = makerOf(request);
       if (!verified.ok) return verified.reason;
+      const realm = proxy?.realmOfLogin(client.record.tenantId, packet);
+      if (realm && forwarding && !isDecidedHere(request)) return forwarding.handle(request, verified.secret, realm);
       const leader = eap.leaderOf(packet, client.record);
       if (leader !== undefined) {
         handOver(request, leader);
@@ -153,9 +167,10 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
         return null;
       });
     },
-    deciding: () => deciding.size,
+    deciding: () => deciding.size + (forwarding?.pending() ?? 0),
     conversing: eap.inProgress,
     async drain() {
+      await forwarding?.drain();
       while (deciding.size > 0) await Promise.all(deciding);
       eap.close();
       rejects.flush();

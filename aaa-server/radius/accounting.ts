@@ -72,9 +72,13 @@ export function createAccounting(deps: RadiusDeps, answers: Answers): Accounting
           receivedAtMs,
         });
         if (!result.ok && !result.ack) return 'accounting_refused';
+        const forwarded = deps.proxy?.keepAccounting(request);
+        if (typeof forwarded === 'string') return forwarded;
         if (!answers.build(request, code.accountingResponse, secret)) return 'reply_too_long';
         const reply = answers.copy();
-        if (result.ok) answerWhenKept(deps.append(result.record), { request, entry, reply });
+        const counted = result.ok && forwarded?.local !== false ? deps.append(result.record) : undefined;
+        const kept = forwarded ? Promise.all([counted, forwarded.kept]).then(() => undefined) : counted;
+        if (kept) answerWhenKept(kept, { request, entry, reply });
         else answers.sendLater(request, entry, reply, 'accounting_response');
         return null;
       });

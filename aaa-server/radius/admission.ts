@@ -16,6 +16,8 @@ export type Admission = {
   admits(monotonicMs: number, standing: Standing): boolean;
   /** Share of new logins that is let in, 1 when nothing waits. */
   share(): number;
+  /** Right now more logins come than are let in: what can wait should. */
+  isFlooded(monotonicMs: number): boolean;
 };
 
 export type AdmissionOptions = {
@@ -26,12 +28,17 @@ export type AdmissionOptions = {
 };
 
 const sampleMs = 50;
-/** Of a longer one the pace says nothing of now. */
-const longestSpanMs = 4 * sampleMs;
+/** After so long without a login there is no flood any more. */
+const floodEndsMs = 4 * sampleMs;
+/** Logins a millisecond that nobody answers: where the pace is not known yet. */
+const unhurried = 1000;
 /** A thread below it catches up by itself. */
 const fullyBusy = 0.97;
-/** An access server gives up on an answer after one to five seconds, and what waits is answered in order. */
-const longestWaitMs = 500;
+/**
+ * Access servers ask again after one to five seconds, in step after a power cut, and give up after the third time. What is answered within this is
+ * answered before that, and lasts until the others ask again: with less this thread would wait for them with nothing to do.
+ */
+const longestWaitMs = 2000;
 /** Above it the kernel is about to drop whatever comes next, what goes on too. */
 const fullBuffer = 0.6;
 /** Never all: a login that is turned away each time would never begin. */
@@ -48,6 +55,7 @@ const bytesPerDatagram = 768;
 export function createAdmission({ busy, backlog }: AdmissionOptions): Admission {
   let inTime = 1;
   let room = 1;
+  let perMs = unhurried;
   let credit = 0;
   let worked = 0;
   let wentOn = 0;
@@ -64,8 +72,10 @@ export function createAdmission({ busy, backlog }: AdmissionOptions): Admission 
     else if (!waiting) keepsRoom = true;
     const isFull = waiting !== undefined && waiting.bytes / waiting.limitBytes > fullBuffer;
     room = isFull && keepsRoom ? Math.max(leastShare, room * 0.7) : Math.min(1, room + 0.1);
-    const perMs = spanMs > longestSpanMs ? Number.POSITIVE_INFINITY : Math.max(1, worked) / spanMs;
+    // What holds this thread up once, or a span in which nothing came, says little of the pace.
+    perMs = Math.max(worked / spanMs, perMs / 2);
     inTime = waiting ? (perMs * longestWaitMs * bytesPerDatagram) / Math.max(1, waiting.bytes) : 1;
+    if (!waiting) perMs = unhurried;
     sampledAtMs = nowMs;
     worked = 0;
     wentOn = 0;
@@ -96,6 +106,7 @@ export function createAdmission({ busy, backlog }: AdmissionOptions): Admission 
 
   return {
     share,
+    isFlooded: (nowMs) => share() < 1 && nowMs - sampledAtMs < floodEndsMs,
     admits(nowMs, standing) {
       if (nowMs - sampledAtMs >= sampleMs) sample(nowMs);
       const admitted = admits(standing);

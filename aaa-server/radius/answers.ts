@@ -15,8 +15,15 @@ export type AnswerLabel = 'access_accept' | 'access_challenge' | 'access_reject'
 export type Answers = {
   /** Whether it is the repetition of a request that is in progress or answered. */
   knows(request: RadiusRequest): boolean;
-  /** Answers a repeated request from memory; else runs `decide`, which returns why there is no answer, or null. */
-  once(request: RadiusRequest, decide: (entry: Entry) => DropReason | null): DropReason | null;
+  /**
+   * Answers a repeated request from memory; else runs `decide`, which returns why there is no answer, or null. `repeated` hears of a
+   * repetition whose first is still being worked on.
+   */
+  once(
+    request: RadiusRequest,
+    decide: (entry: Entry) => DropReason | null,
+    repeated?: (entry: Entry) => void,
+  ): DropReason | null;
   /** Builds a reply, which stands until the next one; false when it does not fit. */
   build(request: RadiusRequest, replyCode: number, secret: Secret, attributes?: readonly NasAttribute[]): boolean;
   /** The reply that was built leaves; without an entry nothing remembers it. */
@@ -43,13 +50,14 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
   return {
     knows: (request) => find(request) >= 0,
 
-    once(request, decide) {
+    once(request, decide, repeated) {
       const { packet, peer, socketIndex, startedMs } = request;
       const at = packet.start + authenticatorOffset;
       const known = find(request);
       if (known >= 0) {
         const { start, length } = duplicates.replyOf(known);
         if (length > 0) request.reply(duplicates.memory, start, length);
+        else repeated?.(known);
         counters.count('duplicates', length > 0 ? 'resent' : 'in_progress');
         return null;
       }

@@ -71,10 +71,14 @@ export function decideLogin(
 /** Whoever would begin a session at an access server that is drained; what has begun, with a State, goes on. */
 function keptAway(packet: Packet, client: NasClient, provenSecret: Secret | null): LoginDecision | undefined {
   const { drain } = client.record;
-  if (!drain || firstAttribute(packet, attribute.state) >= 0) return undefined;
+  if (!drain || !isKeptAway(packet, client)) return undefined;
   // A reject of EAP would need the failure inside that only its method can give.
   if (drain.answer === 'silence' || firstAttribute(packet, attribute.eapMessage) >= 0) return dropped('nas_draining');
   return refused('nas_draining', attemptOf(packet, client, provenSecret).secret);
+}
+
+export function isKeptAway(packet: Packet, { record }: NasClient): boolean {
+  return record.drain !== undefined && record.drain !== null && firstAttribute(packet, attribute.state) < 0;
 }
 
 /** An Accept without a proof is of use only where the access server proves nothing by it: PAP and CHAP. */

@@ -12,6 +12,7 @@ import type { RefusedAnswer } from '../auth/refused-answer.ts';
 import type { Counters } from '../counters.ts';
 import type { LoginLog } from '../login-log/log.ts';
 import type { GateRefusal } from '../network/gate.ts';
+import type { RadiusProxy } from '../proxy/proxy.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import type { Packet } from '../wire/packet.ts';
 import type { Admission } from './admission.ts';
@@ -58,7 +59,7 @@ export type RadiusDeps = {
   /** Without it nothing is learned of access servers. */
   readonly trust?: Trust;
   /** Without it every login is let in. */
-  readonly admission?: Pick<Admission, 'admits'>;
+  readonly admission?: Pick<Admission, 'admits'> & Partial<Pick<Admission, 'isFlooded'>>;
   readonly eap: {
     /** What names this node. */
     readonly node: string;
@@ -82,6 +83,8 @@ export type RadiusDeps = {
   readonly loginLog?: LoginLog;
   /** What a login that is rejected gets instead, if anything. */
   readonly refusedAnswer?: RefusedAnswer;
+  /** Without it nothing is forwarded. */
+  readonly proxy?: RadiusProxy;
   receiveAccounting(request: AccountingRequest): ReceivedAccounting;
   /** Settles when the record is on disk. */
   append(record: AccountingRecord): Promise<void>;

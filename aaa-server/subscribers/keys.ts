@@ -12,6 +12,7 @@ export const kinds = {
   pool: 9,
   macs: 10,
   device_user: 11,
+  proxy: 12,
 } as const;
 export type Kind = keyof typeof kinds;
 

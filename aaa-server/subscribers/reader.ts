@@ -16,6 +16,7 @@ import {
 } from './keys.ts';
 import { metaKeys, readNumber } from './meta.ts';
 import type { PlanRecord, SnapshotReader, TenantRecord } from './records.ts';
+import type { ProxyRecord } from './records-of-proxy.ts';
 import { completeNas, type StoredNas } from './stored-nas.ts';
 
 export type ReaderOptions = {
@@ -140,6 +141,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     nasList: () => (snapshot ? listVersioned<StoredNas>(snapshot, 'nas').map(completeNas) : []),
     poolList: () => (snapshot ? listVersioned<Pool>(snapshot, 'pool') : []),
     deviceUserList: () => (snapshot ? listVersioned<DeviceUserRecord>(snapshot, 'device_user') : []),
+    proxyList: () => (snapshot ? listVersioned<ProxyRecord>(snapshot, 'proxy') : []),
     async close() {
       clearInterval(timer);
       const open = [snapshot, node];
@@ -153,7 +155,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   };
 }
 
-function listVersioned<T>(snapshot: Environment, kind: 'nas' | 'pool' | 'device_user'): T[] {
+function listVersioned<T>(snapshot: Environment, kind: 'nas' | 'pool' | 'device_user' | 'proxy'): T[] {
   const found: T[] = [];
   for (const tenantId of tenantsOf(snapshot)) {
     for (const { value } of snapshot.getRange(rangeOf(kind, tenantId)))

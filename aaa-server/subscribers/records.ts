@@ -12,6 +12,7 @@ import type { Pool } from '#policy/network/pool.ts';
 import type { Speed } from '#policy/speed.ts';
 import type { DeviceUserRecord } from './device-users.ts';
 import type { NasOperation } from './nas-operation.ts';
+import type { ProxyRecord } from './records-of-proxy.ts';
 
 export const enforcementModes = ['enforce', 'observe', 'off'] as const;
 export type EnforcementMode = (typeof enforcementModes)[number];
@@ -174,10 +175,12 @@ export type SnapshotReader = {
   /** The devices learned for the subscription, as far as the mirror knows. */
   macs(tenantId: number, subscriptionId: number): readonly LearnedMac[];
   mirrorState(): MirrorState;
-  /** Increases with every change of a NAS, tenant, pool or member of staff: rebuild what is made of them when it differs. */
+  /** Increases with every change of a NAS, tenant, pool, member of staff or realm: rebuild what is made of them when it differs. */
   nasGeneration(): number;
   nasList(): NasRecord[];
   poolList(): Pool[];
   /** Staff who log in to devices. A change of them counts as one of the access servers. */
   deviceUserList(): DeviceUserRecord[];
+  /** Of the tenants that forward anything. */
+  proxyList(): ProxyRecord[];
 };

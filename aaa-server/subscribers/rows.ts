@@ -20,9 +20,11 @@ import type {
   SubscriptionRecord,
   TenantRecord,
 } from './records.ts';
+import type { ProxyRecord } from './records-of-proxy.ts';
+import { type ProxyColumns, proxyRecordOf, selectProxy } from './rows-of-proxy.ts';
 
 /** The order is part of the snapshot's format: append, never reorder. */
-export const feedKinds = ['tenant', 'plan', 'nas', 'subscription', 'pool', 'device_user'] as const;
+export const feedKinds = ['tenant', 'plan', 'nas', 'subscription', 'pool', 'device_user', 'proxy'] as const;
 export type FeedKind = (typeof feedKinds)[number];
 
 /** One record with what belongs to it; `unreadable` says why a row could not be taken over. */
@@ -32,6 +34,7 @@ export type SourceRow =
   | { readonly kind: 'nas'; readonly record: NasRecord }
   | { readonly kind: 'pool'; readonly record: Pool }
   | { readonly kind: 'device_user'; readonly record: DeviceUserRecord }
+  | { readonly kind: 'proxy'; readonly record: ProxyRecord }
   | {
       readonly kind: 'subscription';
       readonly record: SubscriptionRecord;
@@ -326,6 +329,11 @@ const poolView: View<PoolColumns> = {
   }),
 };
 
+const proxyView: View<ProxyColumns> = {
+  select: selectProxy,
+  toRow: (row) => ({ kind: 'proxy', record: proxyRecordOf(row) }),
+};
+
 /** What to select for a kind, and how its rows become records. */
 export const views: Readonly<Record<FeedKind, View<never>>> = {
   tenant: tenantView,
@@ -334,6 +342,7 @@ export const views: Readonly<Record<FeedKind, View<never>>> = {
   subscription: subscriptionView,
   pool: poolView,
   device_user: deviceUserView,
+  proxy: proxyView,
 };
 
 /** The octets were made when it was saved: a dictionary that changes since changes nothing that is stored. */

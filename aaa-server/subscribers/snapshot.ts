@@ -17,7 +17,16 @@ import type { CredentialRecord } from './records.ts';
 import { type FeedKind, feedKinds, type SourceRow } from './rows.ts';
 import type { FeedKey, Position } from './source.ts';
 
-export const countedKinds = ['tenant', 'plan', 'nas', 'subscription', 'credential', 'pool', 'device_user'] as const;
+export const countedKinds = [
+  'tenant',
+  'plan',
+  'nas',
+  'subscription',
+  'credential',
+  'pool',
+  'device_user',
+  'proxy',
+] as const;
 export type CountedKind = (typeof countedKinds)[number];
 export type Tally = Record<CountedKind, number>;
 
@@ -238,7 +247,7 @@ export function sameName(a: CredentialName): (b: CredentialName) => boolean {
 }
 
 function emptyTally(): Tally {
-  return { tenant: 0, plan: 0, nas: 0, subscription: 0, credential: 0, pool: 0, device_user: 0 };
+  return { tenant: 0, plan: 0, nas: 0, subscription: 0, credential: 0, pool: 0, device_user: 0, proxy: 0 };
 }
 
 function countRecords(environment: Environment): Map<number, Tally> {

@@ -10,7 +10,7 @@ import { usageTotal } from './usage-total.ts';
 
 export type Lastmile = {
   /** Only one at a time; the data stays from one to the next. */
-  start(workers: number): Promise<LastmileTarget>;
+  start(workers: number, settings?: Readonly<Record<string, string>>): Promise<LastmileTarget>;
   /** Removes the data folder. */
   remove(): Promise<void>;
 };
@@ -32,10 +32,13 @@ export function createLastmile(
   const teardowns: (() => unknown)[] = [];
   let seeded = false;
 
-  async function start(workers: number): Promise<LastmileTarget> {
+  async function start(workers: number, settings: Readonly<Record<string, string>> = {}): Promise<LastmileTarget> {
     const stack = await startStack(
       { teardown: (handler) => teardowns.push(handler) },
-      { LASTMILE_DATA_DIR: folder, AAA_WORKERS: String(workers), FLOW_WORKERS: '1', ...profiling(profiles) },
+      {
+        ...{ LASTMILE_DATA_DIR: folder, AAA_WORKERS: String(workers), FLOW_WORKERS: '1' },
+        ...{ ...profiling(profiles), ...settings },
+      },
     );
     if (!seeded) {
       say(`adding ${subscribers} subscribers to Lastmile`);
@@ -72,6 +75,15 @@ export function createLastmile(
           // Asking costs the server as well.
           250,
         );
+      },
+      async unanswered() {
+        const metrics = await readMetrics(stack.aaaAdminUrl);
+        const dropped = (label?: string) => metrics.sum('lastmile_radius_dropped_total', label);
+        return {
+          overload: dropped('reason="overload"'),
+          hashBusy: dropped('reason="password_hash_busy"'),
+          all: dropped(),
+        };
       },
       total: () => usageTotal(stores.redisUrl, known),
       output: stack.output,

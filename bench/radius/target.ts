@@ -14,9 +14,13 @@ export type Target = {
   readonly whenCounted: ((records: number) => Promise<void>) | null;
   /** Bytes of all sessions since it started, as the server itself has them. */
   total(): Promise<Bytes>;
+  /** Packets that it left unanswered on purpose, so far; absent: it does not say. */
+  unanswered?(): Promise<Unanswered>;
   /** What a server said, for when something fails. */
   output(): string;
   stop(): Promise<void>;
 };
+
+export type Unanswered = { readonly overload: number; readonly hashBusy: number; readonly all: number };
 
 export type Bytes = { readonly upBytes: number; readonly downBytes: number };

@@ -6,7 +6,7 @@ import { cpuSecondsOf, descendantsOf } from '../machine/processes.ts';
 import { udpState } from '../machine/udp-drops.ts';
 import { radiusCases } from '../radius/cases.ts';
 import { measure } from '../radius/measure.ts';
-import type { Target } from '../radius/target.ts';
+import type { Target, Unanswered } from '../radius/target.ts';
 import type { FromClients, StormResult, ToClients } from './protocol.ts';
 
 export type StormMeasurement = StormResult & {
@@ -18,6 +18,8 @@ export type StormMeasurement = StormResult & {
   /** Answers that came too late, as a share of all answers to logins. */
   readonly wastedShare: number;
   readonly serverCores: number;
+  /** What the server left unanswered on purpose; null where it does not say. */
+  readonly unanswered: Unanswered | null;
   /** Datagrams that the kernel dropped in front of the server. */
   readonly dropped: { readonly logins: number; readonly starts: number };
 };
@@ -61,11 +63,13 @@ export async function measureStorm(target: Target, options: StormOptions): Promi
     place(twoCores(), clients.pid);
     const servers = descendantsOf(process.pid, [clients.pid]);
     const droppedBefore = dropsOf(target);
+    const unansweredBefore = await target.unanswered?.();
     const cpuBefore = cpuSecondsOf(servers);
     clients.tell({ type: 'storm' });
     const { result } = await clients.answer('over');
     const serverCores = (cpuSecondsOf(servers) - cpuBefore) / result.seconds;
     const dropped = dropsOf(target);
+    const unanswered = await target.unanswered?.();
     check(target, result, options);
     const { ninetyPercentMs } = result.quick;
     return {
@@ -75,6 +79,14 @@ export async function measureStorm(target: Target, options: StormOptions): Promi
       goodputShare: ninetyPercentMs ? (0.9 * slowFrom) / (ninetyPercentMs / 1000) / calm.perSecond : 0,
       wastedShare: result.logins.late / Math.max(1, result.logins.late + result.logins.answered),
       serverCores,
+      unanswered:
+        unanswered && unansweredBefore
+          ? {
+              overload: unanswered.overload - unansweredBefore.overload,
+              hashBusy: unanswered.hashBusy - unansweredBefore.hashBusy,
+              all: unanswered.all - unansweredBefore.all,
+            }
+          : null,
       dropped: { logins: dropped.logins - droppedBefore.logins, starts: dropped.starts - droppedBefore.starts },
     };
   } finally {

@@ -49,6 +49,14 @@ const costs: readonly Column<StormMeasurement>[] = [
   { title: 'answered twice', right: true, cell: ({ logins }) => count(logins.again) },
   { title: 'most waiting in the kernel', right: true, cell: ({ windows }) => `${kilobytes(windows)} kB` },
   { title: 'dropped there', right: true, cell: ({ dropped }) => count(dropped.logins) },
+  {
+    title: 'turned away: overload, hashes, other',
+    right: true,
+    cell: ({ unanswered }) =>
+      unanswered
+        ? `${count(unanswered.overload)}, ${count(unanswered.hashBusy)}, ${count(unanswered.all - unanswered.overload - unanswered.hashBusy)}`
+        : '–',
+  },
   { title: 'Starts repeated', right: true, cell: ({ starts }) => count(starts.repeated) },
   { title: 'Starts without an answer', right: true, cell: ({ online, reported }) => count(online - reported) },
   {

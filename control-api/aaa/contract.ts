@@ -44,7 +44,9 @@ export const ExplanationReply = Type.Object({
   outcome: nullable(Type.String({ description: 'of the access table, e.g. `throttle:2000000/2000000:fup`' })),
   user: Type.Object({
     user_name: Type.String(),
-    matched_by: nullable(choice(['whole_name', 'realm', 'domain', 'domain_left_out', 'mac', 'line'] as const)),
+    matched_by: nullable(
+      choice(['whole_name', 'realm', 'domain', 'domain_left_out', 'mac', 'line', 'device_user'] as const),
+    ),
     rule: Type.String(),
     credential: nullable(
       Type.Object({

@@ -7,10 +7,12 @@ import { Problem } from '../problem.ts';
 import type { ExplainQuery } from './contract.ts';
 import type { Explanation } from './edge.ts';
 
+/** @param seesStaff whether the caller may know who the device users are */
 export async function explainLogin(
   { aaa, ledger }: Pick<Deps, 'aaa' | 'ledger'>,
   { tenantId }: TenantScope,
   query: Static<typeof ExplainQuery>,
+  seesStaff: boolean,
 ): Promise<Explanation> {
   const { username, nas, mac, calling_station_id: station = mac } = query;
   const explanation = await aaa.explain({
@@ -24,7 +26,9 @@ export async function explainLogin(
     ...(query.remote_id === undefined ? {} : { remoteId: query.remote_id }),
     ...(query.service_type === undefined ? {} : { serviceType: query.service_type }),
   });
-  const { network, user } = explanation;
+  const { network, user, facts } = explanation;
+  if (!seesStaff && facts.some(({ fact }) => fact === 'device_user'))
+    throw new Problem('forbidden', 'logins of staff to devices are explained to who may see the device users');
   if (!network || !user.credential) return explanation;
   const subscriptionId = user.credential.subscription_id;
   return {

@@ -3,6 +3,7 @@ import type { Static } from 'typebox';
 import { type Api, callerOf, tenantOf, writing } from '../api.ts';
 import type { Deps } from '../deps.ts';
 import { problems } from '../fields.ts';
+import { permits } from '../permissions.ts';
 import { onBothPaths } from '../subscriptions/paths.ts';
 import { testLogin } from './commands.ts';
 import {
@@ -37,7 +38,10 @@ export function aaaRoutes(app: Api, deps: Deps): void {
         response: { 200: ExplanationReply, ...problems('nas_not_found', 'nas_not_named', 'aaa_unavailable') },
       },
     },
-    (request) => explainLogin(deps, tenantOf(request), request.query),
+    (request) => {
+      const seesStaff = permits(callerOf(request).role, 'device_users:read');
+      return explainLogin(deps, tenantOf(request), request.query, seesStaff);
+    },
   );
 
   app.post(

@@ -41,8 +41,9 @@ const tellAfterMs = 1000;
 /** While the ledger works on one the next is made. */
 const mostFlights = 2;
 /** A flight shall not take longer: what the ledger is asked meanwhile waits behind it, and far beyond it calls count as lost. */
-const flightMs = 250;
-const smallestFlight = 64;
+const flightMs = 1000;
+/** With fewer the calls would hold too little, and the ledger do more for each record. */
+const smallestFlight = 256;
 
 export function createApplier<R extends LaneRecord>(options: ApplierOptions<R>): Applier {
   const { wal, work, metrics, log, clock = systemClock, batch = 1024, checkMs = 30_000 } = options;

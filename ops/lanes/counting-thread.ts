@@ -13,7 +13,7 @@ import type { LogMetrics } from './metrics.ts';
 
 export type CountedLogOptions = WalOptions & {
   metrics: LogMetrics;
-  /** Where the metrics of the thread are shown, added to those that are there. */
+  /** Where the metrics of the thread are shown, added to those that are there already: it has none that `metrics` lacks. */
   registry: Registry;
   log: Logger;
   /** The program of the thread: it speaks {@link FromCounting} and hears {@link ToCounting}. */
@@ -37,7 +37,8 @@ export type ToCounting = WalNews | { readonly type: 'report'; readonly id: numbe
 export type FromCounting =
   | WalOrder
   | ({ readonly type: 'report'; readonly id: number } & HasMetrics)
-  | { readonly type: 'ready' }
+  /** Applying has begun. */
+  | ({ readonly type: 'ready' } & HasMetrics)
   | { readonly type: 'events'; readonly partitions: ReadonlySet<number> };
 
 /** Shorter than whoever asks for all metrics waits. */
@@ -92,35 +93,26 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
         onEvents(message.partitions);
         return;
       case 'ready':
+        registerReportMetrics(registry, [message], async () => [await report()]);
         return;
       default:
         message satisfies never;
     }
   }
 
-  function begin(): Promise<void> {
+  function begin(): void {
     const thread = options.thread ?? loadWorker(script, `counting ${wal.id}`);
     const started = thread.worker;
     worker = started;
     thread.begin(dataOf(owner.state));
     ended = new Promise((resolve) => started.once('exit', () => resolve()));
-    return new Promise((resolve, reject) => {
-      let ready = false;
-      const fail = (error: Error) => {
-        if (stopping) return;
-        if (!ready) return reject(error);
-        // Uncaught here: this thread ends too, and with it the process, which is started again.
-        throw error;
-      };
-      started.on('message', (message: FromCounting) => {
-        hear(message);
-        if (message.type !== 'ready') return;
-        ready = true;
-        resolve();
-      });
-      started.on('error', (error) => fail(new Error(`counting ${wal.id} died`, { cause: error })));
-      started.on('exit', (exitCode) => fail(new Error(`counting ${wal.id} ended with ${exitCode}`)));
-    });
+    // Uncaught here: this thread ends too, and with it the process, which is started again.
+    const fail = (error: Error) => {
+      if (!stopping) throw error;
+    };
+    started.on('message', hear);
+    started.on('error', (error) => fail(new Error(`counting ${wal.id} died`, { cause: error })));
+    started.on('exit', (exitCode) => fail(new Error(`counting ${wal.id} ended with ${exitCode}`)));
   }
 
   async function endThread(): Promise<void> {
@@ -143,9 +135,9 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
     name: `log ${wal.id}`,
     endCounting,
     append: createAppender(wal, metrics),
+    /** Does not wait for the thread: what is acknowledged until then is counted when it is there. */
     async start() {
-      await begin();
-      registerReportMetrics(registry, [await report()], async () => [await report()]);
+      begin();
     },
     async stop() {
       await endCounting();

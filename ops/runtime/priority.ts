@@ -1,33 +1,18 @@
-// Who goes first when processor time is short: what somebody waits for. What can be done later gives way.
-import { writeFileSync } from 'node:fs';
+// Who goes first when processor time is short: the thread that answers, before what can be done later.
 import os from 'node:os';
 
 /**
- * Nice values of Linux; answers have 0. Even the last gets its share: of a core that is wanted without end, 25 %, 10 % and 3 % beside
- * one thread that answers.
+ * Nice values of Linux. A core that everybody wants is shared in proportion to weights: 3121 for −5, 1024 for 0, 335 for 5. So counting is never
+ * starved either.
  */
-const niceness = { store: 5, counting: 10, history: 15 } as const;
+const niceness = { answers: -5, counting: 5 } as const;
 
-/** Of the calling thread and those it starts from now on, or of the process of this id. */
-export function lowerPriority(to: keyof typeof niceness, pid = 0): void {
-  os.setPriority(pid, niceness[to]);
-  // Where the system groups processes by session, their nice values count within a group only, and the group has one of its own.
-  if (pid > 0) tryToWrite(`/proc/${pid}/autogroup`, String(niceness[to]));
-}
-
-/** Of the calling thread, as far as the system lets it (it may be lowered by everybody, raised only by root or as RLIMIT_NICE allows). */
-export function restorePriority(): void {
+/** Of the calling thread, and of those that it starts from now on. False where the system does not allow it: only root, or who was granted it, may go first. */
+export function setThreadPriority(of: keyof typeof niceness): boolean {
   try {
-    os.setPriority(0);
+    os.setPriority(0, niceness[of]);
+    return true;
   } catch {
-    // It stays where it is.
-  }
-}
-
-function tryToWrite(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch {
-    // The system does not group: the value of the process stands.
+    return false;
   }
 }

@@ -1,7 +1,7 @@
 // The connection to Redis as a part of a process: it starts without waiting, so that what needs no Redis goes on without it.
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import { connectRedis, type RedisClient } from './redis.ts';
+import { type ConnectRedisOptions, connectRedis, type RedisClient } from './redis.ts';
 
 export type RedisLink = Part & {
   /** Undefined until the first connection stands; afterwards the client reconnects by itself. */
@@ -10,8 +10,10 @@ export type RedisLink = Part & {
   onConnected(listener: (client: RedisClient) => void): void;
 };
 
-export function createRedisLink(options: { url: string; name: string; log: Logger }): RedisLink {
-  const { url, name, log } = options;
+export function createRedisLink(
+  options: { log: Logger } & Pick<ConnectRedisOptions, 'url' | 'name' | 'commandTimeoutMs'>,
+): RedisLink {
+  const { log, ...where } = options;
   const ended = new AbortController();
   const listeners: ((client: RedisClient) => void)[] = [];
   let connected: RedisClient | undefined;
@@ -23,7 +25,7 @@ export function createRedisLink(options: { url: string; name: string; log: Logge
   }
 
   async function connect(): Promise<void> {
-    const client = await connectRedis({ url, name, signal: ended.signal, onProblem });
+    const client = await connectRedis({ ...where, signal: ended.signal, onProblem });
     if (ended.signal.aborted) return client.disconnect();
     connected = client;
     for (const listener of listeners) listener(client);

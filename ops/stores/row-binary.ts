@@ -18,6 +18,8 @@ export type RowWriter = {
 
 const firstSize = 64 * 1024;
 const twoTo32 = 2 ** 32;
+/** Its length is one octet of LEB128. */
+const longestPlain = 64;
 
 export function createRowWriter(): RowWriter {
   let buffer = Buffer.allocUnsafe(firstSize);
@@ -37,6 +39,21 @@ export function createRowWriter(): RowWriter {
     buffer[end++] = rest;
   };
 
+  /** Whether it was short and ASCII, as most are: then it is written without a call out of JavaScript. */
+  const plainText = (value: string): boolean => {
+    const { length: characters } = value;
+    if (characters > longestPlain) return false;
+    room(1 + characters);
+    for (let i = 0; i < characters; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) return false;
+      buffer[end + 1 + i] = unit;
+    }
+    buffer[end] = characters;
+    end += 1 + characters;
+    return true;
+  };
+
   return {
     uint8(value) {
       room(1);
@@ -53,6 +70,7 @@ export function createRowWriter(): RowWriter {
       end = buffer.writeUInt32LE(Math.floor(value / twoTo32), end);
     },
     text(value) {
+      if (plainText(value)) return;
       const bytes = Buffer.byteLength(value);
       length(bytes);
       room(bytes);

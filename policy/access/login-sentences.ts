@@ -19,6 +19,8 @@ const refusals: Readonly<Record<string, string>> = {
   eap_tls_failed: 'The TLS handshake within EAP failed.',
   certificate_refused: 'The certificate of the subscriber is not accepted.',
   eap_tls_not_of_tenant: 'The certificates of EAP belong to another tenant.',
+  home_server_rejected: 'The home server of the realm rejected it.',
+  home_server_unreachable: 'No home server of the realm answered, and the realm rejects logins then.',
   device_login_refused:
     'A login to the device itself: only device users may, with the right password, enabled, in time and at this access server.',
   nas_draining: 'The access server is drained: new logins are kept away from it.',
@@ -36,6 +38,12 @@ const silences: Readonly<Record<string, string>> = {
   addresses_unavailable:
     'Nobody can say at present whether the pool has an address free: Redis is away, or the pool recovers.',
   reply_too_long: 'The answer does not fit into a packet of 4096 octets.',
+  forwarded: 'Nothing is decided here: the realm is forwarded to its home servers.',
+  proxy_loop: 'The request went through this node before: a home server forwards it back.',
+  proxy_too_many_hops: 'The request went through too many proxies.',
+  proxy_unreachable: 'No home server of the realm answered.',
+  proxy_busy: 'As many requests as allowed wait for the home servers of the realm.',
+  proxy_too_long: 'With our Proxy-State the request does not fit into a packet of 4096 octets.',
   handler_error: 'The login ended in an error of ours; the log has it.',
 };
 

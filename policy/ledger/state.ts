@@ -1,6 +1,6 @@
 // The packed state of one incarnation of a session, as an outbox entry carries it (lua/outbox.lua) and a rebuild brings it back.
 import { readUint } from './bytes.ts';
-import { readDescribed } from './described.ts';
+import { readNamed } from './described.ts';
 
 export type SessionState = {
   /** False: it was an earlier one of its session when the record was applied. */
@@ -45,21 +45,22 @@ export function readCounters(timesPart: Buffer, totalsPart: Buffer): SessionCoun
 /** Undefined for anything of another version, or cut off. */
 export function readState(bytes: Buffer): SessionState | undefined {
   if (bytes[0] !== version) return undefined;
+  // Class uuid, earlier incarnations, flags, each behind its length.
   let at = texts;
-  const found: string[] = [];
+  let classUuid = '';
   for (let text = 0; text < 3; text++) {
     if (bytes.length < at + 2) return undefined;
     const from = at + 2;
     at = from + readUint(bytes, at, 2);
-    found.push(bytes.toString('latin1', from, at));
+    if (text === 0) classUuid = bytes.toString('latin1', from, at);
   }
-  const { sessionId, userName, framedIp } = readDescribed(bytes.subarray(at));
+  const { sessionId, userName, framedIp } = readNamed(bytes, at);
   return {
     current: bytes[1] === 1,
     incarnation: readUint(bytes, times, 3),
     next: readUint(bytes, times + 3, 3),
     firstAtMs: readUint(bytes, times + 16, 6),
-    classUuid: found[0] ?? '',
+    classUuid,
     upTotal: readUint(bytes, totals, 7),
     downTotal: readUint(bytes, totals + 7, 7),
     ...{ sessionId, userName, framedIp },

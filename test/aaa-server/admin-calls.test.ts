@@ -65,6 +65,18 @@ t.test('attributes written as text become octets by the dictionaries of aaa-serv
   );
 });
 
+t.test('names of attributes become what the edge compares with, and what it cannot carry is said', async (t) => {
+  const dictionary = createAttributeDictionary(createAaaAdmin(await aaaServer(t), keyring));
+  const names = ['mikrotik-rate-limit', 'Tunnel-Password', 'Framed-Pool', 'No-Such-Attribute', 'Extended-Attribute-1'];
+  t.match(await dictionary.describe(names), [
+    { name: 'Mikrotik-Rate-Limit', vendor: 14988, type: 8, hiding: 'none', tagged: false },
+    { name: 'Tunnel-Password', vendor: 0, type: 69, hiding: 'salted', tagged: true },
+    { name: 'Framed-Pool', vendor: 0, type: 88, hiding: 'none', tagged: false },
+    { problem: 'is in no dictionary' },
+    {},
+  ]);
+});
+
 t.test('the feed guard is seen and confirmed by its count', async (t) => {
   const guard = createFeedGuard(createAaaAdmin(await aaaServer(t), keyring));
   t.match(await guard.held(), [{ tenantId: 7, kind: 'removals', count: 60 }]);

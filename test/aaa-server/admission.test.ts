@@ -88,7 +88,7 @@ t.test('a thread with time to spare is not asked what waits, and one that keeps 
   }
   t.ok(load.asked > 5);
   t.equal(driven.counted('drops', 'overload'), 0);
-  load.bytes = 1000 * 768;
+  load.bytes = 4000 * 768;
   for (let i = 0; i < 500; i++) driven.nowMs += driven.receive(pap()).length === 1 ? 1 : 0.05;
   const dropped = driven.counted('drops', 'overload');
   t.ok(dropped > 200 && dropped < 300, `of what waits twice as long as it may half is dropped: ${dropped} of 500`);

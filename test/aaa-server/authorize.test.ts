@@ -97,6 +97,7 @@ function snapshotOf(world: World): SnapshotReader {
     nasList: () => [],
     macs: () => [],
     poolList: () => [],
+    proxyList: () => [],
     deviceUserList: () => [],
   };
 }

@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { loginFailures } from '#aaa-server/counters.ts';
 import type { ExplainQuestion, Explanation } from '#aaa-server/explain/explain.ts';
+import type { DeviceUserRecord } from '#aaa-server/subscribers/device-users.ts';
 import type { NasRecord, NetworkTerms, SubscriptionRecord } from '#aaa-server/subscribers/records.ts';
 import { loginSentence } from '#policy/access/login-sentences.ts';
 import { rejectReasons } from '#policy/access/outcome.ts';
+import { deviceRealm } from '#policy/credentials/device-user.ts';
 import { keys } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { readMacs } from '#policy/ledger/macs.ts';
@@ -13,7 +15,8 @@ import type { NasAttribute } from '#policy/nas/profile.ts';
 import { storeForTest } from '#test/policy/ledger/ledger-under-test.ts';
 import { poolOf } from '#test/policy/ledger/pool-model.ts';
 import { runs } from '#test/support/effort.ts';
-import { nasOf } from './support/isp.ts';
+import { realm } from './proxy/harness.ts';
+import { keyring, nasOf } from './support/isp.ts';
 import { createOperated, noonMs, type Operated } from './support/operated.ts';
 
 t.setTimeout(120_000);
@@ -235,10 +238,55 @@ t.test('a stay in the garden instead of a reject is told beside it, and nobody s
   t.equal(code, 'accessAccept', 'the only place is still free');
 });
 
+t.test('a login to the device itself is staff’s, and is explained as theirs', async (t) => {
+  const isp = withAnna();
+  const record: DeviceUserRecord = {
+    ...{ tenantId: 1, id: 4, userName: 'operator', scheme: 'clear', access: 'read', enabled: true, validUntilMs: null },
+    ...{
+      nasIds: null,
+      passwordCipher: keyring.encrypt('credential', `1:${deviceRealm}:operator`, Buffer.from('staff')),
+    },
+  };
+  isp.world.deviceUsers = [record];
+  const prompt = { serviceType: 7 };
+  const found = await explained(isp, { userName: 'operator', ...prompt });
+  t.match(found, { result: 'accept', outcome: 'device:read', user: { matched_by: 'device_user' }, network: null });
+  t.match(found.attributes[0], { source: 'device_access', rule: /^access read of device user operator/ });
+  const real = await isp.login({ userName: 'operator', ...prompt }, { method: 'pap', password: 'staff' });
+  t.strictSame(
+    found.attributes.map(({ name, value }) => ({ name, value })),
+    real.attributes,
+  );
+  t.match(await explained(isp, { userName: 'anna', ...prompt }), { result: 'reject', reason: 'device_login_refused' });
+  t.match(
+    await explained(isp, { userName: 'operator' }),
+    { result: 'reject', reason: 'unknown_user' },
+    'for service they are nobody',
+  );
+  isp.world.deviceUsers = [{ ...record, nasIds: [9] }];
+  isp.nasChanged([nasOf()]);
+  const elsewhere = await explained(isp, { userName: 'operator', ...prompt });
+  t.match(elsewhere, {
+    reason: 'device_login_refused',
+    facts: [{ fact: 'device_user', value: 'elsewhere', decides: true }],
+  });
+});
+
 t.test('without a complete copy of the subscribers nothing is answered', async (t) => {
   const isp = withAnna();
   isp.world.complete = false;
   t.match(await explained(isp), { result: 'unanswered', reason: 'snapshot_incomplete' });
+});
+
+t.test('a login of a realm that is forwarded is not decided here', async (t) => {
+  const isp = withAnna();
+  const to = { tenantId: 1, id: 1, homeServers: [], copies: [] };
+  isp.isp.setProxies([{ ...to, realms: [realm(1, 'partner.example', [1])] }]);
+  t.match(await explained(isp, { userName: 'anna@Partner.Example' }), {
+    ...{ result: 'unanswered', reason: 'forwarded', attributes: [], garden_stay: null },
+    sentence: /home servers/,
+  });
+  t.match(await explained(isp), { result: 'accept' });
 });
 
 t.test('at a drained access server a login is kept away, and the rest of the explanation stays', async (t) => {

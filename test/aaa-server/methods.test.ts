@@ -299,6 +299,34 @@ t.test('a password that is asked again while its hash waits is computed once, an
   t.equal(await later, 'right');
 });
 
+t.test('in a flood the next hash waits for a quarter of a second, unless the flood is over before', async (t) => {
+  let flooded = true;
+  const timers: (() => void)[] = [];
+  let computed = 0;
+  const hashes = createSlowHashes({
+    ...{ clock: { monotonicMs: () => 0 }, warn: (message) => t.fail(message), isFlooded: () => flooded },
+    crypt: { hash: async (_password, setting) => `${++computed && setting.toString()}` },
+    later: (callback, ms) => {
+      t.equal(ms, 50);
+      timers.push(callback);
+    },
+  });
+  const asked = ['a', 'b', 'c'].map((offered) =>
+    hashes.check({ tenantId: 1, known: true }, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered)),
+  );
+  t.equal(await asked[0], 'right', 'the first is not put off');
+  for (let round = 0; round < 5; round++) {
+    await until(() => timers.length === 1, `round ${round}`);
+    t.equal(computed, 1);
+    timers.shift()!();
+  }
+  t.equal(await asked[1], 'right');
+  await until(() => timers.length === 1, 'the third is put off');
+  flooded = false;
+  timers.shift()!();
+  t.equal(await asked[2], 'right');
+});
+
 t.test('tenants take turns in the queue of slow hashes, and names of nobody come last', async (t) => {
   const order: string[] = [];
   let release: () => void = () => t.fail('nothing is computed');

@@ -92,6 +92,14 @@ t.test('a login explained', async (t) => {
     t.match(await world({}, {}, 'username=anna&nas=192.0.2.1&mac=00-11-22-33-44-55'), { nas: { found_by: 'address' } });
   });
 
+  await t.test('a login of staff is explained to who may see them', async (t) => {
+    const query = 'username=anna&nas=tower&service_type=6';
+    t.match(await explain(query), { status: 200, body: { result: 'reject', reason: 'device_login_refused' } });
+    const viewer = await api.signIn('viewer@fiber.example', 'fiber');
+    t.match(await viewer('GET', `/aaa/explain?${query}`), { status: 403, body: { code: 'forbidden' } });
+    t.equal((await viewer('GET', '/aaa/explain?username=anna&nas=tower')).status, 200);
+  });
+
   await t.test('an access server of another tenant is none, and one has to be named', async (t) => {
     for (const nas of ['192.0.2.2', 'foreign', '2', '203.0.113.9'])
       t.match(await explain(`username=anna&nas=${nas}`), { status: 404, body: { code: 'nas_not_found' } });

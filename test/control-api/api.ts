@@ -2,6 +2,7 @@
 
 import { Client } from 'pg';
 import { loadDictionary } from '#aaa-server/dictionaries/load.ts';
+import { allowedAttribute } from '#aaa-server/proxy/allowed-attribute.ts';
 import { encodeTyped } from '#aaa-server/wire/typed.ts';
 import type { AaaTools } from '#control-api/aaa/edge.ts';
 import type { Api } from '#control-api/api.ts';
@@ -222,6 +223,7 @@ export async function apiForTest(
             if (!encoded.ok) return { problem: encoded.reason };
             return { vendor: encoded.vendor, type: encoded.type, octets: encoded.value.toString('hex') };
           }),
+        describe: async (names) => names.map((name) => allowedAttribute(radius, name)),
       },
       aaa,
       exporterTraffic,
@@ -230,6 +232,7 @@ export async function apiForTest(
         return edge;
       },
       unknownSources: async () => unknown,
+      radius: { addresses: ['127.0.0.1'], ports: [1812, 1813] },
       neighbours,
     },
     { log, registry: createRegistry('test'), ready, version: '0', trustProxy: ['127.0.0.1'] },

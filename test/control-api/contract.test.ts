@@ -14,6 +14,7 @@ import * as nasSchema from '#control-api/nas/schema.ts';
 import * as nasOperationsSchema from '#control-api/nas-operations/schema.ts';
 import { routeRules } from '#control-api/plugins/route-rules.ts';
 import * as poolsSchema from '#control-api/pools/schema.ts';
+import * as proxySchema from '#control-api/proxy/schema.ts';
 import * as servicesSchema from '#control-api/services/schema.ts';
 import * as speedPoliciesSchema from '#control-api/speed-policies/schema.ts';
 import * as subscriptionsSchema from '#control-api/subscriptions/schema.ts';
@@ -42,7 +43,7 @@ t.test('the API as a whole', async (t) => {
 
   await t.test('every constraint that means an error exists', async (t) => {
     const { rows } = await api.owner.query(
-      'SELECT conname AS name FROM pg_constraint UNION SELECT relname FROM pg_class',
+      'SELECT conname AS name FROM pg_constraint UNION SELECT relname FROM pg_class UNION SELECT tgname FROM pg_trigger',
     );
     const existing = new Set(rows.map(({ name }) => name));
     for (const entry of Object.values(errors))
@@ -67,6 +68,7 @@ t.test('the API as a whole', async (t) => {
       nasSchema,
       nasOperationsSchema,
       poolsSchema,
+      proxySchema,
       servicesSchema,
       speedPoliciesSchema,
       subscriptionsSchema,

@@ -8,7 +8,8 @@ import { operationsOf, sampleOf } from './sample.ts';
 
 type Ids = Record<
   | ('customer' | 'service' | 'subscription' | 'nas' | 'policy' | 'exporter' | 'address')
-  | ('credential' | 'hold' | 'pool' | 'range' | 'deviceUser' | 'maintenance'),
+  | ('credential' | 'hold' | 'pool' | 'range' | 'homeServer' | 'realm' | 'copy')
+  | ('deviceUser' | 'maintenance'),
   number
 >;
 
@@ -38,6 +39,9 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
   const pool = await make('/pools', {
     ...{ name: `pool of ${slug}`, family: 'ipv4', ranges: [{ prefix: `${network}.128/25` }] },
   });
+  const homeServer = await make('/home-servers', { name: `home of ${slug}`, address: `${network}.2`, secret: 's' });
+  const realm = await make('/realms', { name: `${slug}.example`, home_server_ids: [homeServer.id] });
+  const copy = await make('/accounting-copies', { name: `copy of ${slug}`, home_server_id: homeServer.id });
   const until = new Date(Date.now() + 3600_000).toISOString();
   const maintenance = await make(`/nas/${nas.id}/maintenance`, { until, note: `maintenance of ${slug}` });
   await make(`/nas/${nas.id}/drain`, { note: `drain of ${slug}` });
@@ -65,6 +69,9 @@ async function furnish(api: TestApi, slug: string, network: string): Promise<Ids
     hold: 1,
     pool: pool.id,
     range: pool.ranges[0].id,
+    homeServer: homeServer.id,
+    realm: realm.id,
+    copy: copy.id,
     deviceUser: deviceUser.id,
     maintenance: maintenance.id,
   };
@@ -80,6 +87,9 @@ function fillPath(path: string, ids: Ids, tenantId: number): string {
     'speed-policies': ids.policy,
     exporters: ids.exporter,
     pools: ids.pool,
+    'home-servers': ids.homeServer,
+    realms: ids.realm,
+    'accounting-copies': ids.copy,
     'device-users': ids.deviceUser,
     tenants: tenantId,
     enforcement: 7,
@@ -166,6 +176,17 @@ t.test('isolation of tenants', async (t) => {
     t.same((await call('GET', `/subscriptions?customer_id=${foreign.customer}`)).body.data, []);
     t.same((await call('GET', '/subscriptions?search=subscriber%20of%20theirs')).body.data, []);
     t.same((await call('GET', '/customers?search=theirs')).body.data, []);
+    for (const home_server_ids of [[foreign.homeServer], [own.homeServer, foreign.homeServer]]) {
+      t.match(await call('PATCH', `/realms/${own.realm}`, { home_server_ids }), {
+        body: { code: 'reference_unknown' },
+      });
+    }
+    t.match(await call('PATCH', `/accounting-copies/${own.copy}`, { home_server_id: foreign.homeServer }), {
+      body: { code: 'reference_unknown' },
+    });
+    t.match(await call('PATCH', `/accounting-copies/${own.copy}`, { nas_id: foreign.nas }), {
+      body: { code: 'reference_unknown' },
+    });
     await api.owner.query("INSERT INTO area (tenant_id, name) VALUES ($1, 'far')", [theirs]);
     const area = Number((await api.owner.query("SELECT id FROM area WHERE name = 'far'")).rows[0].id);
     t.match(await call('PATCH', `/customers/${own.customer}`, { area_id: area }), {

@@ -53,6 +53,7 @@ t.test('what others have wrong or not at all is right here', async (t) => {
   t.match(dictionary.attributeOf(3902, 1), { kind: 'ipaddr' });
   t.match(dictionary.attributeOf(3902, 2), { kind: 'ipaddr' });
   t.match(dictionary.attributeOf(3902, 4), { kind: 'integer' });
+  t.match(dictionary.attribute('Juniper-Local-User-Name'), { vendor: 2636, type: 1, kind: 'string' });
   t.match(dictionary.attribute('Accel-VRF-Name'), { vendor: 55999, type: 1, kind: 'string' });
   t.match(dictionary.attribute('ChilliSpot-Max-Total-Gigawords'), { vendor: 14559, type: 23 });
 });

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { detailRecords } from './detail-file.ts';
 import { until } from './wait.ts';
 
 export type NasOptions = {
@@ -118,20 +119,11 @@ server nas {
 }
 
 function parseDetail(text: string): ReceivedRequest[] {
-  return text
-    .split(/\n\n+/)
-    .map((block) =>
-      block
-        .split('\n')
-        .filter((line) => line.startsWith('\t'))
-        .map((line) => line.trim()),
-    )
-    .filter((lines) => lines.length > 0)
-    .map((lines) => ({
-      type: attributeText(lines, 'Packet-Type'),
-      receivedAtS: Number(attributeText(lines, 'Timestamp')),
-      attributes: lines.filter((line) => !/^(Packet-Type|Timestamp) = /.test(line)),
-    }));
+  return detailRecords(text).map((lines) => ({
+    type: attributeText(lines, 'Packet-Type'),
+    receivedAtS: Number(attributeText(lines, 'Timestamp')),
+    attributes: lines.filter((line) => !/^(Packet-Type|Timestamp) = /.test(line)),
+  }));
 }
 
 function attributeText(lines: readonly string[], name: string): string {

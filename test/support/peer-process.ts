@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { until } from './wait.ts';
 
-export type PeerProcess = { output(): string; stop(): Promise<void> };
+export type PeerProcess = {
+  output(): string;
+  /** e.g. SIGSTOP, under which it has its ports and answers nothing. */
+  signal(name: NodeJS.Signals): void;
+  stop(): Promise<void>;
+};
 
 export type PeerProcessOptions = {
   program: string;
@@ -47,5 +52,5 @@ export async function startPeer(t: Teardown, options: PeerProcessOptions): Promi
     () => `${program} is ready; it printed:\n${printed}`,
     20_000,
   );
-  return { output: () => printed, stop };
+  return { output: () => printed, signal: (name) => void child.kill(name), stop };
 }

@@ -25,4 +25,4 @@ local function take(keys, args)
   return { 'go' }
 end
 
-redis.register_function('move_take', take)
+ledger.register('move_take', take)

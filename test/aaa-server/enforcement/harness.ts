@@ -100,7 +100,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
   const usages = new Map<number, { usage: Usage; day: number }>();
   const dayOf = (atMs: number) => Math.floor(atMs / 86_400_000);
 
-  const snapshot: Omit<SnapshotReader, 'mirrorState' | 'macs' | 'poolList' | 'deviceUserList'> = {
+  const snapshot: Omit<SnapshotReader, 'mirrorState' | 'macs' | 'poolList' | 'deviceUserList' | 'proxyList'> = {
     complete: () => state.complete,
     feedAliveAtMs: () => timer.nowMs(),
     onlyTenant: () => undefined,

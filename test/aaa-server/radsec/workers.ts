@@ -52,6 +52,11 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
       learnWindowMs: 86_400_000,
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       loginLedgerMs: 100,
+      proxy: {
+        root: path.join(folder, 'proxy-accounting'),
+        workers: Array.from({ length: count }, (_, index) => `node-${index}`),
+        keeping: { keepMs: 3_600_000, bytes: 1_000_000_000 },
+      },
       loginLog: { acceptsPerSecond: 0, rejectsPerSecond: 0 },
       feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
       radsec: {

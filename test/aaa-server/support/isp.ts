@@ -9,6 +9,7 @@ import type {
   SubscriptionRecord,
   TenantRecord,
 } from '#aaa-server/subscribers/records.ts';
+import type { ProxyRecord } from '#aaa-server/subscribers/records-of-proxy.ts';
 import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { devicePlace } from '#policy/credentials/device-user.ts';
@@ -21,6 +22,7 @@ export type Isp = {
   readonly snapshot: SnapshotReader;
   complete: boolean;
   setNases(nases: readonly NasRecord[]): void;
+  setProxies(proxies: ProxyRecord[]): void;
   changeSubscription(id: number, change: Partial<SubscriptionRecord>): void;
   /** Everything as the rows of the feed, for a snapshot in LMDB. */
   rows(): SourceRow[];
@@ -72,6 +74,7 @@ export function nasOf(change: Partial<NasRecord> & { secrets?: readonly string[]
 
 export function createIsp(): Isp {
   let nases: readonly NasRecord[] = [nasOf()];
+  let proxies: ProxyRecord[] = [];
   let generation = 1;
   const subscriptions = new Map<number, SubscriptionRecord>();
   const credentials = new Map<string, CredentialRecord>();
@@ -86,6 +89,7 @@ export function createIsp(): Isp {
       { kind: 'tenant', record: tenant },
       { kind: 'plan', record: plan },
       ...nases.map((record) => ({ kind: 'nas' as const, record })),
+      ...proxies.map((record) => ({ kind: 'proxy' as const, record })),
       ...[...subscriptions.values()].map((record) => ({
         kind: 'subscription' as const,
         record,
@@ -94,6 +98,10 @@ export function createIsp(): Isp {
     ],
     setNases(next) {
       nases = next;
+      generation++;
+    },
+    setProxies(next) {
+      proxies = next;
       generation++;
     },
     addDeviceUser(userName, password, change = {}) {
@@ -146,6 +154,7 @@ export function createIsp(): Isp {
       nasGeneration: () => generation,
       nasList: () => [...nases],
       poolList: () => [],
+      proxyList: () => proxies,
       deviceUserList: () => [...deviceUsers],
       macs: () => [],
     },

@@ -12,6 +12,7 @@ import { createLoginLog, type LoginBatch } from '#aaa-server/login-log/log.ts';
 import { createLoginNetwork } from '#aaa-server/network/network.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
+import type { DeviceUserRecord } from '#aaa-server/subscribers/device-users.ts';
 import type {
   CredentialRecord,
   NasRecord,
@@ -41,6 +42,7 @@ export type World = {
   profile?: Partial<ProfileRecord>;
   pools?: readonly Pool[];
   nases?: readonly NasRecord[];
+  deviceUsers?: readonly DeviceUserRecord[];
   /** Since when nothing was heard; undefined: a moment ago. */
   mirrorSilentSinceMs?: number;
   feedSilentSinceMs?: number;
@@ -77,6 +79,7 @@ export function createOperated(options: OperatedOptions = {}) {
       return { tenantId, subscriptionId, ...usual, ...world.profile };
     },
     poolList: () => [...(world.pools ?? [])],
+    deviceUserList: () => [...(world.deviceUsers ?? isp.snapshot.deviceUserList())],
     nasList: () => [...(world.nases ?? [nasOf()])],
     nasGeneration: () => nasChanges,
     mirrorState: () => ({ inStepAtMs: world.mirrorSilentSinceMs ?? noonMs }),

@@ -59,6 +59,11 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
       eap: { node: 'node', workers: count, methods: [...methods], identity: identity ?? null },
       masters,
       snapshotPath,
+      proxy: {
+        root: path.join(folder, 'proxy-accounting'),
+        workers: Array.from({ length: count }, (_, index) => `node-${index}`),
+        keeping: { keepMs: 3_600_000, bytes: 1_000_000_000 },
+      },
       redisUrl,
       loginLedgerMs: 100,
       loginLog: { acceptsPerSecond: 1000, rejectsPerSecond: 1000 },

@@ -28,6 +28,8 @@ const onTower = { tenant: '1', nas: '7', name: 'tower' };
 const ready = (check: string, on = aaa) => `lastmile_ready{${on},check="${check}"}`;
 const of = (name: string, labels = '', on = aaa) => `${name}{${on}${labels && `,${labels}`}}`;
 
+const homePort = 'tenant="1",home_server="partner",port="auth"';
+const billing = 'tenant="1",destination="copy billing"';
 const pool = (name: string) => of(`lastmile_pool_${name}`, 'pool="homes",tenant="1"');
 
 export const alertCases: Readonly<Record<string, AlertCase>> = {
@@ -188,6 +190,10 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       },
       'a few more than usual': {
         series: { [of('lastmile_radius_rejects_total', 'reason="expired"')]: '0x400 0+30x30' },
+        atMinute: 415,
+      },
+      'an access server that is drained by an operator': {
+        series: { [of('lastmile_radius_rejects_total', 'reason="nas_draining"')]: '0x400 0+300x30' },
         atMinute: 415,
       },
     },
@@ -596,6 +602,19 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     },
     quiet: { 'batches that were cleared away': { series: { [of('lastmile_outbox_rejected_batches')]: '2x5 0x30' } } },
   },
+  LastmileAuthLogDropped: {
+    fires: {
+      series: { [of('lastmile_login_log_dropped_total', 'reason="memory_full"')]: '0x15 0+60x20' },
+      atMinute: 26,
+      labels: { instance: 'aaa:9101', reason: 'memory_full' },
+      summary: 'The auth log of aaa:9101 lacks 600 logins of the last 10 minutes: memory_full',
+    },
+    quiet: {
+      'rows that a stop has cost': {
+        series: { [of('lastmile_login_log_dropped_total', 'reason="stopped"')]: '0x15 0+60x20' },
+      },
+    },
+  },
   LastmileCoaFailing: {
     fires: {
       series: {
@@ -920,6 +939,88 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       summary: 'A session came up with an address of pool homes (tenant 1) that another one had',
     },
     quiet: { 'conflicts of long ago': { series: { [pool('conflicts')]: '7x60' } } },
+  },
+  LastmileHomeServerDead: {
+    fires: {
+      series: { [of('lastmile_proxy_home_server_state', `${homePort},state="dead"`)]: '0x5 2x30' },
+      labels: { tenant: '1', home_server: 'partner', port: 'auth' },
+      summary: 'Home server partner (tenant 1) does not answer on its auth port',
+    },
+    quiet: {
+      'one that is alive': { series: { [of('lastmile_proxy_home_server_state', `${homePort},state="dead"`)]: '0x30' } },
+      'a zombie': { series: { [of('lastmile_proxy_home_server_state', `${homePort},state="zombie"`)]: '2x30' } },
+    },
+  },
+  LastmileProxyUnserved: {
+    fires: {
+      series: {
+        [of('lastmile_proxy_unserved_total', 'tenant="1",realm="partner.example",answer="silence"')]: '0x10 0+2x30',
+      },
+      labels: { tenant: '1', realm: 'partner.example' },
+      summary: 'No home server decided 10 logins of realm partner.example (tenant 1) in 5 minutes',
+    },
+    quiet: {
+      'an hour ago': {
+        series: {
+          [of('lastmile_proxy_unserved_total', 'tenant="1",realm="partner.example",answer="silence"')]: '0 9x60',
+        },
+      },
+    },
+  },
+  LastmileHomeServerMistrusted: {
+    fires: {
+      series: { [of('lastmile_proxy_refused_total', `${homePort},reason="bad_authenticator"`)]: '0+2x30' },
+      labels: { tenant: '1', home_server: 'partner' },
+      summary: 'Replies in the name of home server partner (tenant 1) are not signed as they must be',
+    },
+    quiet: {
+      'replies that come too late': {
+        series: { [of('lastmile_proxy_refused_total', `${homePort},reason="unexpected"`)]: '0+60x30' },
+      },
+    },
+  },
+  LastmileProxyLoop: {
+    fires: {
+      series: {
+        [of('lastmile_radius_dropped_total', 'reason="proxy_loop"')]: '0+4x30',
+        [of('lastmile_proxy_accounting_loops_total')]: '0x30',
+      },
+      labels: { instance: 'aaa:9101' },
+      summary: '20 requests came back to aaa:9101 in 5 minutes instead of being answered',
+    },
+    quiet: {
+      'none came back': {
+        series: {
+          [of('lastmile_radius_dropped_total', 'reason="proxy_loop"')]: '7x30',
+          [of('lastmile_proxy_accounting_loops_total')]: '3x30',
+        },
+      },
+    },
+  },
+  LastmileForwardedAccountingBehind: {
+    fires: {
+      series: { [of('lastmile_proxy_accounting_lag_seconds', `${billing},worker="0"`)]: '0+60x60' },
+      atMinute: 20,
+      labels: { tenant: '1', destination: 'copy billing' },
+      summary: 'Accounting for copy billing (tenant 1) has been waiting for 20m 0s',
+    },
+    quiet: {
+      'a server that was restarted': {
+        series: { [of('lastmile_proxy_accounting_lag_seconds', `${billing},worker="0"`)]: '0 60 120 0x30' },
+      },
+    },
+  },
+  LastmileForwardedAccountingLost: {
+    fires: {
+      series: { [of('lastmile_proxy_accounting_lost_total', `${billing},reason="expired"`)]: '0+3x30' },
+      labels: { tenant: '1', destination: 'copy billing', reason: 'expired' },
+      summary: '45 accounting records for copy billing (tenant 1) will not be forwarded: expired',
+    },
+    quiet: {
+      'what was lost yesterday': {
+        series: { [of('lastmile_proxy_accounting_lost_total', `${billing},reason="expired"`)]: '30x60' },
+      },
+    },
   },
   LastmileUnknownExporters: {
     fires: {

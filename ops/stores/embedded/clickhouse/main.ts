@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { lowerPriority } from '#ops/runtime/priority.ts';
 import { engineArguments } from './configuration.ts';
 import { openEngine } from './engine.ts';
 import { createClickHouseServer } from './server.ts';
@@ -27,8 +26,6 @@ function die(error: unknown): never {
   return process.kill(process.pid, 'SIGKILL') as never;
 }
 
-// Before the engine starts its threads: history may be late when somebody waits.
-lowerPriority('history', process.pid);
 process.on('uncaughtException', die);
 process.on('unhandledRejection', die);
 // Whoever cleans up after an unclean stop finds the process by where it works.
