@@ -80,7 +80,7 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
   }
 
   return {
-    concerns: (packet, client) => userOf(packet, client) !== undefined,
+    concerns: (packet, client) => staffOf(users, credentials, packet, client.record) !== undefined,
     decide(packet, client, provenSecret) {
       const found = staffOf(users, credentials, packet, client.record);
       if (found === undefined) return undefined;
