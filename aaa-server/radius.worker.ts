@@ -12,9 +12,9 @@ import { Registry } from '#ops/runtime/metrics.ts';
 import { setThreadPriority } from '#ops/runtime/priority.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { loadCalls } from '#ops/runtime/udp/mmsg/calls.ts';
-import { beginning } from '#ops/runtime/worker-begin.ts';
+import { beginning, loadWorker } from '#ops/runtime/worker-begin.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
-import { openAccounting } from './accounting/accounting.ts';
+import { countingScript, openAccounting } from './accounting/accounting.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createRefusedAnswer } from './auth/refused-answer.ts';
@@ -31,16 +31,19 @@ import { createRadiusHandler } from './radius/handler.ts';
 import { createOncePer } from './radius/once-per.ts';
 import { createRandomOctets } from './radius/random-octets.ts';
 import { keepAnswers, keptAnswers } from './radius/recent-answers.ts';
+import { createRememberedLogins } from './radius/remembered-logins.ts';
 import { createRadiusServer } from './radius/server.ts';
 import { createThreadLoad } from './radius/thread-load.ts';
 import { createTrust } from './radius/trust.ts';
 import { createRadsecServer } from './radsec/server.ts';
+import { createChanges } from './subscribers/changes.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
 const main = parentPort;
 // What takes long and depends on nothing but this machine, while a predecessor still serves.
-const [crypt] = await Promise.all([openCrypt(), loadCalls()]);
+const thread = loadWorker(countingScript, 'counting');
+const [crypt] = await Promise.all([openCrypt(), loadCalls(), thread.loaded]);
 const settings = await beginning<WorkerSettings>();
 const tell = (message: FromWorker) => main.postMessage(message);
 
@@ -52,9 +55,14 @@ const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
 const oncePerMinute = createOncePer(60_000, clock);
-const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs: 5 });
+const changes = {
+  snapshot: createChanges(settings.changes.snapshot),
+  profiles: createChanges(settings.changes.profiles),
+};
+const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs: 5, changes });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
+  thread,
   folder: settings.walFolder,
   settings,
   metrics: createLogMetrics(registry, 'accounting'),
@@ -121,6 +129,7 @@ const handler = createRadiusHandler({
       }
     },
   }),
+  remembered: createRememberedLogins({ snapshot, classKey, random: Math.random, uuid }),
   proxy,
   refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
@@ -189,6 +198,9 @@ main.on('message', async (message: ToWorker) => {
       return;
     case 'handed_over':
       return server.receive(message.datagram);
+    case 'wind_down':
+      await accounting.endCounting();
+      return tell({ type: 'wound_down' });
     case 'stop':
       // Nothing new by either way; then all that was taken is answered by the way it came.
       radsec?.stopReceiving();

@@ -22,7 +22,7 @@ export type MovesOptions = AssessOptions & {
   /** Undefined while the snapshot is not complete. */
   nases(): readonly NasRecord[] | undefined;
   gate: Pick<BrakeGate, 'state'>;
-  sender: Pick<Sender, 'push'>;
+  sender: Pick<Sender, 'push' | 'newest'>;
   timer: Timer;
   metrics: Pick<EnforcementMetrics, 'moved'>;
   failed: Failures;
@@ -74,8 +74,8 @@ export function createMoves(options: MovesOptions): Moves {
     return assessment?.sessions.find((need) => need.key === key && need.session.incarnation === session.incarnation);
   }
 
-  /** @returns whether it was told */
-  async function tell(order: Order, owned: Owned, session: LiveSession): Promise<boolean> {
+  /** busy: something else is being told to the session just now. */
+  async function tell(order: Order, owned: Owned, session: LiveSession): Promise<'told' | 'busy' | 'not_told'> {
     const { partition, tenantId, nasInstance, sessionId, incarnation } = session;
     const key = keys.session(partition, tenantId, nasInstance, sessionId);
     while (stands(order) && !owned.signal.aborted) {
@@ -84,9 +84,11 @@ export function createMoves(options: MovesOptions): Moves {
         continue;
       }
       const need = await needOf(session, key);
-      if (!need) return false;
+      if (!need) return 'not_told';
+      // What is under way ends first: an order that waits behind it could be replaced, and would be counted all the same.
+      if (sender.newest(key) !== null) return 'busy';
       const turn = await ledger.take(order.move, `${key} ${incarnation}`);
-      if (turn === 'known' || turn === 'full') return false;
+      if (turn === 'known' || turn === 'full') return 'not_told';
       if (turn !== 'go') {
         await pause(turn.waitMs);
         continue;
@@ -94,22 +96,32 @@ export function createMoves(options: MovesOptions): Moves {
       metrics.moved.inc();
       sender.push({
         ...{ sessionKey: key, session: need.session, owned, desired: need.outcome, from: null, by: 'disconnect' },
-        ...{ crossedAtMs: null, delayMs: 0, urgent: false, endsIfGone: true, wanted: () => stands(order) },
+        ...{
+          crossedAtMs: null,
+          delayMs: 0,
+          urgent: false,
+          endsIfGone: true,
+          insists: true,
+          wanted: () => stands(order),
+        },
       });
-      return true;
+      return 'told';
     }
-    return false;
+    return 'not_told';
   }
 
   async function run(order: Order): Promise<void> {
-    while (stands(order)) {
-      let told = 0;
-      for (const owned of partitions.all()) {
+    for (let before = -1; stands(order); ) {
+      const all = partitions.all();
+      // Of what has just been taken over more may come at once.
+      let isOver = all.length === before;
+      before = all.length;
+      for (const owned of all) {
         const sessions = await ledger.sessionsOfNas(owned.lease.partition, order.tenantId, order.nasId);
-        for (const session of sessions) if (await tell(order, owned, session)) told++;
+        for (const session of sessions) if ((await tell(order, owned, session)) !== 'not_told') isOver = false;
         if (!stands(order)) return;
       }
-      await pause(told === 0 ? restMs : heldMs);
+      await pause(isOver ? restMs : heldMs);
     }
   }
 

@@ -30,6 +30,8 @@ export type Change = {
   readonly endsIfGone?: boolean;
   /** Asked when its turn has come: false withdraws it. */
   readonly wanted?: () => boolean;
+  /** A newer wish waits for its end instead of replacing it. */
+  readonly insists?: boolean;
 };
 
 /** null: there is no way to tell this access server (no such record, no address); the reason is counted. */
@@ -126,7 +128,8 @@ export function createSender(options: SenderOptions): Sender {
     // Recording also proves that the partition is still ours, right before acting.
     if ((await record(change, { sent, cause: '' })) !== 'ok') return;
     const silenced = () => !options.enforced(session);
-    const wanted = () => !entry.next && !silenced() && change.wanted?.() !== false;
+    const replaced = () => entry.next !== null && !change.insists;
+    const wanted = () => !replaced() && !silenced() && change.wanted?.() !== false;
     const order = { ...request, kind: by, urgent: change.urgent, wanted, silenced };
     const answer = await coa.send(order, change.owned.signal);
     const leftAlone = withdrawn(answer) || silenced();
@@ -208,7 +211,7 @@ export function createSender(options: SenderOptions): Sender {
       try {
         await wait(timer, change.delayMs, change.owned.signal);
         // A newer wish that came during the wait replaces this one before anything was sent.
-        if (!entry.next && !change.owned.signal.aborted) await tell(entry);
+        if ((!entry.next || change.insists) && !change.owned.signal.aborted) await tell(entry);
       } catch (error) {
         options.failed('send', error, 'change was not recorded, it comes again');
         backOff(change);

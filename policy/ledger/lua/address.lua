@@ -1,6 +1,6 @@
 -- Who held which addresses when: the stream `address:` of the partition gets an entry when a session opens, closes or changes its
 -- addresses. The entry of a session's incarnation replaces the one before it from its own `from` on; `to` is empty while it is open.
-local MOST_ENTRIES = 100000
+local MOST_ENTRIES = '100000'
 
 local function tell(call, s, v4, v6, pd, from, to)
   if v4 == '' and v6 == '' and pd == '' then return end

@@ -1,6 +1,6 @@
 -- The directory entry of a session: which partition it runs in. Newer entries win: by incarnation within a partition, then event; closed wins ties.
-local OPEN_MS = 35 * 86400000 -- written anew every day
-local CLOSED_MS = 9 * 86400000
+local OPEN_MS = '3024000000' -- 35 days: written anew every day
+local CLOSED_MS = '777600000' -- nine days
 
 local function note(key, partition, tenant, sub, inc, at, state)
   local stored = redis.call('HMGET', key, 'partition', 'inc', 'at', 'state')

@@ -1,10 +1,11 @@
 -- An incarnation of a session as a table, and the hash it lives in: `ses:` the current one, `old:` its tombstones.
 -- What changes with every record lies in `times` and `totals`, packed (policy/ledger/state.ts reads them too) into less than 64 octets
 -- each so that Redis keeps the hash compact; the rest in fields of its own.
-local KEEP_MS = 9 * 86400000 -- longer than the 7 days after which an unknown record is refused, and than any WAL
+-- What is passed to commands is text: of a number Redis makes one each time, and slowly.
+local KEEP_MS = '777600000' -- nine days: longer than the 7 days after which an unknown record is refused, and than any WAL
 local SILENT_MS = 30 * 86400000
 local MOST_OLD = 8
-local MOST_EVENTS = 10000
+local MOST_EVENTS = '10000'
 
 -- inc next print; started first last cat; sat stop stime cst (0: none, else + 1); upgig downgig began why state
 local TIMES = '<I3I3I4I6I6I6I6I6I6I5I5I1I1I1I1I1'
@@ -166,8 +167,9 @@ end
 
 -- Scores are an event that the session had, not always its last: it is brought up when it opens, once a day, and when somebody looks.
 function ledger.touch(call, s)
-  redis.call('ZADD', call.keys.live, s.last, s.key)
-  redis.call('ZADD', call.keys.livenas .. call.inst, s.last, s.key)
+  local last = ledger.text(s.last)
+  redis.call('ZADD', call.keys.live, last, s.key)
+  redis.call('ZADD', call.keys.livenas .. call.inst, last, s.key)
 end
 
 -- Out of them. `why`: stop, boot, silent or replaced; only a Stop is the NAS's own word.
@@ -186,7 +188,7 @@ end
 function ledger.close_silent(call, lane)
   if lane.none_silent then return end
   local silent = call.received - SILENT_MS
-  local found = redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', silent, 'LIMIT', 0, 2)
+  local found = redis.call('ZRANGEBYSCORE', call.keys.live, '-inf', ledger.text(silent), 'LIMIT', '0', '2')
   lane.none_silent = #found == 0
   for _, key in ipairs(found) do
     local s = ledger.load(key)

@@ -16,28 +16,25 @@ local function wanted(call, from)
   end
 end
 
--- Whether usage was below a threshold of a window and no longer is. `counters[at[i]]` is the one of window i.
+-- Usage was below the threshold and no longer is.
+local function reaches(limit, had_up, had_down, up, down)
+  local before = (limit.direction ~= 2 and had_up or 0) + (limit.direction ~= 1 and had_down or 0)
+  local after = (limit.direction ~= 2 and up or 0) + (limit.direction ~= 1 and down or 0)
+  return before < limit.bytes and limit.bytes <= after
+end
+
+-- Whether a threshold of any window is reached. `counters[at[i]]` is the one of window i.
 function ledger.crosses(limits, at, counters)
-  for _, limit in ipairs(limits) do
-    local counter = counters[at[limit.window]]
-    if counter then
-      local before = (limit.direction ~= 2 and counter.had_up or 0) + (limit.direction ~= 1 and counter.had_down or 0)
-      local after = (limit.direction ~= 2 and counter.up or 0) + (limit.direction ~= 1 and counter.down or 0)
-      if before < limit.bytes and limit.bytes <= after then return true end
-    end
+  for i = 1, #limits do
+    local counter = counters[at[limits[i].window]]
+    if counter and reaches(limits[i], counter.had_up, counter.had_down, counter.up, counter.down) then return true end
   end
   return false
 end
 
-local NOW = { 2, 3, 4 }
-
 -- The names of all counters that the bytes are for, what is added to each, and where the last window of each kind stands among them.
 -- `before(edge, bytes)`: how many of the bytes count and lie before the edge.
 local function shares(call, up, down, from, before)
-  if call.windows.names and from >= call.windows.since then
-    local ups, downs = before(ALL, up), before(ALL, down)
-    return call.windows.names, { ups, ups, ups, ups }, { downs, downs, downs, downs }, NOW
-  end
   local names, ups, downs, last = { 'all' }, { before(ALL, up) }, { before(ALL, down) }, {}
   for i = 1, 3 do
     local window = call.windows[i]
@@ -93,6 +90,30 @@ local function add_all(call, result, names, ups, downs, last, stored)
   end
 end
 
+-- The same of what flowed since the windows of all kinds began, as nearly all does: to every counter the same is added.
+local function add_to_all(call, result, up, down, stored)
+  local set, windows, limits = result.set, call.windows, call.thresholds
+  local n = #set
+  for i = 1, 4 do
+    local had = stored[3 + i]
+    local had_up, had_down = 0, 0
+    if had then had_up, had_down = struct.unpack(COUNT, had) end
+    local now_up, now_down = had_up + up, had_down + down
+    if now_up > ledger.MOST or now_down > ledger.MOST then
+      result.over = true
+      return
+    end
+    set[n + 2 * i - 1], set[n + 2 * i] = windows.names[i], struct.pack(COUNT, now_up, now_down)
+    if i > 1 then
+      if not had then ledger.begins(result, i - 1, windows[i - 1].begins) end
+      for j = 1, #limits do
+        local limit = limits[j]
+        if limit.window == i - 1 and reaches(limit, had_up, had_down, now_up, now_down) then result.crossed = true end
+      end
+    end
+  end
+end
+
 -- What the record does to the usage of its subscription: reads and computes. Answers `since` when windows are wanted, `over` when a sum is
 -- out of range, else what counts (`up`, `down`), what to `set`, which windows begin and whether a threshold is crossed.
 function ledger.count(call, s, up, down, from)
@@ -100,8 +121,12 @@ function ledger.count(call, s, up, down, from)
   local result = { key = key, up = up, down = down, set = {}, crossed = false, begins = nil, since = nil, over = false }
   local function plain(edge, bytes) return ledger.before(edge, bytes, from, to) end
   local names, ups, downs, last, stored
-  local since = up + down > 0 and wanted(call, from)
-  if up + down > 0 and not since then
+  local now = call.windows.names and from >= call.windows.since
+  local since = not now and up + down > 0 and wanted(call, from)
+  if now and up + down > 0 then
+    names = call.windows.names
+    stored = redis.call('HMGET', key, 'meter', 'edges', 'limits', names[1], names[2], names[3], names[4])
+  elseif up + down > 0 and not since then
     names, ups, downs, last = shares(call, up, down, from, plain)
     stored = redis.call('HMGET', key, 'meter', 'edges', 'limits', unpack(names))
   else
@@ -119,13 +144,15 @@ function ledger.count(call, s, up, down, from)
     if result.up + result.down < up + down then call.flags[#call.flags + 1] = 'other_meter' end
     if result.up + result.down == 0 then
       names, since = nil, nil
-    elseif names then
+    elseif names and not now then
       names, ups, downs, last = shares(call, up, down, from, metered)
       stored = redis.call('HMGET', key, 'meter', 'edges', 'limits', unpack(names))
     end
   end
   if since then
     result.since = since
+  elseif names and now then
+    add_to_all(call, result, result.up, result.down, stored)
   elseif names then
     add_all(call, result, names, ups, downs, last, stored)
   end

@@ -9,6 +9,8 @@ import { createIsp, tenantId } from './harness.ts';
 import { type Answer, scriptedNas } from './scripted-nas.ts';
 
 const server = await redisForTest(t);
+/** A lease that a busy machine does not lose: what was counted and not told would come a minute later. */
+const patient = { pace: { leaseMs: 30_000 } };
 const ids = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 async function setup(t: { teardown(handler: () => unknown): unknown }, sessions: number) {
@@ -32,7 +34,7 @@ async function setup(t: { teardown(handler: () => unknown): unknown }, sessions:
 t.test('a drain alone ends no session', async (t) => {
   const { isp, drain, told } = await setup(t, 3);
   drain(null);
-  const node = isp.node('a');
+  const node = isp.node('a', patient);
   await node.start();
   await until(async () => (await isp.session(3)).desired !== '', 'sessions are looked at');
   t.equal(await countOfNas(isp.redis, tenantId, 1), 3);
@@ -42,7 +44,7 @@ t.test('a drain alone ends no session', async (t) => {
 t.test('everybody is told once, and no more than were confirmed', async (t) => {
   const { isp, drain, told } = await setup(t, 12);
   drain({ id: 1, most: 8, perS: 100 });
-  const node = isp.node('a');
+  const node = isp.node('a', patient);
   await node.start();
   await until(() => told().length === 8, 'eight Disconnects', 20_000);
   await until(
@@ -58,14 +60,14 @@ t.test('everybody is told once, and no more than were confirmed', async (t) => {
 t.test('a node that is killed in the middle leaves the rest to the next, which keeps to the number', async (t) => {
   const { nas, isp, drain, told } = await setup(t, 30);
   drain({ id: 2, most: 20, perS: 50 });
-  const first = isp.node('a', { redis: isp.connect() });
+  const first = isp.node('a', { ...patient, redis: isp.connect() });
   await first.start();
   await until(() => told().length >= 5, 'some are told', 20_000);
   // As if its process had gone: it is told that nothing stands any more, and its memory is lost.
   await first.stop();
   const before = told().length;
   t.ok(before < 20, `${before} before the end`);
-  const second = isp.node('b');
+  const second = isp.node('b', patient);
   await second.start();
   await until(async () => (await countMoved(isp.redis, 2)) === 20, 'the number is reached', 20_000);
   await until(() => new Set(told()).size === 20, 'and no more', 20_000);
@@ -75,7 +77,7 @@ t.test('a node that is killed in the middle leaves the rest to the next, which k
 t.test('an order that is stopped ends nobody any more', async (t) => {
   const { isp, drain, told } = await setup(t, 20);
   drain({ id: 3, most: 20, perS: 5 });
-  const node = isp.node('a');
+  const node = isp.node('a', patient);
   await node.start();
   await until(() => told().length >= 2, 'some are told', 20_000);
   drain(null);
@@ -106,7 +108,7 @@ t.test('while the brake of the tenant holds, or in maintenance, nobody is moved'
   const many = Array.from({ length: 60 }, (_, n) => ({ subscriptionId: 1000 + n, reason: 'r', desired: 'd' }));
   t.ok((await gate.ask(tenantId, many, Date.now())).opened, 'the brake holds');
   drain({ id: 5, most: 3, perS: 100 });
-  const node = isp.node('a');
+  const node = isp.node('a', patient);
   await node.start();
   await until(async () => /brake_holding\{tenant="1"\} 1/.test(await node.registry.metrics()), 'it is seen', 10_000);
   t.strictSame(told(), []);

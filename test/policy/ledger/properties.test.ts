@@ -34,7 +34,7 @@ import {
 import { shareOf } from './model.ts';
 
 const numRuns = runs(40);
-t.setTimeout(isLong ? 3_600_000 : 120_000);
+t.setTimeout(isLong ? 3_600_000 : 600_000);
 const thresholds: Facts = {
   thresholds: windowKinds.flatMap((window) =>
     usageDirections.map((direction) => ({ window, direction, bytes: 10_000_000_000 })),
@@ -43,11 +43,11 @@ const thresholds: Facts = {
 
 for (const cluster of [false, true]) {
   t.test(cluster ? 'in a cluster of three primaries' : 'on a single server', async (t) => {
-    t.setTimeout(isLong ? 1_800_000 : 60_000);
+    t.setTimeout(isLong ? 1_800_000 : 300_000);
     const store = await storeForTest(t, { cluster });
     const check = <T>(title: string, arbitrary: fc.Arbitrary<T>, holds: (isp: Isp, drawn: T) => Promise<void>) =>
       t.test(title, async (t) => {
-        t.setTimeout(isLong ? 600_000 : 30_000);
+        t.setTimeout(isLong ? 600_000 : 150_000);
         const quiet = { strictSame: (found: unknown, wanted: unknown, what: string) => same(found, wanted, what) };
         const property = fc.asyncProperty(arbitrary, async (drawn) => holds(await ledgerOn(quiet, store), drawn));
         const runs = (arbitrary === nonsense ? 3 : 1) * (cluster ? numRuns / 4 : numRuns);
