@@ -1,5 +1,5 @@
 // The thread that counts what a RADIUS worker has acknowledged: applies the worker's log to the ledger. Composition only.
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { createApplier } from '#ops/lanes/applier.ts';
 import type { FromCounting, ToCounting } from '#ops/lanes/counting-thread.ts';
 import { createLogMetrics } from '#ops/lanes/metrics.ts';
@@ -9,6 +9,7 @@ import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import { setThreadPriority } from '#ops/runtime/priority.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
+import { beginning } from '#ops/runtime/worker-begin.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
 import { guestWal } from '#ops/wal/shared-wal.ts';
 import type { CountingSettings } from './accounting/accounting.ts';
@@ -19,10 +20,10 @@ import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('counting.worker.ts runs as a thread of a RADIUS worker');
 const worker = parentPort;
-const { index, snapshotPath, redisUrl, logLevel, wal: state } = workerData as CountingSettings;
+setThreadPriority('counting');
+const { index, snapshotPath, redisUrl, logLevel, wal: state } = await beginning<CountingSettings>();
 const tell = (message: FromCounting) => worker.postMessage(message);
 
-setThreadPriority('counting');
 const log = createLogger('aaa-server', logLevel).child({ worker: index, component: 'counting' });
 const registry = new Registry();
 const metrics = createLogMetrics(registry, 'accounting');

@@ -72,6 +72,8 @@ export type WorkerSettings = {
 export type ToWorker =
   | GroupOrder
   | RadsecOrder
+  /** A successor waits: stop what needs not go on until it reads. Answered by `wound_down`. */
+  | { readonly type: 'wind_down' }
   /** An Access-Request that another worker received. */
   | { readonly type: 'handed_over'; readonly datagram: HandedOver }
   /** A login that an operator tries. */
@@ -91,6 +93,7 @@ export type OwnWords =
       readonly udpDriver: string;
     }
   | RadsecWords
+  | { readonly type: 'wound_down' }
   /** For the worker of that index, which leads the conversation that the datagram goes on with. */
   | { readonly type: 'hand_over'; readonly worker: number; readonly datagram: HandedOver }
   /** Partitions in which a session opened or a threshold was crossed: enforcement looks there at once. */

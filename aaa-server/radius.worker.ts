@@ -12,9 +12,9 @@ import { Registry } from '#ops/runtime/metrics.ts';
 import { setThreadPriority } from '#ops/runtime/priority.ts';
 import { metricsOf } from '#ops/runtime/report-metrics.ts';
 import { loadCalls } from '#ops/runtime/udp/mmsg/calls.ts';
-import { beginning } from '#ops/runtime/worker-begin.ts';
+import { beginning, loadWorker } from '#ops/runtime/worker-begin.ts';
 import { createRedisLink } from '#ops/stores/redis-link.ts';
-import { openAccounting } from './accounting/accounting.ts';
+import { countingScript, openAccounting } from './accounting/accounting.ts';
 import { createAccountingReceiver } from './accounting/receive.ts';
 import { methodMakers } from './auth/eap/methods.ts';
 import { createRefusedAnswer } from './auth/refused-answer.ts';
@@ -42,7 +42,8 @@ import { openSnapshotReader } from './subscribers/reader.ts';
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
 const main = parentPort;
 // What takes long and depends on nothing but this machine, while a predecessor still serves.
-const [crypt] = await Promise.all([openCrypt(), loadCalls()]);
+const thread = loadWorker(countingScript, 'counting');
+const [crypt] = await Promise.all([openCrypt(), loadCalls(), thread.loaded]);
 const settings = await beginning<WorkerSettings>();
 const tell = (message: FromWorker) => main.postMessage(message);
 
@@ -61,6 +62,7 @@ const changes = {
 const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs: 5, changes });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
+  thread,
   folder: settings.walFolder,
   settings,
   metrics: createLogMetrics(registry, 'accounting'),
@@ -196,6 +198,9 @@ main.on('message', async (message: ToWorker) => {
       return;
     case 'handed_over':
       return server.receive(message.datagram);
+    case 'wind_down':
+      await accounting.endCounting();
+      return tell({ type: 'wound_down' });
     case 'stop':
       // Nothing new by either way; then all that was taken is answered by the way it came.
       radsec?.stopReceiving();

@@ -67,6 +67,8 @@ export type Workers = Part & {
 
 /** So long a successor waits for logins of several rounds to come to their end. */
 const conversationsMs = 3000;
+/** Longer than a worker waits for its thread that counts. */
+const windDownMs = 4000;
 
 export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onEvents, onRadsec, onFatal } = options;
@@ -76,6 +78,7 @@ export function createWorkers(options: WorkersOptions): Workers {
   let { radsec } = settings;
   /** A successor waits. */
   let released = false;
+  let woundDown = 0;
 
   registerCounterMetrics(registry, () => counters.map((buffer) => new Float64Array(buffer)));
   registerDriverMetric(registry, 'lastmile_radius_udp_driver', () => udpDriver);
@@ -128,6 +131,9 @@ export function createWorkers(options: WorkersOptions): Workers {
             'listening',
           );
           return;
+        case 'wound_down':
+          woundDown++;
+          return;
         case 'radsec_connection':
         case 'radsec_answer':
           return onRadsec(worker, message);
@@ -158,6 +164,13 @@ export function createWorkers(options: WorkersOptions): Workers {
   const reportsOfScrape = oncePerScrape(group.reports);
   const tests = createTestCalls((id, test) => group.tell(id % count, { type: 'test_login', id, test }));
 
+  /** Counting ends in every worker, while it goes on answering. */
+  async function windDown(): Promise<void> {
+    group.tellAll({ type: 'wind_down' });
+    const deadline = performance.now() + windDownMs;
+    while (woundDown < count && performance.now() < deadline) await delay(10);
+  }
+
   /** A moment without a login that takes several rounds, if there is one soon. */
   async function quietMoment(): Promise<void> {
     const deadline = performance.now() + conversationsMs;
@@ -170,12 +183,15 @@ export function createWorkers(options: WorkersOptions): Workers {
 
   return {
     ...group,
-    stopTimeoutMs: conversationsMs + (group.stopTimeoutMs ?? 0),
+    stopTimeoutMs: windDownMs + conversationsMs + (group.stopTimeoutMs ?? 0),
     release() {
       released = true;
     },
     async stop() {
-      if (released) await quietMoment();
+      if (released) {
+        await windDown();
+        await quietMoment();
+      }
       await group.stop();
     },
     async start() {

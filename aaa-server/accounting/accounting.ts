@@ -20,6 +20,9 @@ export type Accounting = Omit<CountedLog, 'append'> & {
   append(record: AccountingRecord): Promise<void>;
 };
 
+/** The program of the thread that counts. */
+export const countingScript = new URL('../counting.worker.ts', import.meta.url);
+
 /** The folder of every WAL of accounting records. */
 export function walRoot(dataFolder: string): string {
   return path.join(dataFolder, 'wal');
@@ -33,7 +36,7 @@ export async function openAccounting(options: AccountingOptions): Promise<Accoun
   const { index, snapshotPath, redisUrl, logLevel } = options.settings;
   const log = await openCountedLog({
     ...options,
-    script: new URL('../counting.worker.ts', import.meta.url),
+    script: countingScript,
     dataOf: (wal): CountingSettings => ({ index, snapshotPath, redisUrl, logLevel, wal }),
   });
   return { ...log, append: (record) => log.append(encodeRecord(record)) };

@@ -1,9 +1,10 @@
 // A log that is applied in a thread of its own: whoever appends to it, and answers when a record is on disk, is never held up by counting.
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
 import { type HasMetrics, registerReportMetrics } from '#ops/runtime/report-metrics.ts';
+import { type LoadedWorker, loadWorker } from '#ops/runtime/worker-begin.ts';
 import { type SharedWalState, shareWal, type WalNews, type WalOrder } from '../wal/shared-wal.ts';
 import type { WalOptions } from '../wal/wal.ts';
 import { type Append, createAppender } from './appender.ts';
@@ -17,13 +18,19 @@ export type CountedLogOptions = WalOptions & {
   log: Logger;
   /** The program of the thread: it speaks {@link FromCounting} and hears {@link ToCounting}. */
   script: URL;
-  /** `workerData` of the thread. */
+  /** It has loaded its program already; missing: it does when applying begins. */
+  thread?: LoadedWorker | undefined;
+  /** What the thread begins with. */
   dataOf(wal: SharedWalState): unknown;
   /** Partitions in which enforcement has something to look at. */
   onEvents(partitions: ReadonlySet<number>): void;
 };
 
-export type CountedLog = Part & { append: Append };
+export type CountedLog = Part & {
+  append: Append;
+  /** Nothing more is applied here; appending goes on until `stop`. May be called again. */
+  endCounting(): Promise<void>;
+};
 
 export type ToCounting = WalNews | { readonly type: 'report'; readonly id: number } | { readonly type: 'stop' };
 
@@ -49,6 +56,7 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
   const waiting = new Map<number, (report: HasMetrics) => void>();
   let worker: Worker | undefined;
   let ended: Promise<void> = Promise.resolve();
+  let ending: Promise<void> | undefined;
   let stopping = false;
   let lastId = 0;
   let lastReport: HasMetrics = { metrics: [] };
@@ -93,8 +101,10 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
   }
 
   function begin(): void {
-    const started = new Worker(script, { workerData: dataOf(owner.state), name: `counting ${wal.id}` });
+    const thread = options.thread ?? loadWorker(script, `counting ${wal.id}`);
+    const started = thread.worker;
     worker = started;
+    thread.begin(dataOf(owner.state));
     ended = new Promise((resolve) => started.once('exit', () => resolve()));
     // Uncaught here: this thread ends too, and with it the process, which is started again.
     const fail = (error: Error) => {
@@ -105,22 +115,32 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
     started.on('exit', (exitCode) => fail(new Error(`counting ${wal.id} ended with ${exitCode}`)));
   }
 
+  async function endThread(): Promise<void> {
+    stopping = true;
+    tell({ type: 'stop' });
+    const deadline = setTimeout(() => {
+      log.warn({ wal: wal.id }, 'the thread that counts did not end in time');
+      void worker?.terminate();
+    }, stopTimeoutMs);
+    await ended;
+    clearTimeout(deadline);
+  }
+
+  function endCounting(): Promise<void> {
+    ending ??= endThread();
+    return ending;
+  }
+
   return {
     name: `log ${wal.id}`,
+    endCounting,
     append: createAppender(wal, metrics),
     /** Does not wait for the thread: what is acknowledged until then is counted when it is there. */
     async start() {
       begin();
     },
     async stop() {
-      stopping = true;
-      tell({ type: 'stop' });
-      const deadline = setTimeout(() => {
-        log.warn({ wal: wal.id }, 'the thread that counts did not end in time');
-        void worker?.terminate();
-      }, stopTimeoutMs);
-      await ended;
-      clearTimeout(deadline);
+      await endCounting();
       await wal.close();
     },
   };

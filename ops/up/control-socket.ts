@@ -41,7 +41,10 @@ export function createControl(
     // Whoever asked may go away: what was begun goes on.
     socket.on('error', () => socket.destroy());
     const send = (message: Message) => void (socket.writable && socket.write(`${JSON.stringify(message)}\n`));
-    createInterface({ input: socket }).once('line', async (line) => {
+    const lines = createInterface({ input: socket });
+    // It passes on what the socket says.
+    lines.on('error', () => undefined);
+    lines.once('line', async (line) => {
       try {
         const request: unknown = JSON.parse(line);
         if (!Value.Check(Request, request)) throw new Error('the request is not one of this version');
@@ -80,7 +83,10 @@ export function askControl(
     const socket = connect(controlPath(dataFolder));
     socket.once('error', reject);
     socket.once('connect', () => socket.write(`${JSON.stringify(request)}\n`));
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    // It passes on what the socket says.
+    lines.on('error', () => undefined);
+    lines.on('line', (line) => {
       const message = JSON.parse(line) as Message;
       if ('line' in message) say(message.line);
       else resolve(message.outcome);

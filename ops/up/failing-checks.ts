@@ -5,25 +5,30 @@ import { messageOf } from '#ops/runtime/errors.ts';
 /** Check → what is wrong. */
 export type Failing = ReadonlyMap<string, string>;
 
-export async function failingChecks(url: string): Promise<Failing> {
+/** Undefined when no answer came in time: the machine has much to do, and that says nothing of the process. */
+export async function failingChecks(url: string): Promise<Failing | undefined> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
     if (response.ok) return new Map();
     const { checks } = (await response.json()) as { checks?: Record<string, string> };
     return new Map(Object.entries(checks ?? {}).filter(([, answer]) => answer !== 'ok'));
   } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError') return undefined;
     return new Map([['admin port', messageOf(error instanceof Error && error.cause ? error.cause : error)]]);
   }
 }
 
-/** Resolves when nothing fails that did not fail before; throws with what does after `withinMs`. */
-export async function provesReady(url: string, before: Failing, withinMs: number): Promise<void> {
+/** Resolves when nothing fails that did not fail before, as far as is known; throws with what does after `withinMs`. */
+export async function provesReady(url: string, before: Failing | undefined, withinMs: number): Promise<void> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const failing = await failingChecks(url);
-    const news = [...failing].filter(([check]) => !before.has(check));
-    if (news.length === 0) return;
-    if (performance.now() > deadline) throw new Error(news.map(([check, wrong]) => `${check}: ${wrong}`).join('; '));
+    const news = [...(failing ?? [])].filter(([check]) => before && !before.has(check));
+    if (failing && news.length === 0) return;
+    if (performance.now() > deadline) {
+      if (!failing) return;
+      throw new Error(news.map(([check, wrong]) => `${check}: ${wrong}`).join('; '));
+    }
     await delay(50);
   }
 }

@@ -41,6 +41,8 @@ const defaultLimits = {
 };
 
 const stopMs = 20_000;
+/** For one that does not serve as it should. */
+const giveUpMs = 5000;
 
 export type ReplaceableOptions = {
   name: string;
@@ -120,8 +122,8 @@ export function createReplaceable({ name, versionOf, line }: ReplaceableOptions)
   }
 
   async function goBack(successor: NodeChild, former: Version, steps: ReplaceSteps, reason: string): Promise<never> {
-    successor.kill();
-    await successor.ended;
+    // It may be answering: what it has read is not lost if it still can.
+    await successor.end('SIGTERM', giveUpMs);
     steps.say(`${name}: the new one failed (${reason}); the former one is started again`);
     version = { ...former, sockets: steps.retreat() };
     try {

@@ -258,5 +258,6 @@ t.test('a worker that dies is told with its reason', async (t) => {
   const script = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
   const { fatal } = await startWorkers(t, { count: 1, script });
   await until(() => fatal.length === 1, 'the death', 20_000);
+  fatal.sort((a, b) => a.message.localeCompare(b.message));
   t.match(fatal[0], { message: 'flow worker 0 died', cause: { message: 'torn' } });
 });

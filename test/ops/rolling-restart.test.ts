@@ -9,11 +9,12 @@ import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { openDataFolder, readRecord } from '#ops/stores/data-folder.ts';
 import { type ClickHouseRecord, clickHouseUrl } from '#ops/stores/embedded/clickhouse.ts';
 import { askControl } from '#ops/up/control-socket.ts';
+import { scriptedNas } from '#test/aaa-server/enforcement/scripted-nas.ts';
 import { testAuthority } from '#test/aaa-server/radsec/certificates.ts';
 import { pap, radsecClient } from '#test/aaa-server/radsec/client.ts';
 import { makeCertificates } from '#test/aaa-server/support/certificates.ts';
 import { eapolTest } from '#test/support/eapol-test.ts';
-import { isLong, runs } from '#test/support/effort.ts';
+import { isLong } from '#test/support/effort.ts';
 import { netflow5 } from '#test/support/netflow5.ts';
 import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
@@ -21,16 +22,18 @@ import { freePorts, type Stack, startStack } from '#test/support/stack.ts';
 import { type SteadyLoad, startLoad } from '#test/support/steady-load.ts';
 import { until } from '#test/support/wait.ts';
 
-t.setTimeout(900_000);
+t.setTimeout(isLong ? 3_500_000 : 900_000);
 
 const root = path.resolve(import.meta.dirname, '../..');
 const users = 40;
 const perSecond = isLong ? 400 : 120;
+/** How often everything is restarted. */
+const rounds = isLong ? 10 : 1;
 
 type Test = { teardown(handler: () => unknown): unknown; equal: typeof t.equal; ok: typeof t.ok };
 
 /** `npm run restart` with these arguments. */
-function restart(stack: Stack, ...args: string[]): Promise<{ status: number | null; output: string }> {
+function restart(stack: Pick<Stack, 'dataDir'>, ...args: string[]): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['ops/run.mjs', 'ops/restart.ts', ...args], {
       cwd: root,
@@ -147,7 +150,7 @@ if (!process.argv.includes('--check')) await run([part], createLogger('aaa-serve
 
 t.test(
   'aaa-server is replaced under load',
-  { timeout: 600_000, skip: missing('redis-server', 'radclient', 'eapol_test', 'openssl') },
+  { timeout: isLong ? 3_000_000 : 600_000, skip: missing('redis-server', 'radclient', 'eapol_test', 'openssl') },
   async (t) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-eap-'));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -164,7 +167,7 @@ t.test(
       EAP_TLS_CERT_FILE: path.join(folder, 'radius.example.net.pem'),
       EAP_TLS_KEY_FILE: path.join(folder, 'radius.example.net.key'),
     });
-    await stack.seed(users);
+    await stack.seed(users + 1);
     // No CoA of this stack may reach the access server of another test.
     const [nas] = ((await stack.api('GET', '/nas')) as { data: { id: number }[] }).data;
     await stack.api('PATCH', `/nas/${nas!.id}`, { mode: 'observe' });
@@ -197,7 +200,7 @@ t.test(
           ['AAA_WORKERS=1'],
           ['AAA_WORKERS=2'],
         ];
-        for (const step of Array.from({ length: runs(1) }, () => steps).flat()) {
+        for (const step of Array.from({ length: rounds }, () => steps).flat()) {
           await answered(running, 100);
           const before = aaa(stack);
           const { status, output } = await restart(stack, ...step);
@@ -232,7 +235,7 @@ t.test(
           if (!ok) t.fail(`login ${logins}`, { output: output.slice(-4000) });
         }
       })();
-      for (let times = 0; times < runs(1); times++) {
+      for (let times = 0; times < rounds; times++) {
         await answered(running, 100);
         t.equal((await restart(stack)).status, 0);
       }
@@ -291,6 +294,45 @@ t.test(
       await asker;
       // A worker that stops a moment later than the other may take the new one, and end it too.
       t.ok(connections >= 3 && connections <= 5, `${connections} connections: one or two more for each restart`);
+    });
+
+    await t.test('a CoA that is not answered before the change is told again after it', async (t) => {
+      const device = await scriptedNas(t);
+      device.answer = () => null;
+      await stack.api('PATCH', `/nas/${nas!.id}`, { mode: 'enforce', coa_port: device.port });
+      const user = `user${users}`;
+      const found = (await stack.api('GET', `/subscriptions?search=${user}`)) as { data: { id: number }[] };
+      const session = () =>
+        stack.api('GET', `/subscriptions/${found.data[0]!.id}/enforcement`) as Promise<{
+          mode: string;
+          sessions: { desired: string; acked: string }[];
+        }>;
+      await until(async () => (await session()).mode === 'enforce', 'enforcement is on', 30_000);
+      const report = async (status: string, ...more: string[]) => {
+        const about = [`User-Name = "${user}"`, 'Acct-Session-Id = "rolling-coa"', `Acct-Status-Type = ${status}`];
+        const answer = await radclient(stack.acctTarget, 'acct', [...about, 'NAS-IP-Address = 127.0.0.1', ...more]);
+        t.equal(answer.code, 'Accounting-Response');
+      };
+      await report('Start', 'Acct-Session-Time = 0');
+      // 4 × 2³² octets: beyond the 10 GB of the tariff.
+      await report('Interim-Update', 'Acct-Session-Time = 60', 'Acct-Output-Octets = 0', 'Acct-Output-Gigawords = 4');
+      const toldOf = () =>
+        device.received.filter(({ sessionId, rate }) => sessionId === 'rolling-coa' && rate === '2M/2M');
+      await until(() => toldOf().length > 0, 'the device is told', 30_000);
+      const before = aaa(stack);
+      const { status, output } = await restart(stack);
+      t.equal(status, 0, output);
+      t.not(aaa(stack), before);
+      device.answer = () => 'ack';
+      await until(
+        async () => {
+          const [state] = (await session()).sessions;
+          return state?.acked === state?.desired && state?.acked.includes('2000000/2000000');
+        },
+        () => `the answer is shown to one of ${device.received.length} requests`,
+        90_000,
+      );
+      await stack.api('PATCH', `/nas/${nas!.id}`, { mode: 'observe' });
     });
 
     await t.test('a wrong setting leaves the running one untouched', async (t) => {
@@ -374,6 +416,17 @@ t.test(
   },
 );
 
+t.test('without a running one, and with wrong arguments, nobody is asked', async (t) => {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'lastmile-nobody-'));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+  const nobody = await restart({ dataDir });
+  t.equal(nobody.status, 2);
+  t.match(nobody.output, `no \`npm start\` runs in ${dataDir}`);
+  const wrong = await restart({ dataDir }, '--quickly');
+  t.equal(wrong.status, 2);
+  t.match(wrong.output, /usage: npm run restart/);
+});
+
 t.test('flow-collector is replaced under load: every flow is stored, once', { timeout: 400_000 }, async (t) => {
   const stack = await startStack(t);
   await stack.seed(1);
@@ -385,6 +438,9 @@ t.test('flow-collector is replaced under load: every flow is stored, once', { ti
   const clickhouse = createClickHouse(clickHouseUrl(record!), { name: 'test' });
   t.teardown(() => clickhouse.close());
   const sockets = Array.from({ length: 8 }, () => createSocket('udp4'));
+  t.teardown(() => {
+    for (const socket of sockets) socket.close();
+  });
   const sequences = sockets.map(() => 0);
   let sent = 0;
   const timer = setInterval(() => {
@@ -426,5 +482,4 @@ t.test('flow-collector is replaced under load: every flow is stored, once', { ti
     120_000,
   );
   t.strictSame(await stored(), { n: String(sent), u: String(sent) });
-  for (const socket of sockets) socket.close();
 });
