@@ -311,3 +311,13 @@ t.test('more logins than there is room for displace each other and are answered 
     }
   }
 });
+
+t.test('what is remembered lets nobody into a device, and nobody in where logins are kept away', async (t) => {
+  const { ask, snapshot, isp } = await createPair(t);
+  for (let i = 0; i < 3; i++) t.equal(ask().code, code.accessAccept);
+  const prompt = (builder: PacketBuilder) => void builder.add(attribute.serviceType, 6);
+  t.equal(ask('alice', 'wonderland', prompt).code, code.accessReject, 'a subscriber at the prompt of a router');
+  isp.setNases([nasOf({ drain: { answer: 'silence', move: null } })]);
+  await snapshot.put(isp.rows());
+  await until(() => ask().code === undefined, 'the drain is known');
+});
