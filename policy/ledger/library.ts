@@ -51,7 +51,8 @@ export async function removeUnusedLibraries(redis: Redis | Cluster, nowMs: numbe
     for (const name of names.filter((other) => other !== libraryName)) {
       // One that never said so was loaded before there were versions: its time begins now.
       await redis.zadd(loadedKey, 'NX', nowMs, name);
-      if (Number(await redis.zscore(loadedKey, name)) <= nowMs - unusedMs) await removeLibrary(primary, name);
+      const loadedMs = await redis.zscore(loadedKey, name);
+      if (loadedMs !== null && Number(loadedMs) <= nowMs - unusedMs) await removeLibrary(primary, name);
     }
   }
   await redis.zremrangebyscore(loadedKey, '-inf', nowMs - unusedMs);
