@@ -42,6 +42,7 @@ import { createOutboxPart } from './outbox/outbox.ts';
 import { createLearned } from './radius/learned.ts';
 import { createNasUses } from './radius/nas-uses.ts';
 import { createRadsec } from './radsec/radsec.ts';
+import { createChanges, createChangesBuffer } from './subscribers/changes.ts';
 import { cachedNases } from './subscribers/nas-cache.ts';
 import { createSubscribers } from './subscribers/subscribers.ts';
 import { createWorkers, type Workers } from './workers.ts';
@@ -71,8 +72,13 @@ function build(config: Settings) {
   if (without.length > 0) log.info({ methods: without }, 'EAP without these methods: they need certificates');
 
   const redis = createRedisLink({ url: config.REDIS_URL, name: 'aaa-server', log });
+  const changes = { snapshot: createChangesBuffer(), profiles: createChangesBuffer() };
   const subscribers = createSubscribers(
-    { path: snapshotPath, feedDatabaseUrl: config.FEED_DATABASE_URL },
+    {
+      path: snapshotPath,
+      feedDatabaseUrl: config.FEED_DATABASE_URL,
+      changes: { snapshot: createChanges(changes.snapshot), profiles: createChanges(changes.profiles) },
+    },
     { redis, log: log.child({ component: 'subscribers' }), registry },
   );
 
@@ -193,6 +199,7 @@ function build(config: Settings) {
       eap: { node: folder.uuid, workers: workerCount, methods: config.EAP_METHODS, identity: eap.identity },
       masters: config.LASTMILE_SECRET_KEY,
       snapshotPath,
+      changes,
       proxy: {
         root: path.join(folder.path, 'proxy-accounting'),
         workers: workerWals.map((wal) => path.basename(wal)),

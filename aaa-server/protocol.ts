@@ -43,6 +43,8 @@ export type WorkerSettings = {
   readonly masters: readonly string[];
   /** Folder of the subscriber snapshot. */
   readonly snapshotPath: string;
+  /** Where the main thread marks what it changes in the snapshot and of decided profiles (subscribers/changes.ts). */
+  readonly changes: { readonly snapshot: SharedArrayBuffer; readonly profiles: SharedArrayBuffer };
   /** Folder of this worker's own write-ahead log. */
   readonly walFolder: string;
   readonly proxy: {

@@ -31,10 +31,12 @@ import { createRadiusHandler } from './radius/handler.ts';
 import { createOncePer } from './radius/once-per.ts';
 import { createRandomOctets } from './radius/random-octets.ts';
 import { keepAnswers, keptAnswers } from './radius/recent-answers.ts';
+import { createRememberedLogins } from './radius/remembered-logins.ts';
 import { createRadiusServer } from './radius/server.ts';
 import { createThreadLoad } from './radius/thread-load.ts';
 import { createTrust } from './radius/trust.ts';
 import { createRadsecServer } from './radsec/server.ts';
+import { createChanges } from './subscribers/changes.ts';
 import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
@@ -53,7 +55,11 @@ const classKey = keyring.derive('class');
 const counters = createCounters(settings.counters);
 const registry = new Registry();
 const oncePerMinute = createOncePer(60_000, clock);
-const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs: 5 });
+const changes = {
+  snapshot: createChanges(settings.changes.snapshot),
+  profiles: createChanges(settings.changes.profiles),
+};
+const snapshot = openSnapshotReader({ path: settings.snapshotPath, marksStandMs: 5, changes });
 const redis = createRedisLink({ url: settings.redisUrl, name: `aaa-server worker ${settings.index}`, log });
 const accounting = await openAccounting({
   thread,
@@ -123,6 +129,7 @@ const handler = createRadiusHandler({
       }
     },
   }),
+  remembered: createRememberedLogins({ snapshot, classKey, random: Math.random, uuid }),
   proxy,
   refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),

@@ -2,6 +2,7 @@
 import { renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createChanges } from '#aaa-server/subscribers/changes.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { openDataFolder } from '#ops/stores/data-folder.ts';
 import { createEmbeddedRedis } from '#ops/stores/embedded/redis.ts';
@@ -21,6 +22,7 @@ const [sockets, lines, perLine] = [16, 256, quick ? 8 : 160];
 const records = lines * perLine;
 const keyring = createKeyring(['a secret of the bench only']);
 const classKey = keyring.derive('class');
+const changes = { snapshot: createChanges(), profiles: createChanges() };
 const say = (line: string) => console.error(line);
 const subscriptionIds = Array.from({ length: subscribers }, (_, i) => i + 1);
 /** Functions of Redis that take less of a record are not worth a line. */
@@ -28,7 +30,7 @@ const leastMicroseconds = 0.1;
 
 /** A log with records of whole sessions, as a worker leaves it behind; answers its folder, whose name no other run has. */
 async function writeLog(folder: string, snapshotPath: string, run: number): Promise<string> {
-  const worker = await openBareWorker(folder, snapshotPath, keyring);
+  const worker = await openBareWorker(folder, snapshotPath, keyring, changes);
   const make = accountingPackets({
     ...{ secret, tenantId, subscriptionIds, classKey: classKey.toString('hex'), perLine, sessions: 'whole' },
     ...{ run: `bench${run}`, firstSession: (run * records) / 4, startedAtS: Math.floor(Date.now() / 1000) - 3600 },
@@ -59,7 +61,7 @@ async function commandTimes(redis: RedisClient): Promise<string[]> {
 
 await inWorkFolder(parent, async (folder) => {
   say(`writing ${subscribers} subscribers`);
-  const snapshotPath = await writeSubscribers(folder, subscribers, keyring);
+  const snapshotPath = await writeSubscribers(folder, subscribers, keyring, changes.snapshot);
   const dataFolder = openDataFolder(path.join(folder, 'data'));
   const embedded = createEmbeddedRedis({ folder: dataFolder, mayInstall: true, say });
   await embedded.start();

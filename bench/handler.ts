@@ -1,5 +1,6 @@
 // `npm run bench:handler`: processor time of one login and one accounting record in a worker, without sockets and with each driver of them.
 import { tmpdir } from 'node:os';
+import { createChanges } from '#aaa-server/subscribers/changes.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { profile } from './handler/profile.ts';
 import { costOverSockets } from './handler/sockets.ts';
@@ -46,8 +47,9 @@ function records(): PacketStore {
 
 await inWorkFolder(parent, async (folder) => {
   say(`writing ${subscribers} subscribers`);
-  const snapshotPath = await writeSubscribers(folder, subscribers, keyring);
-  const worker = await openBareWorker(folder, snapshotPath, keyring);
+  const changes = { snapshot: createChanges(), profiles: createChanges() };
+  const snapshotPath = await writeSubscribers(folder, subscribers, keyring, changes.snapshot);
+  const worker = await openBareWorker(folder, snapshotPath, keyring, changes);
   const ring = logins();
   for (const [name, port, packets] of [
     ['login', 'auth', () => ring],

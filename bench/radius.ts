@@ -1,5 +1,6 @@
 // `npm run bench:radius`: logins and accounting of Lastmile beside FreeRADIUS, one after the other on the same cores.
 import { tmpdir } from 'node:os';
+import type { Footprint } from './lastmile/footprint.ts';
 import { describeMachine, packageVersion } from './machine/describe.ts';
 import { endTogether } from './machine/interrupted.ts';
 import { readOptions } from './options.ts';
@@ -24,6 +25,7 @@ await inWorkFolder(options.folder, async (folder) => {
   const versions = { FreeRADIUS: packageVersion('freeradius'), Redis: packageVersion('redis-server') };
   const { setups, end } = radiusSetups({ ...options, folder }, say);
   const measured: Measurement[] = [];
+  const footprints: Footprint[] = [];
   try {
     for (const setup of setups) {
       if (!setup.name.includes(options.only)) continue;
@@ -35,6 +37,7 @@ await inWorkFolder(options.folder, async (folder) => {
           measured.push(result);
           say(`  ${radiusCase.title}, ${radiusCase.placement.name}: ${rate(result.perSecond)}/s`);
         }
+        if (setup.footprint && target.footprint) footprints.push(await target.footprint());
       } finally {
         await target.stop();
       }
@@ -44,6 +47,6 @@ await inWorkFolder(options.folder, async (folder) => {
   }
   const echoTarget = await startEcho();
   const echo = await measure(echoTarget, { ...radiusCases().one, halfLoad: false }, options).finally(echoTarget.stop);
-  const tables = `${head(machine, versions, options)}\n\n${radiusTables(measured, echo)}`;
-  publish('radius', options, { machine, versions, measured, echo }, tables);
+  const tables = `${head(machine, versions, options)}\n\n${radiusTables(measured, footprints, echo)}`;
+  publish('radius', options, { machine, versions, measured, footprints, echo }, tables);
 });

@@ -32,17 +32,32 @@ export function makeClass(
   content: Omit<ClassContent, 'uuid'> & { readonly uuid: string | Uint8Array },
 ): Buffer {
   const bytes = Buffer.allocUnsafe(classLength);
-  bytes[0] = version;
-  bytes[1] = content.partition;
-  const high = Math.floor(content.subscriptionId / 0x1_0000_0000);
-  bytes[2] = high >>> 8;
-  bytes[3] = high;
-  putWord(bytes, 4, content.subscriptionId % 0x1_0000_0000);
-  if (typeof content.uuid === 'string') bytes.fill(0, 8, 24).write(content.uuid, 8, 16, 'hex');
-  else for (let i = 0; i < 16; i++) bytes[8 + i] = content.uuid[i] as number;
-  putWord(bytes, 24, Number.parseInt(content.outcomeHash, 16));
-  signInto(key, content.tenantId, bytes, bytes, signedLength);
+  const { tenantId, partition, subscriptionId, uuid, outcomeHash: outcome } = content;
+  const octets = typeof uuid === 'string' ? Buffer.from(uuid, 'hex') : uuid;
+  writeClass(key, bytes, 0, tenantId, partition, subscriptionId, octets, Number.parseInt(outcome, 16));
   return bytes;
+}
+
+/** The same into memory of the caller. @param outcomeWord its hash as a number */
+export function writeClass(
+  key: Buffer,
+  bytes: Buffer,
+  at: number,
+  tenantId: number,
+  partition: number,
+  subscriptionId: number,
+  uuid: Uint8Array,
+  outcomeWord: number,
+): void {
+  bytes[at] = version;
+  bytes[at + 1] = partition;
+  const high = Math.floor(subscriptionId / 0x1_0000_0000);
+  bytes[at + 2] = high >>> 8;
+  bytes[at + 3] = high;
+  putWord(bytes, at + 4, subscriptionId % 0x1_0000_0000);
+  for (let i = 0; i < 16; i++) bytes[at + 8 + i] = uuid[i] as number;
+  putWord(bytes, at + 24, outcomeWord);
+  signInto(key, tenantId, bytes, at, bytes, at + signedLength);
 }
 
 /** What a Class of ours says; undefined for any other, altered or made for another tenant. */
@@ -50,7 +65,7 @@ export function verifyClass(key: Buffer, tenantId: number, bytes: Buffer): Class
   const partition = bytes[1];
   if (bytes.length !== classLength || (bytes[0] !== version && bytes[0] !== versionOne)) return undefined;
   if (partition === undefined || partition >= partitionCount) return undefined;
-  if (bytes[0] === version) signInto(key, tenantId, bytes, computed, 0);
+  if (bytes[0] === version) signInto(key, tenantId, bytes, 0, computed, 0);
   else signOneInto(key, tenantId, bytes, computed);
   if (!timingSafeEqual(computed, bytes.subarray(signedLength))) return undefined;
   return {
@@ -73,8 +88,8 @@ const computed = Buffer.alloc(codeLength);
 const message = Buffer.alloc(signedLength + 8);
 
 /** The tenant is signed too but not sent: the receiver knows it from the NAS. */
-function signInto(key: Buffer, tenantId: number, bytes: Buffer, target: Buffer, at: number): void {
-  for (let i = 0; i < signedLength; i++) message[i] = bytes[i] as number;
+function signInto(key: Buffer, tenantId: number, bytes: Buffer, from: number, target: Buffer, at: number): void {
+  for (let i = 0; i < signedLength; i++) message[i] = bytes[from + i] as number;
   message.writeDoubleLE(tenantId, signedLength);
   sipHashInto(sipKeyOf(key), message, 0, message.length, target, at);
 }

@@ -41,6 +41,8 @@ export type Reply = {
   readonly addresses: readonly NasAttribute[];
   /** Null: no Session-Timeout. */
   readonly sessionTimeoutS: number | null;
+  /** The instant that Session-Timeout leads to, jitter aside; null: there is none. */
+  readonly timeoutAtMs: number | null;
   readonly interimIntervalS: number;
   readonly outcomeText: string;
   /** For Class: what this login was answered. */
@@ -56,6 +58,8 @@ export type Authorization = {
   readonly plan: PlanRecord;
   readonly subscription: SubscriptionRecord;
   readonly reply: Reply;
+  /** Until then the outcome is the same as long as no record changes; 0 where it depends on more than records and time. */
+  readonly standsUntilMs: number;
 };
 
 export type AuthorizeResult =
@@ -86,9 +90,11 @@ export function authorize(
 
   const profile = snapshot.profile(login.tenantId, subscriptionId);
   const feed = { silentSinceMs: snapshot.feedAliveAtMs() || null, ...options.feedSilence };
-  const known = { profile: lastFup(profile, plan, options.mirrorSilentSinceMs, nowMs) };
-  const decided = evaluateOutcome({ tenant, plan, subscription }, known, feed, nowMs).outcome;
+  const isMirrored = isInStep(plan, options.mirrorSilentSinceMs, nowMs);
+  const known = { profile: isMirrored ? profile : cautiousFup(profile, plan, nowMs) };
+  const { outcome: decided, untilMs } = evaluateOutcome({ tenant, plan, subscription }, known, feed, nowMs);
   const outcome = forNas(heldBack(decided, profile), options.nas);
+  const isPaid = nowMs <= (expiryOf(subscription.paidUntilMs, plan.graceMs) ?? nowMs);
   return {
     kind: 'known',
     outcome,
@@ -97,20 +103,24 @@ export function authorize(
     plan,
     subscription,
     reply: replyOf(outcome, plan, subscription, nowMs, options),
+    standsUntilMs: isPaid && isMirrored && !profile?.heldOutcome ? (untilMs ?? Number.POSITIVE_INFINITY) : 0,
   };
+}
+
+/** Whether what was decided cannot have been missed for longer than an interim interval. */
+export function isInStep(
+  { interimIntervalS }: Pick<PlanRecord, 'interimIntervalS'>,
+  mirrorSilentSinceMs: number | null,
+  nowMs: number,
+): boolean {
+  return mirrorSilentSinceMs === null || nowMs - mirrorSilentSinceMs <= interimIntervalS * 1000;
 }
 
 /**
  * Never towards unlimited: when what was decided may have been missed for longer than an interim interval, only a restriction
  * that is still in force is known; everybody else gets the lowest FUP speed.
  */
-function lastFup(
-  profile: FupProfile | undefined,
-  plan: PlanRecord,
-  silentSinceMs: number | null,
-  nowMs: number,
-): FupProfile | undefined {
-  if (silentSinceMs === null || nowMs - silentSinceMs <= plan.interimIntervalS * 1000) return profile;
+function cautiousFup(profile: FupProfile | undefined, plan: PlanRecord, nowMs: number): FupProfile {
   const stands = profile && (profile.fupUntilMs === null || nowMs < profile.fupUntilMs);
   if (stands && (profile.fupBlocked || profile.fupSpeed)) return profile;
   return { fupSpeed: lowestFupSpeed(plan), fupBlocked: false, fupUntilMs: null };
@@ -132,11 +142,13 @@ function replyOf(
   const told = tellingOf(outcome, plan);
   const rejected = outcome.kind === 'reject';
   const speed = 'speed' in outcome ? outcome.speed : suspendedSpeed(plan);
+  const timeoutAtMs = rejected ? null : timeoutAt(plan, subscription, nas, nowMs);
   return {
     speed: rejected ? null : nas.tell(speed),
     addresses: rejected || subscription.addresses.length === 0 ? none : addressAttributes(subscription.addresses),
-    sessionTimeoutS: rejected ? null : sessionTimeoutS(plan, subscription, nas, nowMs, random),
-    interimIntervalS: Math.max(leastInterimS, Math.round(plan.interimIntervalS * (0.9 + 0.2 * random()))),
+    sessionTimeoutS: timeoutAtMs === null ? null : secondsUntil(timeoutAtMs, nowMs, random),
+    timeoutAtMs,
+    interimIntervalS: jittered(plan.interimIntervalS, random),
     outcomeText: told.text,
     outcomeHash: told.hash,
   };
@@ -172,23 +184,22 @@ function hashOf(outcomeText: string): string {
   return hash;
 }
 
+/** Interim reports of sessions that began together do not come together. */
+export function jittered(interimIntervalS: number, random: () => number): number {
+  return Math.max(leastInterimS, Math.round(interimIntervalS * (0.9 + 0.2 * random())));
+}
+
 const leastInterimS = 60;
 const hourS = 3600;
 const mostJitterS = 600;
 const mostTimeoutS = 0x7fff_ffff;
 
-/**
- * Only where the expiry will be a reject; otherwise the wheel changes the session and nobody is cut off. The timeout never passes
- * the expiry, also when the wheel cannot run. With more than an hour left it ends up to ten minutes early, so that a thousand
- * subscribers paid until midnight do not all come back in one second: they log in again at once and are served the remaining
- * minutes. With less left it is exact, so nobody is interrupted twice.
- */
-function sessionTimeoutS(
+/** The expiry, where it will be a reject; otherwise the wheel changes the session and nobody is cut off. */
+function timeoutAt(
   plan: PlanRecord,
   subscription: SubscriptionRecord,
   nas: AuthorizeOptions['nas'],
   nowMs: number,
-  random: () => number,
 ): number | null {
   const expiryMs = expiryOf(subscription.paidUntilMs, plan.graceMs);
   if (expiryMs === null || expiryMs < nowMs) return null;
@@ -196,7 +207,15 @@ function sessionTimeoutS(
     { plan, subscription, fup: { kind: 'none', untilMs: null }, feed: noSilence },
     expiryMs + 1,
   );
-  if (forNas(then.outcome, nas).kind !== 'reject') return null;
+  return forNas(then.outcome, nas).kind === 'reject' ? expiryMs : null;
+}
+
+/**
+ * The timeout never passes the expiry, also when the wheel cannot run. With more than an hour left it ends up to ten minutes early, so
+ * that a thousand subscribers paid until midnight do not all come back in one second: they log in again at once and are served the
+ * remaining minutes. With less left it is exact, so nobody is interrupted twice.
+ */
+export function secondsUntil(expiryMs: number, nowMs: number, random: () => number): number | null {
   const leftS = Math.floor((expiryMs - nowMs) / 1000);
   if (leftS > mostTimeoutS) return null;
   // Session-Timeout 0 means none to many access servers.

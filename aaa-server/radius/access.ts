@@ -37,7 +37,8 @@ const mostDeciding = 8192;
 const replyCodes = { accept: code.accessAccept, reject: code.accessReject, challenge: code.accessChallenge } as const;
 
 export function createAccess(deps: RadiusDeps, answers: Answers): Access {
-  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer, loginLog } = deps;
+  const { snapshot, keyring, clock, counters, rejectDelayMs, later, authorize, refusedAnswer, remembered, loginLog } =
+    deps;
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
@@ -59,8 +60,10 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
     credentials,
     eap,
     authorize,
+    clock,
     deviceLogins,
     ...(refusedAnswer ? { refusedAnswer } : {}),
+    ...(remembered ? { remembered } : {}),
   };
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
   const deciding = new Set<Promise<void>>();
@@ -101,7 +104,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   ): Promise<void> {
     const { peer, socket } = request;
     const reply: RadiusRequest['reply'] = (data, start, length) => socket.send(peer, data, start, length);
-    const kept = { ...request, packet: copyPacket(request.packet), reply };
+    const kept = { ...request, packet: copyPacket(request.packet), check: undefined, inBatch: false, reply };
     let reason: DropReason | null = 'handler_error';
     try {
       reason = answer(kept, entry, await decision);
@@ -117,7 +120,9 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       loginLog?.note(request, decision);
       return decision.reason;
     }
-    if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes)) return 'reply_too_long';
+    const encoded = kind === 'accept' ? decision.encoded : undefined;
+    if (!answers.build(request, replyCodes[kind], decision.secret, decision.attributes, encoded))
+      return 'reply_too_long';
     counters.observe('access', (clock.monotonicMs() - request.startedMs) / 1000);
     loginLog?.note(request, decision);
     if (kind === 'accept' && decision.byPassword) noteLogin(request, decision.secret);
@@ -156,7 +161,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       activity[verified.secret ? 'proven' : 'unproven']++;
       if (!snapshot.complete()) return 'snapshot_incomplete';
       return answers.once(request, (entry) => {
-        const decision = decideLogin(loginDeps, packet, client, verified.secret);
+        const decision = decideLogin(loginDeps, packet, client, verified.secret, request.check);
         if (!(decision instanceof Promise)) return answer(request, entry, decision);
         if (deciding.size >= mostDeciding) {
           decision.catch((error) => undecided(request, error));

@@ -72,7 +72,7 @@ export function createAnswerLogin(
       standard(attribute.acctInterimInterval, reply.interimIntervalS),
       standard(attribute.class, loginClass),
     ];
-    const accept = (addresses: readonly NasAttribute[]): LoginAnswer => ({
+    const accept = (addresses: readonly NasAttribute[]): LoginAnswer & { kind: 'accept' } => ({
       kind: 'accept',
       outcome: reply.outcomeText,
       attributes: withAdded(
@@ -83,7 +83,7 @@ export function createAnswerLogin(
       ),
     });
     const asked = network?.ask(nas, result, packet) ?? null;
-    if (asked === null) return accept([]);
+    if (asked === null) return { ...accept([]), found: result };
     const answer = (found: GateAnswer): LoginAnswer => {
       switch (found.kind) {
         case 'go':

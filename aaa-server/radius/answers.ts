@@ -2,15 +2,20 @@
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { Counters, DropReason } from '../counters.ts';
 import { attribute, eachAttribute } from '../wire/attributes.ts';
-import { authenticatorOffset } from '../wire/authenticators.ts';
+import { authenticatorOffset, signResponse } from '../wire/authenticators.ts';
 import { createPacketBuilder } from '../wire/encode.ts';
-import type { Secret } from '../wire/md5.ts';
-import { code } from '../wire/packet.ts';
+import { createSecret, type Secret } from '../wire/md5.ts';
+import { signMessageAuthenticator } from '../wire/message-authenticator.ts';
+import { code, maxPacketLength } from '../wire/packet.ts';
+import { signTogether, type Unsigned } from '../wire/sign-together.ts';
 import { createDuplicates, type DuplicatesOptions, type Entry } from './duplicates.ts';
 import { packAnswers, unpackAnswers } from './recent-answers.ts';
 import type { RadiusRequest } from './request.ts';
 
 export type AnswerLabel = 'access_accept' | 'access_challenge' | 'access_reject' | 'accounting_response' | 'status';
+
+/** Attributes as they lie in a packet: the first `length` octets. */
+export type EncodedAttributes = { readonly octets: Uint8Array; readonly length: number };
 
 export type Answers = {
   /** Whether it is the repetition of a request that is in progress or answered. */
@@ -25,9 +30,17 @@ export type Answers = {
     repeated?: (entry: Entry) => void,
   ): DropReason | null;
   /** Builds a reply, which stands until the next one; false when it does not fit. */
-  build(request: RadiusRequest, replyCode: number, secret: Secret, attributes?: readonly NasAttribute[]): boolean;
+  build(
+    request: RadiusRequest,
+    replyCode: number,
+    secret: Secret,
+    attributes?: readonly NasAttribute[],
+    encoded?: EncodedAttributes,
+  ): boolean;
   /** The reply that was built leaves; without an entry nothing remembers it. */
   send(request: RadiusRequest, label: AnswerLabel, entry?: Entry): void;
+  /** What was built for requests of a batch leaves, signed together. */
+  flush(): void;
   /** The reply that was built, to be sent by `sendLater`. */
   copy(): Buffer;
   sendLater(request: RadiusRequest, entry: Entry, reply: Buffer, label: AnswerLabel): void;
@@ -38,9 +51,51 @@ export type Answers = {
   recall(recent: Buffer, nowMs: number): void;
 };
 
+const none: readonly NasAttribute[] = [];
+
+/** A reply that waits for the others of its batch. */
+type Waiting = { -readonly [K in keyof Unsigned]: Unsigned[K] } & {
+  sender: RadiusRequest | undefined;
+  entry: Entry | undefined;
+};
+
+const mostWaiting = 64;
+
 export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesOptions): Answers {
   const duplicates = createDuplicates(duplicatesOptions);
   const builder = createPacketBuilder();
+  // Each with memory of its own, used again batch after batch; the one behind those that wait is being built.
+  const waiting: Waiting[] = [];
+  let count = 0;
+
+  function place(): Waiting {
+    let free = waiting[count];
+    if (!free) {
+      const data = Buffer.alloc(maxPacketLength);
+      free = {
+        ...{ data, length: 0, messageAuthenticatorAt: -1, secret: noSecret, request: data, requestAt: 0 },
+        ...{ sender: undefined, entry: undefined },
+      };
+      waiting[count] = free;
+    }
+    return free;
+  }
+
+  function flush(): void {
+    if (count === 0) return;
+    signTogether(waiting, count);
+    for (let i = 0; i < count; i++) {
+      const built = waiting[i] as Waiting;
+      leave(built.sender as RadiusRequest, built.data as Buffer, built.length, built.entry);
+      built.sender = undefined;
+    }
+    count = 0;
+  }
+
+  function leave(request: RadiusRequest, data: Buffer, length: number, entry: Entry | undefined): void {
+    request.reply(data, 0, length);
+    if (entry !== undefined) duplicates.answer(entry, data, 0, length);
+  }
 
   function find({ packet, peer, socketIndex, startedMs }: RadiusRequest): Entry {
     const at = packet.start + authenticatorOffset;
@@ -75,27 +130,49 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
      * Message-Authenticator first in every Access reply (CVE-2024-3596), unless the access server drops such replies and did not ask for
      * one (RFC 3579 §3.2 does with EAP); Proxy-States unchanged and in order.
      */
-    build({ packet, client }, replyCode, secret, attributes = []) {
-      builder.begin(replyCode, packet.identifier);
+    build({ packet, client }, replyCode, secret, attributes = none, encoded) {
+      const built = place();
+      builder.begin(replyCode, packet.identifier, built.data as Buffer);
       const wanted = client.record.replyMessageAuthenticator || packet.messageAuthenticatorAt >= 0;
       if (replyCode !== code.accountingResponse && wanted) builder.messageAuthenticator();
       for (const { vendor, type, value } of attributes) {
         if (vendor === 0) builder.add(type, value);
         else builder.addVendor(vendor, type, value);
       }
+      if (encoded) builder.addEncoded(encoded.octets, encoded.length);
       eachAttribute(packet, (type, at) => {
         if (type === attribute.proxyState) builder.copy(packet, at);
       });
-      return builder.finishReply(packet.data, packet.start + authenticatorOffset, secret);
+      built.messageAuthenticatorAt = builder.messageAuthenticatorAt();
+      built.secret = secret;
+      built.request = packet.data;
+      built.requestAt = packet.start + authenticatorOffset;
+      const fits = builder.finishUnsigned();
+      built.length = builder.length();
+      return fits;
     },
 
     send(request, label, entry) {
-      request.reply(builder.data, 0, builder.length());
-      if (entry !== undefined) duplicates.answer(entry, builder.data, 0, builder.length());
       counters.count('replies', label);
+      const built = place();
+      if (!request.inBatch) {
+        sign(built);
+        leave(request, built.data as Buffer, built.length, entry);
+        return;
+      }
+      built.sender = request;
+      built.entry = entry;
+      count++;
+      if (count === mostWaiting) flush();
     },
 
-    copy: () => Buffer.from(builder.data.subarray(0, builder.length())),
+    flush,
+
+    copy() {
+      const built = place();
+      sign(built);
+      return Buffer.from(built.data.subarray(0, built.length));
+    },
 
     sendLater(request, entry, reply, label) {
       request.socket.send(request.peer, reply, 0, reply.length);
@@ -117,4 +194,15 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
       request.activity.dropped++;
     },
   };
+}
+
+const noSecret = createSecret(Buffer.alloc(1));
+
+/** At once: four lanes for one reply are no gain. */
+function sign({ data, length, messageAuthenticatorAt, secret, request, requestAt }: Waiting): void {
+  const [reply, asked] = [data as Buffer, request as Buffer];
+  if (messageAuthenticatorAt >= 0) {
+    signMessageAuthenticator(reply, 0, length, messageAuthenticatorAt, secret, asked, requestAt);
+  }
+  signResponse(reply, 0, length, asked, requestAt, secret);
 }

@@ -7,6 +7,7 @@ import { code, decodePacket } from '../wire/packet.ts';
 import { createAccess } from './access.ts';
 import { createAccounting } from './accounting.ts';
 import { createAnswers } from './answers.ts';
+import { createBatchChecks } from './batch-checks.ts';
 import type { DuplicatesOptions } from './duplicates.ts';
 import { makerOf } from './maker.ts';
 import { createNasActivities, type NasActivity } from './nas-activity.ts';
@@ -48,6 +49,9 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
   const accounting = createAccounting(deps, answers);
   const unknown = createUnknownClients();
   const activities = createNasActivities();
+  const checks = createBatchChecks();
+  /** Those of the batch that is being handled. */
+  const taken: RadiusRequest[] = [];
   let table: NasTable = createNasTable([], keyring);
   let tableGeneration = Number.NaN;
   let tableCheckedMs = Number.NEGATIVE_INFINITY;
@@ -65,16 +69,15 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
     return table;
   }
 
-  /** Like every function below: why the packet gets no answer, or null. */
-  function handleOne(
-    port: RadiusPort,
+  /** A packet of a batch with its sender, or why it gets no answer. */
+  function take(
     batch: UdpBatch,
     i: number,
     socket: UdpSocket,
     socketIndex: number,
     startedMs: number,
     receivedAtMs: number,
-  ): DropReason | null {
+  ): RadiusRequest | DropReason {
     const data = batch.data[i];
     const peer = batch.peers[i];
     if (!data || !peer) throw new Error(`the batch has no datagram ${i}`);
@@ -85,7 +88,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       unknown.note(peer.address, receivedAtMs, () => textOf(packet, attribute.nasIdentifier));
       return 'unknown_client';
     }
-    return serve(port, {
+    return {
       packet,
       client,
       activity: activities.of(client.record.id),
@@ -94,10 +97,13 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       socketIndex,
       startedMs,
       receivedAtMs,
+      check: checks.of(packet, client),
+      inBatch: true,
       reply: (reply, start, length) => batch.reply(i, reply, start, length),
-    });
+    };
   }
 
+  /** Like every function below: why the packet gets no answer, or null. */
   function handleLinked(
     port: RadiusPort,
     data: Buffer,
@@ -115,6 +121,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       activity: link.activity ?? activities.of(client.record.id),
       startedMs: clock.monotonicMs(),
       receivedAtMs: clock.nowMs(),
+      inBatch: false,
       reply: (reply, from, size) => socket.send(peer, reply, from, size),
       ...(link.handOver ? { handOver: link.handOver } : {}),
     });
@@ -166,9 +173,19 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       // One instant for all that came together: the clocks are not asked for each of them.
       const startedMs = clock.monotonicMs();
       const receivedAtMs = clock.nowMs();
+      checks.begin();
+      taken.length = 0;
       for (let i = 0; i < batch.count; i++) {
-        counted(batch.peers[i]?.address, () => handleOne(port, batch, i, socket, socketIndex, startedMs, receivedAtMs));
+        counted(batch.peers[i]?.address, () => {
+          const request = take(batch, i, socket, socketIndex, startedMs, receivedAtMs);
+          if (typeof request === 'string') return request;
+          taken.push(request);
+          return null;
+        });
       }
+      checks.run();
+      for (const request of taken) counted(request.peer.address, () => serve(port, request));
+      answers.flush();
     },
     handlePacket: (port, data, start, length, link) =>
       counted(link.peer.address, () => handleLinked(port, data, start, length, link)),

@@ -19,14 +19,18 @@ import {
 } from '../auth/proof.ts';
 import { vouchedFor } from '../auth/vouched.ts';
 import { attribute, firstAttribute } from '../wire/attributes.ts';
+import type { Check } from '../wire/check-together.ts';
 import type { Secret } from '../wire/md5.ts';
 import { copyPacket, type Packet } from '../wire/packet.ts';
+import type { EncodedAttributes } from './answers.ts';
 import type { LoginAnswer, RadiusDeps } from './request.ts';
 
 export type LoginDecision =
   | {
       readonly kind: 'accept';
       readonly attributes: readonly NasAttribute[];
+      /** Behind them; valid until the next login is decided. */
+      readonly encoded?: EncodedAttributes;
       readonly secret: Secret;
       /** Of a password that was right: a stay instead of a reject, and what is only vouched for, are none. */
       readonly byPassword: boolean;
@@ -40,7 +44,7 @@ export type LoginDecision =
   | Challenge
   | Dropped;
 
-type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'refusedAnswer'> & {
+type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'refusedAnswer' | 'remembered' | 'clock'> & {
   readonly credentials: Credentials;
   readonly eap: Eap;
   readonly deviceLogins: DeviceLogins;
@@ -49,19 +53,21 @@ type LoginDeps = Pick<RadiusDeps, 'snapshot' | 'authorize' | 'refusedAnswer'> & 
 /**
  * A promise only when something has to be awaited. The packet's memory is read before that alone.
  * @param provenSecret the secret that the Message-Authenticator proved, null without one
+ * @param check of this packet, where it was checked with others
  */
 export function decideLogin(
   deps: LoginDeps,
   packet: Packet,
   client: NasClient,
   provenSecret: Secret | null,
+  check?: Check,
 ): LoginDecision | Promise<LoginDecision> {
   // Before everything else: a stay instead of a reject is no answer for staff.
   const ofStaff = deps.deviceLogins.decide(packet, client, provenSecret);
   if (ofStaff !== undefined) return ofStaff;
   const away = keptAway(packet, client, provenSecret);
   if (away) return away;
-  const decision = decide(deps, packet, client, provenSecret);
+  const decision = decide(deps, packet, client, provenSecret, check);
   if (!(decision instanceof Promise)) {
     return decision.kind === 'reject' && needsNoKeys(packet) ? orStay(deps, client, decision) : decision;
   }
@@ -101,7 +107,15 @@ function decide(
   packet: Packet,
   client: NasClient,
   provenSecret: Secret | null,
+  check: Check | undefined,
 ): LoginDecision | Promise<LoginDecision> {
+  const key = check?.secret === provenSecret ? check?.key : undefined;
+  const known = provenSecret && deps.remembered?.answer(packet, client, provenSecret, deps.clock.nowMs(), key);
+  if (known) {
+    const { subscriptionId, outcome } = known;
+    const what = { subscriptionId, outcome, secret: provenSecret };
+    return { kind: 'accept', attributes: none, encoded: known, byPassword: true, ...what };
+  }
   const proof = prove(deps, packet, client, provenSecret);
   if (!(proof instanceof Promise)) return conclude(deps, packet, client, proof);
   const kept = copyPacket(packet);
@@ -136,7 +150,12 @@ function conclude(
 ): LoginDecision | Promise<LoginDecision> {
   if (proof.kind !== 'proven') return proof;
   const answer = deps.authorize(client, proof.credential, packet);
-  return answer instanceof Promise ? answer.then((late) => decisionOf(proof, late)) : decisionOf(proof, answer);
+  if (answer instanceof Promise) return answer.then((late) => decisionOf(proof, late));
+  const { secret, byPassword, credential } = proof;
+  if (byPassword && answer.kind === 'accept' && answer.found) {
+    deps.remembered?.remember(packet, client, secret, credential, answer.found, deps.clock.nowMs());
+  }
+  return decisionOf(proof, answer);
 }
 
 function decisionOf(proof: Proven, answer: LoginAnswer): LoginDecision {

@@ -6,8 +6,8 @@ import type { NasActivity } from './nas-activity.ts';
 import type { RadiusRequest } from './request.ts';
 import { type Verified, verifyMaker } from './verify.ts';
 
-export function makerOf({ packet, client, activity, receivedAtMs }: RadiusRequest): Verified {
-  const verified = verifyMaker(packet, client);
+export function makerOf({ packet, client, activity, receivedAtMs, check }: RadiusRequest): Verified {
+  const verified = verifyMaker(packet, client, check);
   if (verified.ok) activity.lastHeardAtMs = receivedAtMs;
   if (verified.ok && verified.secret) noteSecret(client, activity, verified.secret);
   return verified;
@@ -24,7 +24,11 @@ export function noteLogin({ packet, client, activity }: RadiusRequest, secret: S
 function noteSecret({ secrets, secured }: NasClient, activity: NasActivity, secret: Secret): void {
   // Through TLS everybody has the same one (RFC 6614 §2.3): it says nothing of a rotation.
   if (secured) return;
-  const which = secret === secrets[0] ? 'current' : 'next';
-  activity[which]++;
-  activity[`${which}AtMs`] = activity.lastHeardAtMs;
+  if (secret === secrets[0]) {
+    activity.current++;
+    activity.currentAtMs = activity.lastHeardAtMs;
+  } else {
+    activity.next++;
+    activity.nextAtMs = activity.lastHeardAtMs;
+  }
 }

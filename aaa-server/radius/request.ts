@@ -6,6 +6,7 @@ import type { Peer, UdpSocket } from '#ops/runtime/udp.ts';
 import type { RestrictReason } from '#policy/access/outcome.ts';
 import type { AccountingRecord } from '#policy/ledger/types.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
+import type { Authorization } from '../auth/authorize.ts';
 import type { MethodMaker } from '../auth/eap/method.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import type { RefusedAnswer } from '../auth/refused-answer.ts';
@@ -14,9 +15,11 @@ import type { LoginLog } from '../login-log/log.ts';
 import type { GateRefusal } from '../network/gate.ts';
 import type { RadiusProxy } from '../proxy/proxy.ts';
 import type { CredentialRecord, NasRecord, SnapshotReader } from '../subscribers/records.ts';
+import type { Check } from '../wire/check-together.ts';
 import type { Packet } from '../wire/packet.ts';
 import type { Admission } from './admission.ts';
 import type { NasActivity } from './nas-activity.ts';
+import type { RememberedLogins } from './remembered-logins.ts';
 import type { Trust } from './trust.ts';
 
 /** Which of the two ports a packet came to. */
@@ -24,7 +27,13 @@ export type RadiusPort = 'auth' | 'acct';
 
 /** What a proven login is answered: the attributes of the Accept (Class among them), why not, or nothing, for want of records or of Redis. */
 export type LoginAnswer =
-  | { readonly kind: 'accept'; readonly attributes: readonly NasAttribute[]; readonly outcome: string }
+  | {
+      readonly kind: 'accept';
+      readonly attributes: readonly NasAttribute[];
+      readonly outcome: string;
+      /** What it follows from, where nothing but records was asked. */
+      readonly found?: Authorization;
+    }
   | { readonly kind: 'reject'; readonly reason: RestrictReason | GateRefusal | 'unknown_user' | 'speed_policy_missing' }
   | { readonly kind: 'unavailable'; readonly reason: 'snapshot_incomplete' | 'addresses_unavailable' };
 
@@ -79,6 +88,8 @@ export type RadiusDeps = {
     credential: CredentialRecord,
     packet: Packet,
   ): LoginAnswer | Promise<LoginAnswer>;
+  /** Answers again what it was answered before; absent: every login is decided anew. */
+  readonly remembered?: RememberedLogins;
   /** Hears of every login that is decided. */
   readonly loginLog?: LoginLog;
   /** What a login that is rejected gets instead, if anything. */
@@ -120,6 +131,10 @@ export type RadiusRequest = {
   readonly startedMs: number;
   /** Wall clock of it. */
   readonly receivedAtMs: number;
+  /** What was checked of it together with others of its batch; valid as long as that. */
+  check?: Check | undefined;
+  /** Its answer may wait for those of the same batch, to be signed together with them. */
+  readonly inBatch: boolean;
   /** Sends an answer while the batch is still being handled. */
   reply(data: Buffer, start: number, length: number): void;
   /** Of a link: how it is given to another worker. */

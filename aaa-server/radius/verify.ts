@@ -3,6 +3,7 @@ import type { NasClient } from '../auth/nas-table.ts';
 import type { DropReason } from '../counters.ts';
 import { attribute, firstAttribute } from '../wire/attributes.ts';
 import { verifyRequest } from '../wire/authenticators.ts';
+import type { Check } from '../wire/check-together.ts';
 import type { Secret } from '../wire/md5.ts';
 import { verifyMessageAuthenticator } from '../wire/message-authenticator.ts';
 import { code, type Packet } from '../wire/packet.ts';
@@ -18,9 +19,9 @@ const unproven: Verified = { ok: true, secret: null };
  * Access-Request: Message-Authenticator when present; without one it is only let through when it carries no EAP-Message (RFC 3579) and
  * the NAS demands none, nor for what has Proxy-State (CVE-2024-3596). EAP and a password in one request contradict each other.
  * Status-Server: always required (RFC 5997). Accounting-Request: by its Request Authenticator, and Message-Authenticator when present. Over TLS a
- * Message-Authenticator may be absent, never wrong.
+ * Message-Authenticator may be absent, never wrong. `check`: of this packet, where it was checked with others.
  */
-export function verifyMaker(packet: Packet, client: NasClient): Verified {
+export function verifyMaker(packet: Packet, client: NasClient, check?: Check): Verified {
   if (packet.code === code.accountingRequest) {
     const secret = secretThat(client, (secret) => verifyRequest(packet, secret));
     if (!secret) return refused('bad_request_authenticator');
@@ -31,7 +32,9 @@ export function verifyMaker(packet: Packet, client: NasClient): Verified {
   }
   if (packet.hasEap && packet.code === code.accessRequest && hasPassword(packet)) return refused('eap_with_password');
   if (packet.messageAuthenticatorAt >= 0) {
-    const secret = secretThat(client, (secret) => verifyMessageAuthenticator(packet, secret));
+    const secret = secretThat(client, (secret) =>
+      secret === check?.secret ? check.isRight : verifyMessageAuthenticator(packet, secret),
+    );
     if (!secret) return refused('bad_message_authenticator');
     if (packet.code === code.accessRequest) client.trust.proved(packet);
     return { ok: true, secret };

@@ -32,7 +32,8 @@ export async function copySource(options: CopyOptions): Promise<CopyResult> {
   const { client, state, store, confirmed } = options;
   const old = store.current();
   removeOtherSnapshots(store.folder, old?.file ?? '');
-  const next = openSnapshot(store.folder, nextSnapshotFile(store.folder), (old?.generation() ?? 0) + 1);
+  const file = nextSnapshotFile(store.folder);
+  const next = openSnapshot(store.folder, file, (old?.generation() ?? 0) + 1, store.changes);
   let losses: Loss[] = [];
   try {
     let written: Promise<unknown> = Promise.resolve();

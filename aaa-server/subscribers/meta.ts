@@ -16,6 +16,8 @@ export const metaKeys = {
   currentSnapshot: metaKey('current snapshot'),
   /** In the node file: wall-clock ms when every profile stream had last been read to its end. */
   mirrorInStep: metaKey('mirror in step'),
+  /** In the node file: version of the last change of a decided profile. */
+  profileGeneration: metaKey('profile generation'),
 } as const;
 
 /** In the node file: id of the last applied entry of a partition's profile stream. */

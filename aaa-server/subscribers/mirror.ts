@@ -7,6 +7,7 @@ import { keys } from '#policy/ledger/keys.ts';
 import { decodeMacs, encodeMacs, type LearnedMacs, macsOfFields } from '#policy/ledger/macs.ts';
 import { type DecidedProfile, decodeProfile, profileOfFields } from '#policy/ledger/profile.ts';
 import { partitionCount } from '#policy/ledger/types.ts';
+import type { Changes } from './changes.ts';
 import { encodeProfileRecord } from './encoding.ts';
 import type { Environment } from './environment.ts';
 import { recordKey } from './keys.ts';
@@ -16,6 +17,8 @@ export type MirrorOptions = {
   redis: Redis | Cluster;
   /** The node file of the store. */
   node: Environment;
+  /** Where changed profiles are marked. */
+  changes?: Changes;
   /** Tenants whose last profiles are read again after a gap; null until they are known: nothing is read before. */
   tenants(): Iterable<number> | null;
   clock: Clock;
@@ -108,12 +111,21 @@ export function createMirror(options: MirrorOptions): Mirror {
     if (inStep) provedAtMs = beganAtMs;
     const proof = inStep && beganAtMs - writtenProofAtMs >= proofEveryMs;
     if (news.length === 0 && !proof) return;
+    const profiles = news
+      .flatMap(({ read }) => read.profiles)
+      .map((profile) => ({
+        key: recordKey('profile', profile.tenantId, profile.subscriptionId),
+        value: encodeProfileRecord(profile),
+      }));
+    const version = profiles.length > 0 ? readNumber(node, metaKeys.profileGeneration) + 1 : 0;
+    if (version > 0) {
+      const marked = profiles.map(({ key }) => key);
+      options.changes?.mark(marked, version);
+    }
     await node.batch(() => {
+      for (const { key, value } of profiles) void node.put(key, value);
+      if (version > 0) void node.put(metaKeys.profileGeneration, numberBytes(version));
       for (const { partition, read } of news) {
-        for (const profile of read.profiles) {
-          const key = recordKey('profile', profile.tenantId, profile.subscriptionId);
-          void node.put(key, encodeProfileRecord(profile));
-        }
         for (const { tenantId, subscriptionId, macs } of read.devices) {
           void node.put(recordKey('macs', tenantId, subscriptionId), Buffer.from(encodeMacs(macs), 'latin1'));
         }

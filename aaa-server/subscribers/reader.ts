@@ -1,6 +1,7 @@
 // The read side of the subscriber snapshot, in a worker thread or the main thread: one LMDB get per lookup.
 import { decodeMacs } from '#policy/ledger/macs.ts';
 import type { Pool } from '#policy/network/pool.ts';
+import type { Changes } from './changes.ts';
 import type { DeviceUserRecord } from './device-users.ts';
 import { decodeCredential, decodeProfileRecord, decodeSubscription, decodeVersioned, versionOf } from './encoding.ts';
 import { currentSnapshot, type Environment, openForReading, openNodeForReading } from './environment.ts';
@@ -15,7 +16,7 @@ import {
   writeRecordKey,
 } from './keys.ts';
 import { metaKeys, readNumber } from './meta.ts';
-import type { PlanRecord, SnapshotReader, TenantRecord } from './records.ts';
+import type { PlanRecord, SnapshotReader, Standing, TenantRecord } from './records.ts';
 import type { ProxyRecord } from './records-of-proxy.ts';
 import { completeNas, type StoredNas } from './stored-nas.ts';
 
@@ -28,6 +29,8 @@ export type ReaderOptions = {
   follow?: boolean;
   /** For so long what belongs to everybody (marks, tenants, plans) is not read again: for threads that answer many logins. Default 0. */
   marksStandMs?: number;
+  /** Where the writer of the snapshot and of decided profiles marks what it changes. */
+  changes?: { readonly snapshot: Changes; readonly profiles: Changes };
 };
 
 export type OpenReader = SnapshotReader & { follow(): void; close(): Promise<void> };
@@ -44,7 +47,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
   // One for each length that occurs: there are few, and LMDB takes its length from the key.
   const nameKeys: Buffer[] = [];
   const nameKeyOf = (length: number) => (nameKeys[length] ??= Buffer.alloc(length));
-  const marks = { complete: 0, feedAliveAtMs: 0, generation: 0, nasGeneration: 0, mirrorInStepAtMs: 0 };
+  const marks = { complete: 0, feedAliveAtMs: 0, generation: 0, nasGeneration: 0, mirrorInStepAtMs: 0, profiles: 0 };
   const { marksStandMs = 0 } = options;
   let marksStand = false;
   const tenants = new Map<number, Decoded<TenantRecord>>();
@@ -78,6 +81,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
     marks.generation = readNumber(snapshot, metaKeys.generation);
     marks.nasGeneration = readNumber(snapshot, metaKeys.nasGeneration);
     marks.mirrorInStepAtMs = readNumber(node, metaKeys.mirrorInStep);
+    marks.profiles = options.changes ? readNumber(node, metaKeys.profileGeneration) : 0;
     if (marksStandMs > 0) {
       marksStand = true;
       setTimeout(() => {
@@ -114,6 +118,7 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
 
   return {
     follow,
+    ...(options.changes ? { standing: standingOf(options.changes, currentMarks, key, nameKeyOf) } : {}),
     complete: () => currentMarks().complete === 1,
     feedAliveAtMs: () => currentMarks().feedAliveAtMs,
     nasGeneration: () => currentMarks().nasGeneration,
@@ -152,6 +157,34 @@ export function openSnapshotReader(options: ReaderOptions): OpenReader {
       timer = undefined;
       for (const environment of open) await environment?.close();
     },
+  };
+}
+
+/** What a writer of another process wrote is newer than anything that is marked here: nothing stands then. */
+function standingOf(
+  changes: NonNullable<ReaderOptions['changes']>,
+  marks: () => { readonly generation: number; readonly profiles: number },
+  key: Buffer,
+  nameKeyOf: (length: number) => Buffer,
+): Standing {
+  const versions = { snapshot: 0, profiles: 0 };
+  return {
+    versions() {
+      const { generation, profiles } = marks();
+      versions.snapshot = generation;
+      versions.profiles = profiles;
+      return versions;
+    },
+    placeOfCredential: (tenantId, realm, userName) =>
+      userName.length > longestName || realm.length > longestName
+        ? undefined
+        : changes.snapshot.placeOf(writeCredentialKey(nameKeyOf, tenantId, realm, userName)),
+    placeOfSubscription: (tenantId, id) =>
+      changes.snapshot.placeOf(writeRecordKey(key, kinds.subscription, tenantId, id)),
+    ofSnapshot: (place, version) =>
+      marks().generation <= changes.snapshot.last() && changes.snapshot.stands(place, version),
+    ofProfiles: (place, version) =>
+      marks().profiles <= changes.profiles.last() && changes.profiles.stands(place, version),
   };
 }
 

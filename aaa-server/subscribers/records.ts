@@ -159,6 +159,19 @@ export type MirrorState = {
   readonly inStepAtMs: number;
 };
 
+/** Whether what was read of a subscriber is still what is written: for who keeps it. */
+export type Standing = {
+  /** What is read from now on is at least so new. One object, valid until the next call. */
+  versions(): RecordVersions;
+  /** Where changes of a credential are marked; undefined for names that none has. */
+  placeOfCredential(tenantId: number, realm: string, userName: string): number | undefined;
+  /** Where changes of a subscription and of its decided profile are marked. */
+  placeOfSubscription(tenantId: number, subscriptionId: number): number;
+  ofSnapshot(place: number, version: number): boolean;
+  ofProfiles(place: number, version: number): boolean;
+};
+export type RecordVersions = { readonly snapshot: number; readonly profiles: number };
+
 /** The read side, in a worker thread or the main thread. Every lookup is one LMDB get. */
 export type SnapshotReader = {
   /** False until the first complete copy: Access-Requests then go unanswered. */
@@ -183,4 +196,6 @@ export type SnapshotReader = {
   deviceUserList(): DeviceUserRecord[];
   /** Of the tenants that forward anything. */
   proxyList(): ProxyRecord[];
+  /** Absent where changes are not marked: nothing can be kept. */
+  readonly standing?: Standing;
 };

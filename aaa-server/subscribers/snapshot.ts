@@ -1,4 +1,6 @@
 // One snapshot file of the writing side: takes rows over, removes records, keeps what is held, counts what it has.
+
+import type { Changes } from './changes.ts';
 import {
   type CredentialName,
   credentialNames,
@@ -66,11 +68,13 @@ export type Snapshot = {
 /** Of the records and of what is taken over: one more with every release that changes either. */
 const format = 3;
 
-/** `generation`: where versions of a new file start, above those of the file it replaces. */
-export function openSnapshot(folder: string, file: string, generationFloor = 0): Snapshot {
+/** `generationFloor`: where versions of a new file start, above those of the file it replaces. `changes`: where what is written is marked. */
+export function openSnapshot(folder: string, file: string, generationFloor = 0, changes?: Changes): Snapshot {
   const environment = openForWriting(folder, file);
   const tallies = countRecords(environment);
   let generation = Math.max(generationFloor, readNumber(environment, metaKeys.generation));
+  // Of what another file had, or another process wrote, nothing is known.
+  changes?.markAll(generation);
 
   const tallyOf = (tenantId: number): Tally => {
     let tally = tallies.get(tenantId);
@@ -129,6 +133,8 @@ export function openSnapshot(folder: string, file: string, generationFloor = 0):
     }
     if (writes.length === 0) return { changed, lost };
     generation++;
+    changes?.mark(keysOf(writes), generation);
+    if (writes.some(concernsMany)) changes?.markAll(generation);
     await environment.batch(() => {
       for (const { key, value } of writes) void environment.put(key, value);
       void environment.put(metaKeys.generation, numberBytes(generation));
@@ -165,6 +171,8 @@ export function openSnapshot(folder: string, file: string, generationFloor = 0):
       }
     }
     generation++;
+    changes?.mark(keysOf([...dead, ...rewritten]), generation);
+    if (dead.some(concernsMany)) changes?.markAll(generation);
     await environment.batch(() => {
       for (const { key } of dead) void environment.remove(key);
       for (const { key, value } of rewritten) void environment.put(key, value);
@@ -244,6 +252,13 @@ function heldKey({ kind, tenantId, id }: FeedKey): Buffer {
 
 export function sameName(a: CredentialName): (b: CredentialName) => boolean {
   return (b) => a.realm === b.realm && a.userName === b.userName;
+}
+
+const keysOf = (records: readonly { readonly key: Buffer }[]) => records.map(({ key }) => key);
+
+/** A tenant or tariff is part of many answers. */
+function concernsMany({ kind }: { readonly kind: CountedKind }): boolean {
+  return kind === 'tenant' || kind === 'plan';
 }
 
 function emptyTally(): Tally {

@@ -5,8 +5,10 @@ import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
 import type { RedisLink } from '#ops/stores/redis-link.ts';
+import type { Changes } from './changes.ts';
 import { createFeed, type Feed } from './feed.ts';
 import { createGuard, type Guard } from './guard.ts';
+import { metaKeys, readNumber } from './meta.ts';
 import { createSubscriberMetrics } from './metrics.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { openSnapshotReader } from './reader.ts';
@@ -25,6 +27,8 @@ export type SubscribersConfig = {
   /** Folder of the LMDB files; worker threads open the same. */
   path: string;
   feedDatabaseUrl: string;
+  /** Where changes are marked for the threads that keep what they read: of the snapshot, and of decided profiles. */
+  changes?: { readonly snapshot: Changes; readonly profiles: Changes };
 };
 
 export type SubscribersDeps = {
@@ -66,7 +70,8 @@ export function createSubscribers(config: SubscribersConfig, deps: SubscribersDe
   };
 
   function open(): Running {
-    const store = openStore(config.path);
+    const store = openStore(config.path, config.changes?.snapshot);
+    config.changes?.profiles.markAll(readNumber(store.node, metaKeys.profileGeneration));
     const feed = createFeed({
       databaseUrl: config.feedDatabaseUrl,
       store,
@@ -114,7 +119,15 @@ export function createSubscribers(config: SubscribersConfig, deps: SubscribersDe
     };
     redis.onConnected((client) => {
       if (running !== to) return;
-      to.mirror = createMirror({ redis: client, node: store.node, tenants, clock, log });
+      const changes = config.changes?.profiles;
+      to.mirror = createMirror({
+        redis: client,
+        node: store.node,
+        tenants,
+        clock,
+        log,
+        ...(changes ? { changes } : {}),
+      });
       to.mirror.start();
     });
   }

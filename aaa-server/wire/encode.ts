@@ -16,13 +16,20 @@ export type Value = string | number | Uint8Array;
 export type PacketBuilder = {
   readonly data: Buffer;
   length(): number;
-  begin(code: number, identifier: number): void;
+  /** `into`: the memory that it and what follows are built in, of at most 4096 octets. */
+  begin(code: number, identifier: number, into?: Buffer): void;
   add(type: number, value: Value): void;
   addVendor(vendorId: number, type: number, value: Value): void;
+  /** Attributes that are octets already: the first `length` of `octets`. */
+  addEncoded(octets: Uint8Array, length: number): void;
   /** Copies the attribute at `at` of a packet as it is. */
   copy(packet: Packet, at: number): void;
   /** Reserves the Message-Authenticator here; a `finish` fills it in. */
   messageAuthenticator(): void;
+  /** Offset of the Message-Authenticator, −1 without one. */
+  messageAuthenticatorAt(): number;
+  /** Completes a packet but for what signs it (sign-together.ts). */
+  finishUnsigned(): boolean;
   /** Completes a reply to the request whose authenticator is the 16 octets at `requestAt` of `request`. */
   finishReply(request: Buffer, requestAt: number, secret: Secret): boolean;
   /** Completes an Accounting-, CoA- or Disconnect-Request. */
@@ -31,8 +38,9 @@ export type PacketBuilder = {
   finishAccessRequest(authenticator: Buffer, secret: Secret): boolean;
 };
 
-export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)): PacketBuilder {
-  const limit = Math.min(data.length, maxPacketLength);
+export function createPacketBuilder(memory: Buffer = Buffer.alloc(maxPacketLength)): PacketBuilder {
+  let data = memory;
+  let limit = Math.min(data.length, maxPacketLength);
   let end = headerLength;
   let overflow = false;
   let messageAuthenticatorAt = -1;
@@ -89,9 +97,13 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
   }
 
   return {
-    data,
+    get data() {
+      return data;
+    },
     length: () => end,
-    begin(code, identifier) {
+    begin(code, identifier, into = data) {
+      data = into;
+      limit = Math.min(data.length, maxPacketLength);
       data[0] = code;
       data[1] = identifier;
       end = headerLength;
@@ -108,6 +120,14 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
       const at = vendorHeader(vendorId, type, size);
       if (at >= 0) put(value, size, at);
     },
+    addEncoded(octets, length) {
+      if (end + length > limit) {
+        overflow = true;
+        return;
+      }
+      for (let i = 0; i < length; i++) data[end + i] = octets[i] as number;
+      end += length;
+    },
     copy(packet, from) {
       const length = octet(packet.data, from + 1);
       const at = header(octet(packet.data, from), length - 2);
@@ -115,8 +135,12 @@ export function createPacketBuilder(data: Buffer = Buffer.alloc(maxPacketLength)
     },
     messageAuthenticator() {
       const at = header(attribute.messageAuthenticator, digestLength);
-      if (at >= 0) messageAuthenticatorAt = at - 2;
+      if (at < 0) return;
+      messageAuthenticatorAt = at - 2;
+      for (let i = 0; i < digestLength; i++) data[at + i] = 0;
     },
+    messageAuthenticatorAt: () => messageAuthenticatorAt,
+    finishUnsigned: () => complete(() => undefined),
     finishReply: (request, requestAt, secret) =>
       complete(() => {
         if (messageAuthenticatorAt >= 0) {

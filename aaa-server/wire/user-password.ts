@@ -17,14 +17,34 @@ export function revealPassword(
   authenticator: Buffer,
   authenticatorAt = 0,
 ): Buffer | undefined {
-  if (hidden.length === 0 || hidden.length > maxPasswordLength || hidden.length % digestLength !== 0) return undefined;
-  for (let at = 0; at < hidden.length; at += digestLength) {
-    keyInto(secret, at === 0 ? authenticator : hidden, at === 0 ? authenticatorAt : at - digestLength);
-    for (let i = 0; i < digestLength; i++) plain[at + i] = (hidden[at + i] as number) ^ (key[i] as number);
+  const length = revealInto(plain, hidden, 0, hidden.length, secret, authenticator, authenticatorAt);
+  return length < 0 ? undefined : plain.subarray(0, length);
+}
+
+/**
+ * The same of the octets of `hidden` in [from, end), into memory of the caller; the length of the password, −1 for none. `firstKey`: MD5 of
+ * secret and authenticator, where it is known (check-together.ts).
+ */
+export function revealInto(
+  target: Uint8Array,
+  hidden: Buffer,
+  from: number,
+  end: number,
+  secret: Secret,
+  authenticator: Buffer,
+  authenticatorAt: number,
+  firstKey?: Uint8Array,
+): number {
+  let length = end - from;
+  if (length === 0 || length > maxPasswordLength || length % digestLength !== 0) return -1;
+  for (let at = 0; at < length; at += digestLength) {
+    const pad = at === 0 && firstKey ? firstKey : key;
+    if (at > 0) keyInto(secret, hidden, from + at - digestLength);
+    else if (!firstKey) keyInto(secret, authenticator, authenticatorAt);
+    for (let i = 0; i < digestLength; i++) target[at + i] = (hidden[from + at + i] as number) ^ (pad[i] as number);
   }
-  let length = hidden.length;
-  while (length > 0 && plain[length - 1] === 0) length--;
-  return plain.subarray(0, length);
+  while (length > 0 && target[length - 1] === 0) length--;
+  return length;
 }
 
 /** The hidden octets of a password of at most 128 octets. */

@@ -1,5 +1,6 @@
 // The subscribers of `npm run seed` in a snapshot of LMDB, as a worker reads them.
 import path from 'node:path';
+import type { Changes } from '#aaa-server/subscribers/changes.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import { metaKeys, numberBytes } from '#aaa-server/subscribers/meta.ts';
 import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
@@ -21,9 +22,14 @@ const chunk = 1000;
 const address = '127.0.0.0/8';
 
 /** user0 … in `<folder>/subscribers`; answers that path. */
-export async function writeSubscribers(folder: string, count: number, keyring: Keyring): Promise<string> {
+export async function writeSubscribers(
+  folder: string,
+  count: number,
+  keyring: Keyring,
+  changes: Changes,
+): Promise<string> {
   const snapshotPath = path.join(folder, 'subscribers');
-  const snapshot = openSnapshot(snapshotPath, 'snapshot-1.mdb');
+  const snapshot = openSnapshot(snapshotPath, 'snapshot-1.mdb', 0, changes);
   const node = openNodeForWriting(snapshotPath);
   await snapshot.put(everybodysRows(keyring));
   for (let from = 0; from < count; from += chunk) {

@@ -7,10 +7,11 @@ import { createLoginLog } from '#aaa-server/login-log/log.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
 import { createRandomOctets } from '#aaa-server/radius/random-octets.ts';
+import { createRememberedLogins } from '#aaa-server/radius/remembered-logins.ts';
 import type { RadiusPort } from '#aaa-server/radius/request.ts';
 import { createRadiusServer, type RadiusServer } from '#aaa-server/radius/server.ts';
 import { createTrust } from '#aaa-server/radius/trust.ts';
-import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
+import { openSnapshotReader, type ReaderOptions } from '#aaa-server/subscribers/reader.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
 import type { Peer, UdpBatch, UdpDriver, UdpSocket } from '#ops/runtime/udp.ts';
@@ -30,11 +31,23 @@ export type BareWorker = {
   close(): Promise<void>;
 };
 
-export async function openBareWorker(folder: string, snapshotPath: string, keyring: Keyring): Promise<BareWorker> {
-  const snapshot = openSnapshotReader({ path: snapshotPath, marksStandMs: 5 });
+export async function openBareWorker(
+  folder: string,
+  snapshotPath: string,
+  keyring: Keyring,
+  changes: Required<ReaderOptions>['changes'],
+): Promise<BareWorker> {
+  const snapshot = openSnapshotReader({ path: snapshotPath, marksStandMs: 5, changes });
   const wal = await openWal({ folder: path.join(folder, 'wal') });
   const counters = createCounters();
   const classKey = keyring.derive('class');
+  const answers = {
+    snapshot,
+    classKey,
+    feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
+    random: Math.random,
+    uuid: createRandomOctets(16),
+  };
   // As a worker has it by default; its rows go nowhere.
   const loginLog = createLoginLog({
     ...{ snapshot, clock: systemClock, node: 'bench', worker: 0, acceptsPerSecond: 200, rejectsPerSecond: 1000 },
@@ -52,14 +65,8 @@ export async function openBareWorker(folder: string, snapshotPath: string, keyri
     crypt: 'not measured',
     eap: { node: 'bench', worker: 0, workers: 1, makers: [] },
     handOver: () => {},
-    authorize: createAnswerLogin({
-      snapshot,
-      clock: systemClock,
-      classKey,
-      feedSilence: { toleratedMs: 900_000, extraGraceMs: 86_400_000 },
-      random: Math.random,
-      uuid: createRandomOctets(16),
-    }),
+    authorize: createAnswerLogin({ ...answers, clock: systemClock }),
+    remembered: createRememberedLogins(answers),
     receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
     append: (record) => wal.append(encodeRecord(record)),
     later: (callback, ms) => void setTimeout(callback, ms),

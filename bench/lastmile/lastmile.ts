@@ -4,6 +4,7 @@ import { type StoreAddresses, storeAddresses } from '#ops/stores/addresses.ts';
 import { type Stack, startStack } from '#test/support/stack.ts';
 import { until } from '#test/support/wait.ts';
 import type { Target } from '../radius/target.ts';
+import { footprintOf } from './footprint.ts';
 import { readMetrics } from './metrics.ts';
 import { subscribersOf } from './subscribers.ts';
 import { usageTotal } from './usage-total.ts';
@@ -54,7 +55,7 @@ export function createLastmile(
     const known = await subscribersOf(stores.databaseUrl, subscribers);
     const keyring = createKeyring(stores.secretKeys);
     const backlog = async () => (await readMetrics(stack.aaaAdminUrl)).sum('lastmile_accounting_backlog_bytes');
-    return {
+    const target: LastmileTarget = {
       name: `Lastmile, ${workers} worker${workers === 1 ? '' : 's'}`,
       stack,
       stores,
@@ -86,9 +87,11 @@ export function createLastmile(
         };
       },
       total: () => usageTotal(stores.redisUrl, known),
+      footprint: () => footprintOf(target, subscribers),
       output: stack.output,
       stop: stack.stop,
     };
+    return target;
   }
 
   return {

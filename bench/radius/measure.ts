@@ -42,6 +42,12 @@ const preparedRecordsPerSecond = 60_000;
 /** So many requests wait for their turn at most when they come at even distances. */
 const halfLoadLines = 2048;
 
+/**
+ * Before the first run of a case: long enough for every login of the ring, so that no server is measured while it fills its caches or
+ * compiles its code. The records of accounting are used up by it.
+ */
+const warmUpMs = { login: 10_000, accounting: 3000, again: 1000 };
+
 /** Of all subscribers this part logs in during a run in which none may twice. */
 const distinctPart = 3;
 
@@ -51,10 +57,15 @@ let sessionsBefore = 0;
 
 export async function measure(target: Target, radiusCase: RadiusCase, options: MeasureOptions): Promise<Measurement> {
   const runs: MeasuredRun[] = [];
-  for (let run = 0; run < options.runs; run++) runs.push(await measureRun(target, radiusCase, options, null));
+  const first = warmUpOf(radiusCase);
+  for (let run = 0; run < options.runs; run++) {
+    runs.push(await measureRun(target, radiusCase, options, null, run === 0 ? first : warmUpMs.again));
+  }
   const middle = (of: (run: MeasuredRun) => number) => median(runs.map(of));
   const perSecond = middle((run) => run.perSecond);
-  const halfLoad = radiusCase.halfLoad ? await measureRun(target, radiusCase, options, perSecond / 2) : null;
+  const halfLoad = radiusCase.halfLoad
+    ? await measureRun(target, radiusCase, options, perSecond / 2, warmUpMs.again)
+    : null;
   const counted = runs.flatMap(({ countedSeconds, total }) =>
     countedSeconds ? [total.answered / countedSeconds] : [],
   );
@@ -80,15 +91,23 @@ export async function measure(target: Target, radiusCase: RadiusCase, options: M
   };
 }
 
+function warmUpOf({ request, network }: RadiusCase): number {
+  // Of logins that none may repeat there are not enough.
+  if (network) return warmUpMs.again;
+  return request === 'accounting' ? warmUpMs.accounting : warmUpMs.login;
+}
+
 async function measureRun(
   target: Target,
   radiusCase: RadiusCase,
   { seconds, subscribers }: MeasureOptions,
   perSecond: number | null,
+  longestWarmUpMs: number,
 ): Promise<MeasuredRun> {
   const { request, placement } = radiusCase;
   const isAccounting = request === 'accounting';
-  const warmUpMs = Math.min(1000, seconds * 500);
+  // A quick look at everything measures nothing.
+  const warmUpMs = seconds < 1 ? seconds * 500 : longestWarmUpMs;
   const generator = startGenerator(placement.generator);
   try {
     const before = isAccounting ? await target.total() : null;

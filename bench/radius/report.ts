@@ -1,13 +1,18 @@
 // The tables of bench:radius.
 
+import type { Footprint } from '../lastmile/footprint.ts';
 import { type Column, table } from '../report/table.ts';
-import { cores, milliseconds, rate } from '../report/units.ts';
+import { bytes, cores, milliseconds, rate } from '../report/units.ts';
 import type { Measurement } from './measure.ts';
 
 /** The generator's core is busier than this: the server might do more. */
 const generatorIsTheLimit = 0.9;
 
-export function radiusTables(measured: readonly Measurement[], echo: Measurement): string {
+export function radiusTables(
+  measured: readonly Measurement[],
+  footprints: readonly Footprint[],
+  echo: Measurement,
+): string {
   const logins = measured.filter(({ durability }) => durability === null);
   const accounting = measured.filter(({ durability }) => durability !== null);
   return [
@@ -19,6 +24,9 @@ export function radiusTables(measured: readonly Measurement[], echo: Measurement
     '',
     table([...common, counted, halfLoad, ...cost, durable], byCase(accounting)),
     '',
+    ...(footprints.length > 0
+      ? ['**Every subscriber online**, after all of the above:', '', table(footprintColumns, footprints), '']
+      : []),
     `The generator alone, against an echo on the other core: ${rate(echo.perSecond)}/s with ${cores(echo.generatorCores)} cores of its own.`,
     '≥: the generator was the limit, the server may do more.',
   ].join('\n');
@@ -53,6 +61,14 @@ const cost: readonly Column<Measurement>[] = [
   },
 ];
 const durable: Column<Measurement> = { title: 'certain at the answer', cell: ({ durability }) => durability ?? '' };
+
+const footprintColumns: readonly Column<Footprint>[] = [
+  { title: 'server', cell: ({ server }) => server },
+  { title: 'subscribers', right: true, cell: ({ subscribers }) => rate(subscribers) },
+  { title: 'sessions open', right: true, cell: ({ sessions }) => rate(sessions) },
+  { title: 'RssAnon of aaa-server', right: true, cell: ({ rssAnonBytes }) => bytes(rssAnonBytes) },
+  { title: 'started anew, to its first Access-Accept', right: true, cell: ({ startMs }) => `${rate(startMs)} ms` },
+];
 
 const isLimited = ({ cores: where, generatorCores }: Measurement) =>
   where === 'one core' && generatorCores > generatorIsTheLimit;

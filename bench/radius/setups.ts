@@ -12,7 +12,13 @@ import {
 import { type RadiusCase, radiusCases } from './cases.ts';
 import type { Target } from './target.ts';
 
-export type Setup = { readonly name: string; start(): Promise<Target>; readonly cases: readonly RadiusCase[] };
+export type Setup = {
+  readonly name: string;
+  start(): Promise<Target>;
+  readonly cases: readonly RadiusCase[];
+  /** After the cases, what it takes with every subscriber online. */
+  readonly footprint?: true;
+};
 
 /** `end` removes what the servers leave behind. */
 export function radiusSetups(
@@ -38,7 +44,7 @@ export function radiusSetups(
   ];
   const setups: Setup[] = quick
     ? [
-        { name: 'Lastmile, 2 workers', start: () => lastmile.start(2), cases: [one, chap, acctOne] },
+        { name: 'Lastmile, 2 workers', start: () => lastmile.start(2), cases: [one, chap, acctOne], footprint: true },
         { name: 'FreeRADIUS, users file', start: () => startWithUsersFile(peers), cases: [onePort, chap] },
         { name: 'FreeRADIUS, PostgreSQL', start: () => startWithPostgres(peers), cases: [two, acctTwo] },
         { name: 'FreeRADIUS, detail file', start: () => startWithDetailFile(peers), cases: [acctOne] },
@@ -49,7 +55,7 @@ export function radiusSetups(
           start: () => lastmile.start(1),
           cases: [one, onePort, chap, two, acctOne, acctTwo],
         },
-        { name: 'Lastmile, 2 workers', start: () => lastmile.start(2), cases: [two, acctTwo] },
+        { name: 'Lastmile, 2 workers', start: () => lastmile.start(2), cases: [two, acctTwo], footprint: true },
         { name: 'FreeRADIUS, users file', start: () => startWithUsersFile(peers), cases: [one, onePort, chap, two] },
         { name: 'FreeRADIUS, PostgreSQL', start: () => startWithPostgres(peers), cases: [one, two, acctOne, acctTwo] },
         { name: 'FreeRADIUS, detail file', start: () => startWithDetailFile(peers), cases: [acctOne, acctTwo] },

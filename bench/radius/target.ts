@@ -1,4 +1,5 @@
 // A server under test, ours or a peer.
+import type { Footprint } from '../lastmile/footprint.ts';
 import type { Accounts } from '../load/login-class.ts';
 
 export type Target = {
@@ -14,6 +15,8 @@ export type Target = {
   readonly whenCounted: ((records: number) => Promise<void>) | null;
   /** Bytes of all sessions since it started, as the server itself has them. */
   total(): Promise<Bytes>;
+  /** Brings every subscriber online and starts the server anew; the last that is done with it. Absent where it is not measured. */
+  footprint?(): Promise<Footprint>;
   /** Packets that it left unanswered on purpose, so far; absent: it does not say. */
   unanswered?(): Promise<Unanswered>;
   /** What a server said, for when something fails. */

@@ -83,7 +83,7 @@ function threadPoolSize(workers: number, threadsOfEach: number): string {
 }
 
 /** In MB: each thread has a heap of its own, and by default the young part of each may grow to eight times of this. */
-const semiSpace = 16;
+const semiSpace = 8;
 
 function limitedYoungHeap({ NODE_OPTIONS = '' }: Environment): string {
   return `${NODE_OPTIONS} --max-semi-space-size=${semiSpace}`.trim();

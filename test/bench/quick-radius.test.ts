@@ -5,6 +5,7 @@ import { quickRun } from './quick-run.ts';
 
 type Total = { sent: number; answered: number; refused: number; lost: number; bad: number; verified: number };
 type Run = { total: Total; countedSeconds: number | null };
+type Footprint = { server: string; rssAnonBytes: number; startMs: number };
 type Measured = { server: string; case: string; runs: Run[]; halfLoad: object | null; durability: string | null };
 
 t.setTimeout(290_000);
@@ -12,7 +13,11 @@ t.setTimeout(290_000);
 const skip = missing('taskset', 'redis-server', 'freeradius', 'freeradius-postgresql');
 
 t.test('bench:radius measures Lastmile and FreeRADIUS with verified answers', { timeout: 280_000, skip }, async (t) => {
-  const { measured } = (await quickRun('radius')) as { measured: Measured[] };
+  const { measured, footprints } = (await quickRun('radius')) as { measured: Measured[]; footprints: Footprint[] };
+  const [footprint] = footprints;
+  t.match(footprint, { server: 'Lastmile, 2 workers', subscribers: 300, sessions: 300 });
+  t.ok((footprint?.rssAnonBytes ?? 0) > 1e6, 'its memory is known');
+  t.ok((footprint?.startMs ?? 0) > 0, 'and when it accepts the first login after a start');
   t.strictSame(
     measured.map((row) => `${row.server}: ${row.case}`),
     [

@@ -116,7 +116,11 @@ t.test('a realm names its home servers in order, in any case, and what their rep
   );
   t.match(await call('PATCH', `/realms/${id}`, { home_server_ids: [] }), { status: 422 });
   t.match(await call('PATCH', `/realms/${id}`, { home_server_ids: [first], choice: 'spread' }), {
-    body: { home_server_ids: [first], choice: 'spread', reply_attributes: ['Framed-IP-Address', 'Tunnel-Password', 'ERX-LI-Action'] },
+    body: {
+      home_server_ids: [first],
+      choice: 'spread',
+      reply_attributes: ['Framed-IP-Address', 'Tunnel-Password', 'ERX-LI-Action'],
+    },
   });
   t.match(await call('PATCH', `/realms/${id}`, { reply_attributes: null }), { body: { reply_attributes: null } });
   t.match(await call('PATCH', `/realms/${id}`, { reply_attributes: ['No-Such-Thing'] }), {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { walRoot } from '#aaa-server/accounting/accounting.ts';
 import { createRadsecLinks } from '#aaa-server/radsec/links.ts';
+import { createChangesBuffer } from '#aaa-server/subscribers/changes.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import type { NasRecord } from '#aaa-server/subscribers/records.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
@@ -49,6 +50,7 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
     settings: {
       ...{ addresses: ['127.0.0.1'], authPort: 0, acctPort: 0, udpDriver: 'auto', receiveBufferBytes: 0 },
       ...{ rejectDelayMs: 0, masters, snapshotPath, redisUrl, logLevel: 'silent' },
+      changes: { snapshot: createChangesBuffer(), profiles: createChangesBuffer() },
       learnWindowMs: 86_400_000,
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       loginLedgerMs: 100,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { walRoot } from '#aaa-server/accounting/accounting.ts';
 import type { LoginBatch } from '#aaa-server/login-log/log.ts';
+import { createChangesBuffer } from '#aaa-server/subscribers/changes.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import type { NasRecord } from '#aaa-server/subscribers/records.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
@@ -59,6 +60,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
       eap: { node: 'node', workers: count, methods: [...methods], identity: identity ?? null },
       masters,
       snapshotPath,
+      changes: { snapshot: createChangesBuffer(), profiles: createChangesBuffer() },
       proxy: {
         root: path.join(folder, 'proxy-accounting'),
         workers: Array.from({ length: count }, (_, index) => `node-${index}`),

@@ -1,0 +1,323 @@
+// What a worker remembers of logins: answered octet for octet as if it were decided anew, and never once something has changed.
+import t, { type Test } from 'tap';
+import { createCounters } from '#aaa-server/counters.ts';
+import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
+import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
+import { createRememberedLogins } from '#aaa-server/radius/remembered-logins.ts';
+import { createChanges } from '#aaa-server/subscribers/changes.ts';
+import { encodeProfileRecord } from '#aaa-server/subscribers/encoding.ts';
+import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
+import { recordKey } from '#aaa-server/subscribers/keys.ts';
+import { metaKeys, numberBytes } from '#aaa-server/subscribers/meta.ts';
+import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
+import type { NasRecord, ProfileRecord, SnapshotReader, SubscriptionRecord } from '#aaa-server/subscribers/records.ts';
+import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
+import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
+import { attribute } from '#aaa-server/wire/attributes.ts';
+import type { PacketBuilder } from '#aaa-server/wire/encode.ts';
+import { code } from '#aaa-server/wire/packet.ts';
+import { hidePassword } from '#aaa-server/wire/user-password.ts';
+import type { UdpSocket } from '#ops/runtime/udp.ts';
+import { until } from '#test/support/wait.ts';
+import { temporaryFolder } from '../subscribers/harness.ts';
+import { accessRequest, proxyState, secret } from '../support/driven.ts';
+import { createIsp, keyring, nasOf } from '../support/isp.ts';
+
+const dayMs = 86_400_000;
+
+async function createPair(t: Test, nas: Partial<NasRecord> = {}, subscription: Partial<SubscriptionRecord> = {}) {
+  const folder = temporaryFolder(t);
+  const isp = createIsp();
+  isp.setNases([nasOf(nas)]);
+  isp.addSubscriber('alice', 'wonderland', subscription);
+  isp.addSubscriber('bob@isp.example', 'builder');
+  isp.addSubscriber('carl', 'carpet', {}, 'isp.example');
+  const changes = { snapshot: createChanges(), profiles: createChanges() };
+  const snapshot = openSnapshot(folder, 'snapshot-1.mdb', 0, changes.snapshot);
+  const node = openNodeForWriting(folder);
+  const marks = { complete: true, feedAliveAtMs: Date.now() };
+  await snapshot.put(isp.rows());
+  await snapshot.mark(marks);
+  await node.put(metaKeys.mirrorInStep, numberBytes(Date.now()));
+  await setCurrentSnapshot(node, snapshot.file);
+  const reader = openSnapshotReader({ path: folder, marksStandMs: 5, swapCheckMs: 5, changes });
+  t.teardown(async () => {
+    await reader.close();
+    await snapshot.close();
+    await node.close();
+  });
+
+  const counted: SnapshotReader = {
+    ...reader,
+    credential(...key) {
+      pair.reads++;
+      return reader.credential(...key);
+    },
+  };
+  const answers = {
+    snapshot: counted,
+    clock: { nowMs: () => Date.now() + pair.laterMs, monotonicMs: () => pair.asked * 20_000 },
+    classKey: keyring.derive('class'),
+    feedSilence: { toleratedMs: 900_000, extraGraceMs: 0 },
+    random: () => 0.25,
+    uuid: () => Buffer.alloc(16, 7),
+  };
+  const open = (remembers: boolean) =>
+    createRadiusHandler({
+      ...answers,
+      ...{ keyring, counters: createCounters(), rejectDelayMs: 0, crypt: 'not in this test' },
+      ...(remembers ? { remembered: createRememberedLogins(answers, 32) } : {}),
+      authorize: createAnswerLogin(answers),
+      receiveAccounting: () => ({ ok: false, reason: 'not in this test', ack: false }),
+      append: async () => undefined,
+      eap: { node: 'node', worker: 0, workers: 1, makers: [] },
+      handOver: () => undefined,
+      later: () => undefined,
+      warn: (message, fields) => t.fail(message, fields),
+    });
+  const [remembering, deciding] = [open(true), open(false)];
+
+  function give(handler: typeof deciding, datagram: Buffer): Buffer | undefined {
+    let given: Buffer | undefined;
+    const keep = (data: Buffer, start: number, length: number) => {
+      given = Buffer.from(data.subarray(start, start + length));
+    };
+    const socket: UdpSocket = { address: '127.0.0.1', port: 1812, index: 0, send: (_peer, ...reply) => keep(...reply) };
+    const peers = [{ address: '127.0.0.1', port: 40_000 }];
+    const batch = { count: 1, data: [datagram], starts: [0], lengths: [datagram.length], peers };
+    handler.handleBatch('auth', { ...batch, reply: (_i, ...reply) => keep(...reply) }, socket, 0);
+    return given;
+  }
+
+  const pair = {
+    ...{ isp, changes, snapshot, node, folder, marks, reader },
+    reads: 0,
+    laterMs: 0,
+    /** Each time is a while later: access servers are looked at again, and no request is a repetition. */
+    asked: 0,
+    /** What both answer, which is the same; '' for nothing. `read`: how often the one that remembers looked for a credential. */
+    ask(userName = 'alice', password = 'wonderland', extra?: (builder: PacketBuilder) => void) {
+      const datagram = pap(userName, password, extra);
+      pair.asked++;
+      const before = give(deciding, datagram);
+      pair.reads = 0;
+      const reply = give(remembering, datagram);
+      const read = pair.reads;
+      // A change may come in between: then the answer is that of afterwards.
+      pair.asked++;
+      const plain = reply && before?.equals(reply) ? before : give(deciding, datagram);
+      if (!plain || !reply?.equals(plain)) t.strictSame(reply, plain, `the same answer for ${userName}`);
+      return { code: plain?.[0], text: plain?.toString('latin1') ?? '', read };
+    },
+    row: (change: Partial<SubscriptionRecord>): SourceRow[] =>
+      isp.rows().flatMap((row) => {
+        const isAlice = row.kind === 'subscription' && row.record.id === 1;
+        return isAlice ? [{ ...row, record: { ...row.record, ...change } }] : [];
+      }),
+    /** Alice is remembered; then the change happens, and she gets `text` as soon as somebody who reads would give it to her. */
+    async seen(
+      what: string,
+      change: () => unknown,
+      isSeen: (answer: { code: number | undefined; text: string }) => boolean,
+    ) {
+      pair.ask();
+      await until(() => pair.ask().read === 0, `alice is remembered before ${what}`);
+      t.notOk(isSeen(pair.ask()), `not before ${what}`);
+      await change();
+      await until(() => isSeen(pair.ask()), what);
+    },
+  };
+  return pair;
+}
+
+function pap(userName: string, password: string, extra?: (builder: PacketBuilder) => void): Buffer {
+  return accessRequest(
+    (builder, authenticator) => {
+      builder.add(attribute.userName, userName);
+      builder.add(attribute.userPassword, hidePassword(Buffer.from(password), secret, authenticator));
+    },
+    { messageAuthenticator: true, ...(extra ? { extra } : {}) },
+  );
+}
+
+const accepted = code.accessAccept;
+const rejected = code.accessReject;
+
+t.test('a login that was accepted before is answered the same without a look into the snapshot', async (t) => {
+  const text = (type: number, value: string) => ({ vendor: 0, type, value: Buffer.from(value) });
+  for (const [nas, subscription] of [
+    [{}, {}],
+    [{ attributes: [text(11, 'filter')] }, { paidUntilMs: Date.now() + 10 * dayMs }],
+    [{ vendor: 'cisco', policies: [{ upBps: 5e6, downBps: 20e6, name: 'basic', upName: null }] }, {}],
+    [{ vendor: 'huawei', replyMessageAuthenticator: false }, { paidUntilMs: Date.now() + 1_800_000 }],
+  ] as const) {
+    const pair = await createPair(t, nas, subscription);
+    t.match(pair.ask(), { code: accepted }, 'the first time it is decided');
+    t.match(pair.ask(), { code: accepted, read: 0 });
+    t.match(pair.ask('alice', 'wonderland', proxyState), { code: accepted, read: 0 }, 'with a Proxy-State');
+    t.match(pair.ask('alice', 'wonderland!'), { code: rejected }, 'another password is another login');
+    t.match(pair.ask('alice', ''), { code: rejected });
+    t.match(pair.ask('alic', 'wonderland'), { code: rejected });
+    t.match(pair.ask('bob@isp.example', 'builder'), { code: accepted });
+    t.match(pair.ask('bob@isp.example', 'builder'), { code: accepted, read: 0 });
+    t.match(pair.ask('bob@isp.example', 'wonderland'), { code: rejected });
+    t.match(pair.ask(), { code: accepted, read: 0 }, 'and is still known');
+  }
+});
+
+t.test('what depends on more than one record is decided each time', async (t) => {
+  const network = { ipv4PoolId: null, ipv6PoolId: null, delegatedPoolId: null };
+  const limits = { sessionLimit: 1, macLimit: null, macMode: null };
+  for (const own of [
+    { addresses: [{ kind: 'ipv4', prefix: '10.0.0.7/32' }] },
+    { attributes: [{ vendor: 0, type: 11, value: Buffer.from('filter') }] },
+    { network: { ...network, ...limits } },
+  ] as const) {
+    const pair = await createPair(t, {}, own);
+    for (let i = 0; i < 3; i++) t.match(pair.ask(), { code: accepted, read: 1 });
+  }
+  const pair = await createPair(t);
+  for (let i = 0; i < 3; i++) t.match(pair.ask('carl@isp.example', 'carpet'), { code: accepted, read: 2 });
+});
+
+t.test('no change is seen later than by who reads each time', async (t) => {
+  const pair = await createPair(t, {}, { paidUntilMs: Date.now() + dayMs });
+  const { snapshot, node, isp, changes } = pair;
+  const hold = { reason: 'admin', sinceMs: 0, untilMs: null } as const;
+
+  await pair.seen(
+    'a hold',
+    () => snapshot.put(pair.row({ holds: [hold] })),
+    (answer) => answer.code === rejected,
+  );
+  await snapshot.put(isp.rows());
+  await until(() => pair.ask().code === accepted, 'it is lifted');
+
+  const plan = isp.rows().flatMap((row) => (row.kind === 'plan' ? [row] : []));
+  const faster = plan.map((row) => ({ ...row, record: { ...row.record, speed: { upBps: 7e6, downBps: 8e6 } } }));
+  await pair.seen(
+    'another speed of the tariff',
+    () => snapshot.put(faster),
+    ({ text }) => text.includes('7M/8M'),
+  );
+
+  let profileVersion = 0;
+  const decide = async (change: Partial<ProfileRecord>) => {
+    const record = { tenantId: 1, subscriptionId: 1, fupBlocked: false, fupUntilMs: null, decidedAtMs: 0 };
+    const key = recordKey('profile', 1, 1);
+    changes.profiles.mark([key], ++profileVersion);
+    await node.batch(() => {
+      void node.put(key, encodeProfileRecord({ ...record, fupSpeed: null, heldOutcome: null, ...change }));
+      void node.put(metaKeys.profileGeneration, numberBytes(profileVersion));
+    });
+  };
+  await pair.seen(
+    'fair use',
+    () => decide({ fupSpeed: { upBps: 1e6, downBps: 2e6 } }),
+    ({ text }) => text.includes('1M/2M'),
+  );
+  await pair.seen(
+    'the end of it',
+    () => decide({ fupSpeed: { upBps: 1e6, downBps: 2e6 }, fupUntilMs: Date.now() - 1 }),
+    ({ text }) => text.includes('7M/8M'),
+  );
+  await pair.seen(
+    'access servers that are told more',
+    () => {
+      isp.setNases([nasOf({ attributes: [{ vendor: 0, type: 11, value: Buffer.from('filter') }] })]);
+      return snapshot.put(isp.rows().filter(({ kind }) => kind === 'nas'));
+    },
+    ({ text }) => text.includes('filter'),
+  );
+  const passwordCipher = keyring.encrypt('credential', '1::alice', Buffer.from('another one'));
+  await pair.seen(
+    'another password',
+    () =>
+      snapshot.put(
+        pair.row({}).map((row) => {
+          if (row.kind !== 'subscription') throw new Error(row.kind);
+          return { ...row, credentials: row.credentials.map((credential) => ({ ...credential, passwordCipher })) };
+        }),
+      ),
+    (answer) => answer.code === rejected,
+  );
+  t.match(pair.ask('alice', 'another one'), { code: accepted });
+  await snapshot.put(pair.row({}));
+  await until(() => pair.ask().code === accepted, 'the old password again');
+  await pair.seen(
+    'a subscriber that is gone',
+    () =>
+      snapshot.remove([
+        { kind: 'subscription', tenantId: 1, id: 1, gone: true, names: [{ realm: '', userName: 'alice' }] },
+      ]),
+    (answer) => answer.code === rejected,
+  );
+});
+
+t.test('time alone ends what is remembered', async (t) => {
+  const pair = await createPair(t, {}, { paidUntilMs: Date.now() + 100_000 });
+  await pair.seen(
+    'the end of what is paid',
+    () => {
+      pair.laterMs = 100_001;
+    },
+    (answer) => answer.code === rejected,
+  );
+  const silent = await createPair(t);
+  await silent.seen(
+    'the mirror of decided profiles falls behind',
+    () => {
+      silent.laterMs = 301_000;
+    },
+    () => silent.ask().read > 0,
+  );
+});
+
+t.test('another process that writes, and another file: what was remembered before counts for nothing', async (t) => {
+  const pair = await createPair(t);
+  await pair.seen(
+    'a change by another process',
+    () => openSnapshot(pair.folder, pair.snapshot.file).put(pair.row({ status: 'paused' })),
+    (answer) => answer.code === rejected,
+  );
+  t.match(pair.ask('bob@isp.example', 'builder'), { code: accepted });
+  t.ok(pair.ask('bob@isp.example', 'builder').read > 0, 'its marks are not ours, so everything is read');
+
+  const swapped = await createPair(t);
+  const { changes, isp, node, folder, marks } = swapped;
+  await swapped.seen(
+    'a full copy without alice',
+    async () => {
+      const next = openSnapshot(folder, 'snapshot-2.mdb', swapped.snapshot.generation() + 1, changes.snapshot);
+      t.teardown(() => next.close());
+      await next.put(isp.rows().filter(({ kind, record }) => kind !== 'subscription' || record.id !== 1));
+      await next.mark(marks);
+      await setCurrentSnapshot(node, next.file);
+    },
+    (answer) => answer.code === rejected,
+  );
+  await until(() => swapped.ask('bob@isp.example', 'builder').read === 0, 'whom the copy has is remembered again');
+});
+
+t.test('more logins than there is room for displace each other and are answered all the same', async (t) => {
+  const pair = await createPair(t);
+  for (let i = 0; i < 40; i++) pair.isp.addSubscriber(`many${i}`, `secret${i}`);
+  await pair.snapshot.put(pair.isp.rows());
+  await until(() => pair.ask('many39', 'secret39').code === accepted, 'all are there');
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 40; i++) {
+      t.match(pair.ask(`many${i}`, `secret${i}`), { code: accepted });
+      t.match(pair.ask(`many${i}`, `secret${i + 1}`), { code: rejected });
+    }
+  }
+});
+
+t.test('what is remembered lets nobody into a device, and nobody in where logins are kept away', async (t) => {
+  const { ask, snapshot, isp } = await createPair(t);
+  for (let i = 0; i < 3; i++) t.equal(ask().code, code.accessAccept);
+  const prompt = (builder: PacketBuilder) => void builder.add(attribute.serviceType, 6);
+  t.equal(ask('alice', 'wonderland', prompt).code, code.accessReject, 'a subscriber at the prompt of a router');
+  isp.setNases([nasOf({ drain: { answer: 'silence', move: null } })]);
+  await snapshot.put(isp.rows());
+  await until(() => ask().code === undefined, 'the drain is known');
+});
