@@ -170,7 +170,8 @@ t.test(
     await stack.seed(users + 1);
     // No CoA of this stack may reach the access server of another test.
     const [nas] = ((await stack.api('GET', '/nas')) as { data: { id: number }[] }).data;
-    await stack.api('PATCH', `/nas/${nas!.id}`, { mode: 'observe' });
+    const device = await scriptedNas(t);
+    await stack.api('PATCH', `/nas/${nas!.id}`, { mode: 'observe', coa_port: device.port });
     const ready = () =>
       until(async () => (await fetch(`${stack.aaaAdminUrl}/readyz`)).ok, 'aaa-server is ready', 60_000);
     await ready();
@@ -297,9 +298,8 @@ t.test(
     });
 
     await t.test('a CoA that is not answered before the change is told again after it', async (t) => {
-      const device = await scriptedNas(t);
       device.answer = () => null;
-      await stack.api('PATCH', `/nas/${nas!.id}`, { mode: 'enforce', coa_port: device.port });
+      await stack.api('PATCH', `/nas/${nas!.id}`, { mode: 'enforce' });
       const user = `user${users}`;
       const found = (await stack.api('GET', `/subscriptions?search=${user}`)) as { data: { id: number }[] };
       const session = () =>
@@ -318,7 +318,7 @@ t.test(
       await report('Interim-Update', 'Acct-Session-Time = 60', 'Acct-Output-Octets = 0', 'Acct-Output-Gigawords = 4');
       const toldOf = () =>
         device.received.filter(({ sessionId, rate }) => sessionId === 'rolling-coa' && rate === '2M/2M');
-      await until(() => toldOf().length > 0, 'the device is told', 30_000);
+      await until(() => toldOf().length > 0, 'the device is told', 90_000);
       const before = aaa(stack);
       const { status, output } = await restart(stack);
       t.equal(status, 0, output);
