@@ -205,7 +205,11 @@ t.test('every worker knows the addresses on disk, and those that come; usage goe
   );
   t.equal(await metric(/^lastmile_flow_usage_bytes_total\{direction="down"/), 70);
   t.equal(await metric(/^lastmile_flow_unattributed_total/), 10);
-  t.ok((await metric(/^lastmile_flow_usage_appended_total/)) >= 1, 'what a worker keeps in a registry of its own');
+  await until(
+    async () => (await metric(/^lastmile_flow_usage_appended_total/)) >= 1,
+    'what a worker keeps in a registry of its own: on disk',
+    20_000,
+  );
 });
 
 t.test('exporters are what the operator says now', async (t) => {
