@@ -1,5 +1,6 @@
 // bench:radius at its smallest: generator and peers work, and what they counted is what was sent. Says nothing about speed.
 import t from 'tap';
+import { isLong } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { quickRun } from './quick-run.ts';
 
@@ -10,7 +11,9 @@ type Measured = { server: string; case: string; runs: Run[]; halfLoad: object | 
 
 t.setTimeout(290_000);
 
-const skip = missing('taskset', 'redis-server', 'freeradius', 'freeradius-postgresql');
+const skip = isLong
+  ? missing('taskset', 'redis-server', 'freeradius', 'freeradius-postgresql')
+  : 'a run takes more than a minute: npm run test:long';
 
 t.test('bench:radius measures Lastmile and FreeRADIUS with verified answers', { timeout: 280_000, skip }, async (t) => {
   const { measured, footprints } = (await quickRun('radius')) as { measured: Measured[]; footprints: Footprint[] };

@@ -1,5 +1,6 @@
 // bench:storm at its smallest: everybody comes online at Lastmile, whatever their password is stored as. Says nothing about speed.
 import t from 'tap';
+import { isLong } from '#test/support/effort.ts';
 import { missing } from '#test/support/peers.ts';
 import { quickRun } from './quick-run.ts';
 
@@ -19,7 +20,9 @@ type Measured = {
 
 t.setTimeout(290_000);
 
-const skip = missing('taskset', 'redis-server', 'freeradius', 'freeradius-postgresql');
+const skip = isLong
+  ? missing('taskset', 'redis-server', 'freeradius', 'freeradius-postgresql')
+  : 'a run takes most of a minute: npm run test:long';
 
 t.test('bench:storm brings everybody online and has every session reported', { timeout: 280_000, skip }, async (t) => {
   const { measured } = (await quickRun('storm')) as { measured: Measured[] };

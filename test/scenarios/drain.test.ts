@@ -10,7 +10,7 @@ import { until } from '#test/support/wait.ts';
 
 t.setTimeout(300_000);
 
-const confirmed = 40;
+const confirmed = 25;
 const late = 6;
 
 t.test('a drain goes on after kill -9', { timeout: 300_000, skip: missing('radclient') }, async (t) => {

@@ -319,7 +319,7 @@ t.test('a store that came back from an older copy of its file gives nobody what 
 t.test('a store killed between logins has forgotten none of them', async (t) => {
   const store = await storeForTest(t, { durable: true });
   const isp = await poolsOn(store);
-  const pool = poolOf({ ranges: [{ id: 1, first: '100.64.0.0', size: 4000, draining: false }] });
+  const pool = poolOf({ ranges: [{ id: 1, first: '100.64.0.0', size: 60_000, draining: false }] });
   const given = new Map<string, string>();
   let running = true;
   let failed = 0;
