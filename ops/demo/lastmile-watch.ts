@@ -8,7 +8,8 @@ import type { Api, HeldBrake } from './tenant/api.ts';
 export type Watch = {
   /** Resolves after the first look. */
   start(): Promise<void>;
-  stop(): void;
+  /** Resolves after the last look: whoever signs out then disturbs none. */
+  stop(): Promise<void>;
   /** As of the last look; null when aaa-server did not say. */
   backlogBytes(): number | null;
   flowRuns(): boolean;
@@ -38,6 +39,7 @@ export function createWatch({ lastmile, api, diary, exporters, everyMs = 2000 }:
   let looks = 0;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let looking = Promise.resolve();
 
   async function operate(): Promise<void> {
     const before = brake;
@@ -56,14 +58,20 @@ export function createWatch({ lastmile, api, diary, exporters, everyMs = 2000 }:
       flowsBefore ??= flows;
     }
     await operate().catch((error: unknown) => diary.note('trouble', `the API does not answer: ${messageOf(error)}`));
-    if (!stopped) timer = setTimeout(() => void look(), everyMs);
+    if (!stopped) timer = setTimeout(() => void lookAgain(), everyMs);
+  }
+
+  function lookAgain(): Promise<void> {
+    looking = look();
+    return looking;
   }
 
   return {
-    start: look,
-    stop() {
+    start: lookAgain,
+    async stop() {
       stopped = true;
       clearTimeout(timer);
+      await looking;
     },
     backlogBytes: () => backlog,
     flowRuns: () => flow,

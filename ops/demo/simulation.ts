@@ -160,7 +160,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
     },
     async stop() {
       clearInterval(timer);
-      watch.stop();
+      await watch.stop();
       await isp.stop();
       await exporters.stop();
     },
