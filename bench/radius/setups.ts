@@ -27,14 +27,15 @@ export function radiusSetups(
 ): { setups: readonly Setup[]; end(): Promise<void> } {
   const { one, onePort, chap, two, network, acctOne, acctTwo } = radiusCases();
   const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say, profiles);
+  // Nobody may be online yet who would be refused a second session.
+  const pooled = createLastmile(path.join(folder, 'lastmile-pooled'), subscribers, say, profiles);
   const peers = { folder, subscribers };
-  // The last of Lastmile's: what is set then stays set.
   const withPool: Setup[] = [
     {
       name: 'Lastmile, pool and session limit',
       async start() {
         // With all lines always full Redis takes longer than an operator would let it: the latency shows it.
-        const target = await lastmile.start(2, { LOGIN_LEDGER_MS: '2000' });
+        const target = await pooled.start(2, { LOGIN_LEDGER_MS: '2000' });
         await giveAddresses(target);
         return target;
       },
@@ -60,5 +61,9 @@ export function radiusSetups(
         { name: 'FreeRADIUS, PostgreSQL', start: () => startWithPostgres(peers), cases: [one, two, acctOne, acctTwo] },
         { name: 'FreeRADIUS, detail file', start: () => startWithDetailFile(peers), cases: [acctOne, acctTwo] },
       ];
-  return { setups: [...setups, ...withPool], end: lastmile.remove };
+  async function end(): Promise<void> {
+    await lastmile.remove();
+    await pooled.remove();
+  }
+  return { setups: [...setups, ...withPool], end };
 }
