@@ -127,9 +127,18 @@ t.test('a pool from the API to the subscriber', { timeout: 240_000, skip: missin
     const given = [await address('user1', 1), await address('user2', 1), await address('user3', 1)].filter(Boolean);
     t.equal(new Set(given).size, given.length, `nobody shares: ${given}`);
     t.equal((await login('user3', 1)).code, 'Access-Reject');
-    const metrics = await (await fetch(`${stack.aaaAdminUrl}/metrics`)).text();
-    t.match(metrics, /lastmile_radius_rejects_total{[^}]*reason="pool_exhausted"[^}]*} [1-9]/);
-    t.match(metrics, /lastmile_pool_exhausted_total{[^}]*pool="homes"[^}]*} [1-9]/);
-    t.match(metrics, /lastmile_pool_units{[^}]*pool="homes"[^}]*} 3/);
+    const counted = [
+      /lastmile_radius_rejects_total{[^}]*reason="pool_exhausted"[^}]*} [1-9]/,
+      /lastmile_pool_exhausted_total{[^}]*pool="homes"[^}]*} [1-9]/,
+      /lastmile_pool_units{[^}]*pool="homes"[^}]*} 3/,
+    ];
+    await until(
+      async () => {
+        const metrics = await (await fetch(`${stack.aaaAdminUrl}/metrics`)).text();
+        return counted.every((line) => line.test(metrics));
+      },
+      'the metrics tell of the reject, the exhausted pool and its size',
+      30_000,
+    );
   });
 });
