@@ -18,7 +18,7 @@ import { spreadMs } from './spread.ts';
 import { isNamedLikeAnother, surplusChange, surplusIn } from './surplus.ts';
 import type { Timer } from './timer.ts';
 
-export type Cause = 'opened' | 'crossed' | 'boundary' | 'wheel' | 'changed' | 'sweep' | 'released' | 'probe';
+export type Cause = 'opened' | 'crossed' | 'wheel' | 'changed' | 'sweep' | 'released' | 'probe';
 
 export type Work = {
   readonly who: Subscriber;

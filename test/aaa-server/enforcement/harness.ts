@@ -138,7 +138,8 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
   async function entry(id: number, type: string): Promise<number> {
     const partition = partitionOf(tenantId, id);
     const fields = ['type', type, 'tenant', tenantId, 'sub', id, 'ses', `s${id}`, 'at', timer.nowMs()];
-    await redis.xadd(keys.enforce(partition), '*', ...fields);
+    const stream = type === 'crossed' ? keys.enforce(partition) : keys.opened(partition);
+    await redis.xadd(stream, '*', ...fields);
     return partition;
   }
 
@@ -237,6 +238,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
       const ledger = createEnforcementLedger(redis, 'owner');
       const claim = await ledger.claim(partition, '', {
         leaseMs: 60_000,
+        crossings: 0,
         count: 0,
         visibilityMs: 1,
         again: true,
