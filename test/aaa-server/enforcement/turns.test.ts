@@ -32,7 +32,7 @@ t.test('a crossing that the sweep meets on its way is not left until the end of 
     failed: (_, error) => {
       throw error;
     },
-  } as ReconcilerOptions);
+  } as unknown as ReconcilerOptions);
   const owned = { lease, signal: new AbortController().signal };
   const work = (cause: Work['cause']): Work => ({ who: { tenantId, subscriptionId: 1 }, owned, cause });
 
