@@ -6,7 +6,7 @@ import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createAdminServer } from '#ops/runtime/admin.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
-import { eapIdentity, methodsWithout } from '#ops/runtime/eap-settings.ts';
+import { eapIdentity, methodsWithout } from '#ops/runtime/eap-identity.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
 import { handedSockets } from '#ops/runtime/handed-sockets.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
