@@ -1,6 +1,7 @@
 // Reads entries of every partition's outbox into the rows of one batch.
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { once } from 'node:events';
+import { buffer } from 'node:stream/consumers';
+import { createGzip, type Gzip } from 'node:zlib';
 import type { BatchFacts } from '#ops/spool/batch-file.ts';
 import { createRowWriter } from '#ops/stores/row-binary.ts';
 import { msOfId } from '#policy/ledger/history-lag.ts';
@@ -24,7 +25,8 @@ export type Gathered = Pick<BatchFacts, 'rows' | 'oldestMs'> & {
 /** Entries, of up to 16 rows: so few at once that the event loop is never held up for long. */
 const perRead = 4;
 export const everyPartition = Array.from({ length: partitionCount }, (_, partition) => partition);
-const compress = promisify(gzip);
+/** Bytes of rows that wait to be compressed: a whole batch has fifty times of it. */
+const pieceBytes = 256 * 1024;
 
 /** Reads until nothing is left, about `mostRows` are gathered, something fails, or `stopped`. */
 export async function gather(
@@ -34,6 +36,7 @@ export async function gather(
   stopped: () => boolean,
 ): Promise<Gathered> {
   const writer = createRowWriter();
+  const compressed = createCompressed();
   const receipt = new Map<number, string[]>();
   const failures: unknown[] = [];
   const unreadable: string[] = [];
@@ -55,9 +58,38 @@ export async function gather(
       rows += read.value.rows.length;
       for (const row of read.value.rows) writeRow(writer, row);
       for (const id of ids) oldestMs = Math.min(oldestMs, msOfId(id));
-      receipt.set(partition, [...(receipt.get(partition) ?? []), ...ids]);
+      const taken = receipt.get(partition);
+      if (taken) taken.push(...ids);
+      else receipt.set(partition, [...ids]);
     }
+    if (writer.length() >= pieceBytes) await compressed.add(writer.take());
   }
-  const body = rows === 0 ? Buffer.alloc(0) : await compress(writer.take(), { level: 1 });
+  const body = rows === 0 ? Buffer.alloc(0) : await compressed.end(writer.take());
   return { rows, oldestMs, receipt, body, failures, unreadable };
+}
+
+/** gzip of what is added, made while more is read. */
+function createCompressed() {
+  let zip: Gzip | undefined;
+  let whole: Promise<Buffer> | undefined;
+  const begun = () => {
+    zip ??= createGzip({ level: 1 });
+    if (!whole) {
+      whole = buffer(zip);
+      // Told by `end`, and by `add`.
+      whole.catch(() => undefined);
+    }
+    return { zip, whole };
+  };
+  return {
+    async add(piece: Buffer): Promise<void> {
+      const { zip } = begun();
+      if (!zip.write(piece)) await once(zip, 'drain');
+    },
+    end(last: Buffer): Promise<Buffer> {
+      const { zip, whole } = begun();
+      zip.end(last);
+      return whole;
+    },
+  };
 }
