@@ -42,6 +42,7 @@ export type NodeOptions = {
   redis?: Redis;
   log?: string;
   links?: EnforcementDeps['links'];
+  timer?: Timer;
 };
 
 export type Isp = Awaited<ReturnType<typeof createIsp>>;
@@ -208,7 +209,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
         log: pino({ level: options.log ?? 'silent' }),
         onAlarm: ({ reason }) => alarms.push(reason),
         links: options.links,
-        timer,
+        timer: options.timer ?? timer,
         random: () => 0.5,
         pace: { tickMs: 20, leaseMs: 1500, visibilityMs: 1000, ...options.pace },
       },

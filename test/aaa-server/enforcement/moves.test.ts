@@ -1,11 +1,12 @@
 // Sessions are moved away from a drained access server: at the ordered pace, never more than were confirmed, and no longer than the order stands.
 import t from 'tap';
+import type { Timer } from '#aaa-server/enforcement/timer.ts';
 import type { NasDrain } from '#aaa-server/subscribers/nas-operation.ts';
 import { createBrakeGate } from '#policy/ledger/brake-gate.ts';
 import { countMoved, countOfNas, createMoveLedger } from '#policy/ledger/moves.ts';
 import { redisForTest } from '#test/support/redis.ts';
 import { until } from '#test/support/wait.ts';
-import { createIsp, tenantId } from './harness.ts';
+import { createIsp, fullSpeed, tenantId } from './harness.ts';
 import { type Answer, scriptedNas } from './scripted-nas.ts';
 
 const server = await redisForTest(t);
@@ -90,6 +91,46 @@ t.test('an order that is stopped ends nobody any more', async (t) => {
   t.ok(moved < 20);
 });
 
+t.test('what waits for its turn when the order is stopped is not told later either', async (t) => {
+  const { isp, drain, told } = await setup(t, 12);
+  isp.state.nas = { ...isp.state.nas, ...endsToChange, coaRatePerS: 1 };
+  drain({ id: 6, most: 12, perS: 100 });
+  const node = isp.node('a', patient);
+  await node.start();
+  await until(async () => (await countMoved(isp.redis, 6)) === 12, 'all are counted', 20_000);
+  drain(null);
+  const counted = async (result: string) => countOf(await node.registry.metrics(), result);
+  isp.state.nas = { ...isp.state.nas, coaRatePerS: 1000 };
+  isp.state.nasGeneration++;
+  // A change with another cause: its turn comes after theirs.
+  isp.open(13);
+  node.nudge([await isp.cross(13)]);
+  await until(() => told().includes('s13'), 'the node works on', 30_000);
+  await until(async () => (await counted('withdrawn')) + told().length === 13, 'all others are withdrawn', 20_000);
+  const ended = told();
+  t.ok(ended.length < 12, `${ended.length} were told`);
+  for (const id of ids(12).filter((id) => !ended.includes(`s${id}`)))
+    t.match(await isp.session(id), { sent: '', acked: fullSpeed, cause: '' }, `s${id} is as it was`);
+  await evaluatedAnew(node);
+  t.strictSame(told(), ended);
+});
+
+t.test('whom a silent access server does not end is told by the order alone, and not once it is stopped', async (t) => {
+  const { nas, isp, drain, told } = await setup(t, 3);
+  nas.answer = () => null;
+  isp.state.nas = { ...isp.state.nas, ...endsToChange };
+  drain({ id: 7, most: 3, perS: 100 });
+  const node = isp.node('a', { ...patient, timer: hurried(isp.timer) });
+  await node.start();
+  await until(() => new Set(told()).size === 3, 'all are told', 20_000);
+  drain(null);
+  await until(async () => countOf(await node.registry.metrics(), 'timeout') === 3, 'no answer', 20_000);
+  for (const id of ids(3)) t.match(await isp.session(id), { sent: '', acked: fullSpeed, cause: '' });
+  const before = told().length;
+  await evaluatedAnew(node);
+  t.equal(told().length, before);
+});
+
 t.test('the pace holds for all nodes together', async (t) => {
   const { isp } = await setup(t, 0);
   const other = isp.connect();
@@ -122,6 +163,35 @@ t.test('while the brake of the tenant holds, or in maintenance, nobody is moved'
   isp.state.nasGeneration++;
   await until(() => told().length === 3, 'all are moved', 20_000);
 });
+
+/** Its access server cannot change the speed of a session that is there: whatever differs, the session is ended. */
+const endsToChange = { vendor: 'edgeos' } as const;
+
+function countOf(metrics: string, result: string): number {
+  const line = new RegExp(`^lastmile_coa_requests_total{kind="disconnect",result="${result}"} (\\d+)$`, 'm');
+  return Number(line.exec(metrics)?.[1] ?? 0);
+}
+
+/** Ten times as fast. */
+function hurried(timer: Timer): Timer {
+  const [startMs, startedMs] = [timer.nowMs(), timer.monotonicMs()];
+  const passedMs = () => (timer.monotonicMs() - startedMs) * 10;
+  return {
+    nowMs: () => startMs + passedMs(),
+    monotonicMs: passedMs,
+    after: (ms, action) => timer.after(ms / 10, action),
+  };
+}
+
+/** Everybody is looked at twice more. */
+async function evaluatedAnew(node: ReturnType<Awaited<ReturnType<typeof createIsp>>['node']>): Promise<void> {
+  const sweeps = async () => Number(/cause="sweep"} (\d+)/.exec(await node.registry.metrics())?.[1] ?? 0);
+  const before = await sweeps();
+  node.changed({ kind: 'tenant', tenantId, id: tenantId });
+  const once = await until(async () => (await sweeps()) > before && (await sweeps()), 'a sweep', 20_000);
+  node.changed({ kind: 'tenant', tenantId, id: tenantId });
+  await until(async () => (await sweeps()) > once, 'another one', 20_000);
+}
 
 /** One more evaluation of anything. */
 async function evaluatedSince(node: { nudge(partitions: number[]): void }, isp: Awaited<ReturnType<typeof createIsp>>) {
