@@ -53,6 +53,7 @@ export async function restart(request: RestartRequest, deps: RestartDeps): Promi
           await prepared.bind();
           bound = true;
         },
+        betweenBoth: prepared.share,
         prove: () => provesReady(url, failingBefore, proveWithinMs),
         retreat: prepared.retreat,
       },
