@@ -125,7 +125,7 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
 
   async function endThread(): Promise<void> {
     // What is shown from now on.
-    void report();
+    if (worker) void report();
     stopping = true;
     tell({ type: 'stop' });
     const deadline = setTimeout(() => {
