@@ -226,6 +226,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     plan,
     timer,
     subscribe,
+    unsubscribe: (id: number) => subscriptions.delete(id),
     open,
     report,
     cross,
