@@ -67,7 +67,7 @@ local function limit(ask)
   if n >= ask.limit then
     local tenant, sub = string.match(ask.owner, '^(%d+):(%d+)$')
     for _, session in pairs(ask.look and {} or alive) do
-      ledger.tell('enforce:' .. ask.tag, 'probe', tenant, sub, session, ledger.text(ask.now))
+      ledger.tell('opened:' .. ask.tag, 'probe', tenant, sub, session, ledger.text(ask.now))
     end
     return 'refused'
   end
