@@ -70,6 +70,7 @@ function refusal(
   return refused(credential ? 'wrong_password' : 'unknown_user', signer, undefined, !isProven && !readable);
 }
 
-function isReadable(plain: Buffer): boolean {
+/** Whether it can be a password: what a wrong shared secret reveals is rubbish. */
+export function isReadable(plain: Buffer): boolean {
   return isUtf8(plain) && !plain.some((byte) => byte < 0x20 || byte === 0x7f);
 }

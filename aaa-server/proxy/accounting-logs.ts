@@ -52,6 +52,8 @@ export function createAccountingLogs(options: AccountingLogsOptions): Accounting
       ...{ keeping, mark, nowMs, folder: path.join(root, owner, name), target: () => options.target(of) },
       metrics: metrics.ofDestination(labels),
       problem: (error) => warn('accounting that waits to be forwarded cannot be read', { log: key, err: error }),
+      refused: () =>
+        warn('a home server leaves a record of accounting unanswered and takes others: it is lost', { log: key }),
     }).then(async (log) => {
       await log.start();
       const one = { log, labels };

@@ -1,16 +1,21 @@
 // Forwards Access-Requests to the home servers of their realm and brings back what they answer (RFC 2865 §2.3, RFC 5080 §2.2).
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { microsoft } from '../auth/mppe.ts';
+import type { NasClient } from '../auth/nas-table.ts';
+import { isReadable } from '../auth/pap.ts';
 import { dropped, refused } from '../auth/proof.ts';
 import type { Counters, DropReason } from '../counters.ts';
 import type { LoginLog } from '../login-log/log.ts';
 import type { AnswerLabel, Answers } from '../radius/answers.ts';
 import type { Entry } from '../radius/duplicates.ts';
+import { noteLogin } from '../radius/maker.ts';
 import type { RadiusRequest } from '../radius/request.ts';
 import { attribute, firstAttribute, firstVendorAttribute, octetsAt, textOf, vendor } from '../wire/attributes.ts';
+import { authenticatorOffset } from '../wire/authenticators.ts';
 import type { Secret } from '../wire/md5.ts';
 import { code, copyPacket, type Packet } from '../wire/packet.ts';
 import { createSalts } from '../wire/salted.ts';
+import { revealPassword } from '../wire/user-password.ts';
 import { inTurn } from './choose.ts';
 import type { Exchange, HomePort } from './home-port.ts';
 import type { RadiusProxy } from './proxy.ts';
@@ -60,7 +65,13 @@ export function createForwardAccess({
   const nextSalt = createSalts(Math.random);
   let drained: (() => void) | undefined;
 
-  function begin(received: RadiusRequest, secret: Secret, { realm, user }: InRealm, entry: Entry): DropReason | null {
+  function begin(
+    received: RadiusRequest,
+    proven: Secret | null,
+    { realm, user }: InRealm,
+    entry: Entry,
+  ): DropReason | null {
+    const secret = proven ?? likeliestSecret(received.packet, received.client);
     const { record, tenantId, allow } = realm;
     const homes = inTurn(proxy.ports(tenantId, record.homeServerIds, 'auth'), record.choice, () =>
       who(received.packet),
@@ -101,6 +112,7 @@ export function createForwardAccess({
       }
       answers.sendLater(request, entry, answers.copy(), label);
       if (label === 'access_accept') {
+        if (!proven && hasPassword(packet)) teach(request, secret);
         loginLog?.note(request, { kind: 'accept', attributes, secret, byPassword: false });
       }
       if (label === 'access_reject') {
@@ -164,11 +176,8 @@ export function createForwardAccess({
 
   return {
     handle(request, proven, to) {
-      const { packet, client, activity } = request;
+      const { packet, activity } = request;
       activity[proven ? 'proven' : 'unproven']++;
-      const { secrets, lastVerified } = client;
-      const secret = proven ?? secrets[lastVerified] ?? secrets[0];
-      if (!secret) throw new Error(`NAS ${client.record.id} has no secret`);
       return answers.once(
         request,
         (entry) => {
@@ -177,7 +186,7 @@ export function createForwardAccess({
           const reason = proxy.mark.whyNot(packet);
           if (reason) return reason;
           if (pending.size >= mostPending) return 'proxy_busy';
-          return begin(request, secret, to, entry);
+          return begin(request, proven, to, entry);
         },
         (entry) => pending.get(entry)?.exchange?.again(),
       );
@@ -198,6 +207,35 @@ export function createForwardAccess({
       for (const one of [...pending.values()]) one.giveUp();
     },
   };
+}
+
+/** Of a request that proves none: the one under which its password can be read, the one that was right last before the others. */
+function likeliestSecret(packet: Packet, { record, secrets, lastVerified }: NasClient): Secret {
+  const last = secrets[lastVerified] ?? secrets[0];
+  if (!last) throw new Error(`NAS ${record.id} has no secret`);
+  const at = firstAttribute(packet, attribute.userPassword);
+  if (at < 0 || secrets.length === 1) return last;
+  const hides = (secret: Secret) => {
+    const password = revealPassword(octetsAt(packet, at), secret, packet.data, packet.start + authenticatorOffset);
+    return password !== undefined && isReadable(password);
+  };
+  return hides(last) ? last : (secrets.find(hides) ?? last);
+}
+
+/** A home server found the password right that this secret revealed: what that says of the access server (`auto`, a rotation). */
+function teach(request: RadiusRequest, secret: Secret): void {
+  const { packet, client } = request;
+  noteLogin(request, secret);
+  if (firstAttribute(packet, attribute.userPassword) >= 0) client.lastVerified = client.secrets.indexOf(secret);
+}
+
+/** Without one the Accept says nothing of who sent the request. */
+function hasPassword(packet: Packet): boolean {
+  return (
+    firstAttribute(packet, attribute.userPassword) >= 0 ||
+    firstAttribute(packet, attribute.chapPassword) >= 0 ||
+    firstVendorAttribute(packet, vendor.microsoft, microsoft.chapChallenge) >= 0
+  );
 }
 
 /** Whose conversation a request belongs to: the same in each of its packets. */
