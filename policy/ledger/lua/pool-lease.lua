@@ -28,8 +28,8 @@ local function load(pool, ask)
 end
 
 -- The store is an older one than the caller has seen: up to `seen - seq` leases are unknown here. For a while only what nobody can have
--- got meanwhile is given: never-used units behind those that may be gone, and to a subscription what it had last, unless it was among the
--- units that would have been given next. Meanwhile the lanes bring the sessions back, and with them their leases.
+-- got meanwhile is given: never-used units behind those that may be gone, and to a subscription of one session what it had last, unless it
+-- was among the units that would have been given next. Meanwhile the lanes bring the sessions back, and with them their leases.
 -- `lost`: how many leases; `long`: there was time for a unit to pass to another subscription.
 local function recover(pool, state, now, ask)
   state.recovering = state.till > now
@@ -116,11 +116,12 @@ local function again(pool, state, now, ask, unit)
   return r.state == LIVE and served(ask, unit) and not (state.recovering and state.long)
 end
 
--- What the subscription had last, if nobody has it since.
+-- What the subscription had last, if nobody has it since. In the part that is lost another session of its own may have got it.
 local function sticky(pool, state, ask, unit)
   if not unit or not served(ask, unit) then return nil end
   local r = read(pool, unit)
   if not r or r.state ~= FREE or r.sub ~= ask.sub then return nil end
+  if state.recovering and not ask.one then return nil end
   if state.recovering and redis.call('ZRANK', pool.f .. range_of(unit), unit) < state.lost then return nil end
   return unit, r
 end

@@ -107,6 +107,25 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
     t.equal(unitOf(await isp.ask(pool, { sub: 1, holder: 'elsewhere' })), unit);
   },
 
+  'after the store went back in time the last address is given to who has one session only': async (t, isp) => {
+    for (const oneSession of [false, true]) {
+      const pool = poolOf({ id: oneSession ? 2 : 1 });
+      const last = new Map<number, string>();
+      for (const who of [bob, alice]) {
+        const unit = unitOf(await isp.ask(pool, who))!;
+        for (const open of [true, false]) await isp.note(pool, unit, who.sub, `s${who.sub}`, open);
+        last.set(who.sub, unit);
+      }
+      isp.seen.set(pool.id, isp.seen.get(pool.id)! + 1);
+      t.equal(
+        unitOf(await isp.ask(pool, alice, { oneSession })) === last.get(1),
+        oneSession,
+        'none of hers may have it',
+      );
+      t.not(unitOf(await isp.ask(pool, bob, { oneSession })), last.get(2), 'his would have been given next');
+    }
+  },
+
   'what is told late or twice changes nothing, closed wins ties': async (t, isp) => {
     const pool = poolOf();
     const unit = unitOf(await isp.ask(pool, alice))!;
