@@ -43,7 +43,7 @@ local function recover(pool, state, now, ask)
     place.r = math.min(range.size, (state.recovering and place.r or place.c) + missing)
     set[2 * i - 1], set[2 * i] = 'r:' .. range.id, ledger.text(place.r)
   end
-  state.recovering, state.seq = true, ask.seen
+  state.recovering, state.seq, state.till = true, ask.seen, now + ask.settle
   if ask.look then return end
   redis.call('HSET', pool.base, 'seq', ledger.text(ask.seen), 'recover', ledger.text(now + ask.settle), 'lost', ledger.text(state.lost),
     'long', state.long and '1' or '0', unpack(set))
@@ -107,6 +107,8 @@ end
 local function again(pool, state, now, ask, unit)
   local r = unit and read(pool, unit)
   if not r or r.sub ~= ask.sub or r.holder ~= ask.holder then return false end
+  -- In the part that is lost another session of its own may have got it, without any cool-down.
+  if state.recovering and not ask.one and r.at <= state.till - ask.settle then return false end
   if r.state == HELD then
     -- A hold that is over may have passed to another one in the part that is lost.
     if state.recovering and tonumber(redis.call('ZSCORE', pool.x, unit)) <= now then return false end
