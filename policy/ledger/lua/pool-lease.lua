@@ -118,12 +118,13 @@ local function again(pool, state, now, ask, unit)
   return r.state == LIVE and served(ask, unit) and not (state.recovering and state.long)
 end
 
--- What the subscription had last, if nobody has it since. In the part that is lost another session of its own may have got it.
-local function sticky(pool, state, ask, unit)
+-- What the subscription had last, if nobody has it since. Of one of several sessions it is certain only that it ended when it began: its
+-- Start may be on its way, and in the part that is lost another one may have got it.
+local function sticky(pool, state, now, ask, unit)
   if not unit or not served(ask, unit) then return nil end
   local r = read(pool, unit)
   if not r or r.state ~= FREE or r.sub ~= ask.sub then return nil end
-  if state.recovering and not ask.one then return nil end
+  if not ask.one and (state.recovering or r.session == '' and tonumber(redis.call('ZSCORE', pool.f .. range_of(unit), unit)) > now) then return nil end
   if state.recovering and redis.call('ZRANK', pool.f .. range_of(unit), unit) < state.lost then return nil end
   return unit, r
 end
@@ -137,7 +138,7 @@ function ledger.lease(now, ask)
   local mine, last = unpack(redis.call('HMGET', pool.i, 'h' .. ask.holder, 's' .. ask.sub))
   if again(pool, state, now, ask, mine) then return { 'leased', mine, state.seq } end
   if not ask.look then expire(pool, now, ask.cool, DUE_AT_ONCE) end
-  local unit, r = sticky(pool, state, ask, last)
+  local unit, r = sticky(pool, state, now, ask, last)
   if not unit then unit, r = pick(pool, state, now, ask) end
   if ask.look then return { unit and 'leased' or state.recovering and 'recovering' or 'exhausted', unit or '', state.seq } end
   if not unit then
