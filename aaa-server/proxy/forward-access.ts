@@ -141,7 +141,12 @@ export function createForwardAccess({
         if (home.state() === 'dead') continue;
         const asked = home.ask(
           (identifier) =>
-            forwardedAccess(packet, secret, { identifier, secret: home.secret, mark: proxy.mark.octets, userName }),
+            forwardedAccess(packet, secret, {
+              identifier,
+              secret: home.secret,
+              mark: proxy.mark.of(tenantId),
+              userName,
+            }),
           {
             reply(reply, sent) {
               const { attributes, leftOut } = translateReply(
@@ -183,7 +188,7 @@ export function createForwardAccess({
         (entry) => {
           const malformed = passwordProblem(packet);
           if (malformed) return malformed;
-          const reason = proxy.mark.whyNot(packet);
+          const reason = proxy.mark.whyNot(packet, to.realm.tenantId);
           if (reason) return reason;
           if (pending.size >= mostPending) return 'proxy_busy';
           return begin(request, proven, to, entry);
