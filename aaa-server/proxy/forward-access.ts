@@ -16,6 +16,7 @@ import type { Secret } from '../wire/md5.ts';
 import { code, copyPacket, type Packet } from '../wire/packet.ts';
 import { createSalts } from '../wire/salted.ts';
 import { revealPassword } from '../wire/user-password.ts';
+import { createBegunLogins } from './begun-logins.ts';
 import { inTurn } from './choose.ts';
 import type { Exchange, HomePort } from './home-port.ts';
 import type { RadiusProxy } from './proxy.ts';
@@ -27,6 +28,8 @@ export type ForwardAccess = {
   /** Why the request gets no answer, or null. `proven`: the secret its Message-Authenticator proved. */
   handle(request: RadiusRequest, proven: Secret | null, to: InRealm): DropReason | null;
   pending(): number;
+  /** Whether a home server has lately given that State to this access server. */
+  goesOn(state: Buffer, nasId: number): boolean;
   /** Settles when every forwarded login is answered or given up; after `withinMs` all are. */
   drain(withinMs?: number): Promise<void>;
 };
@@ -63,6 +66,7 @@ export function createForwardAccess({
 }: ForwardAccessDeps): ForwardAccess {
   const pending = new Map<Entry, Pending>();
   const nextSalt = createSalts(Math.random);
+  const begun = createBegunLogins();
   let drained: (() => void) | undefined;
 
   function begin(
@@ -115,6 +119,10 @@ export function createForwardAccess({
         if (!proven && hasPassword(packet)) teach(request, secret);
         loginLog?.note(request, { kind: 'accept', attributes, secret, byPassword: false });
       }
+      if (label === 'access_challenge') {
+        const state = attributes.find(({ vendor, type }) => vendor === 0 && type === attribute.state)?.value;
+        if (state instanceof Buffer) begun.add(request.client.record.id, state);
+      }
       if (label === 'access_reject') {
         counters.count('rejects', reason);
         request.activity.rejected++;
@@ -141,7 +149,12 @@ export function createForwardAccess({
         if (home.state() === 'dead') continue;
         const asked = home.ask(
           (identifier) =>
-            forwardedAccess(packet, secret, { identifier, secret: home.secret, mark: proxy.mark.octets, userName }),
+            forwardedAccess(packet, secret, {
+              identifier,
+              secret: home.secret,
+              mark: proxy.mark.of(tenantId),
+              userName,
+            }),
           {
             reply(reply, sent) {
               const { attributes, leftOut } = translateReply(
@@ -183,7 +196,7 @@ export function createForwardAccess({
         (entry) => {
           const malformed = passwordProblem(packet);
           if (malformed) return malformed;
-          const reason = proxy.mark.whyNot(packet);
+          const reason = proxy.mark.whyNot(packet, to.realm.tenantId);
           if (reason) return reason;
           if (pending.size >= mostPending) return 'proxy_busy';
           return begin(request, proven, to, entry);
@@ -192,6 +205,7 @@ export function createForwardAccess({
       );
     },
     pending: () => pending.size,
+    goesOn: (state, nasId) => begun.has(nasId, state),
     async drain(withinMs = drainMs) {
       if (pending.size === 0) return;
       let timer: NodeJS.Timeout | undefined;

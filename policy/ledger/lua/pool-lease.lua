@@ -140,10 +140,11 @@ function ledger.lease(now, ask)
   if not ask.look then expire(pool, now, ask.cool, DUE_AT_ONCE) end
   local unit, r = sticky(pool, state, now, ask, last)
   if not unit then unit, r = pick(pool, state, now, ask) end
-  if ask.look then return { unit and 'leased' or state.recovering and 'recovering' or 'exhausted', unit or '', state.seq } end
+  local unknown = state.recovering or state.unsure
+  if ask.look then return { unit and 'leased' or unknown and 'recovering' or 'exhausted', unit or '', state.seq } end
   if not unit then
     redis.call('HSET', pool.base, 'seq', ledger.text(state.seq), unpack(state.moved))
-    if state.recovering or state.unsure then return { 'recovering', '', state.seq } end
+    if unknown then return { 'recovering', '', state.seq } end
     redis.call('HINCRBY', pool.base, 'exhausted', 1)
     return { 'exhausted', '', state.seq }
   end

@@ -151,6 +151,31 @@ t.test('what the access server repeats goes to the same home server again, the s
   t.equal(node.counted('rejects', 'home_server_rejected'), 1);
 });
 
+t.test('in a flood the rounds of a login that a home server has begun are let in', async (t) => {
+  const home = await startScriptedHome(t);
+  home.answer = (packet, from) => {
+    const goesOn = firstAttribute(packet, attribute.state) >= 0;
+    const challenge = home.reply({ packet, from }, code.accessChallenge, (builder) =>
+      builder.add(attribute.state, 'second round'),
+    );
+    home.send(goesOn ? home.reply({ packet, from }, code.accessAccept) : challenge, from);
+  };
+  let flooded = false;
+  const node = await startNode(
+    t,
+    { homeServers: [homeServer(1, home.authPort)], realms: [realm(1, 'partner', [1])] },
+    { admission: { admits: (_nowMs, standing) => !flooded || standing.goesOn() } },
+  );
+  const nas = createNas(t);
+  t.equal((await nas.login(node.authPort, 'bob@partner').reply()).code, code.accessChallenge);
+  flooded = true;
+  const withState = (state: string) => (builder: PacketBuilder) => builder.add(attribute.state, state);
+  t.equal((await nas.login(node.authPort, 'bob@partner', withState('second round')).reply()).code, code.accessAccept);
+  nas.login(node.authPort, 'bob@partner', withState('made up'));
+  nas.login(node.authPort, 'bob@partner');
+  await until(() => node.counted('drops', 'overload') === 2, 'new ones are not, nor who makes up a State');
+});
+
 t.test('replies that anybody could have made are dropped and counted', async (t) => {
   const home = await startScriptedHome(t);
   const node = await startNode(t, {

@@ -9,6 +9,7 @@ import { createAccountingReceiver } from '#aaa-server/accounting/receive.ts';
 import { type CounterFamily, type CounterValue, createCounters, sumOf } from '#aaa-server/counters.ts';
 import type { HealthTimings } from '#aaa-server/proxy/health.ts';
 import { createProxy } from '#aaa-server/proxy/proxy.ts';
+import type { Admission } from '#aaa-server/radius/admission.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
 import { createRadiusServer } from '#aaa-server/radius/server.ts';
@@ -87,6 +88,7 @@ export type NodeOptions = {
   ownPorts?: readonly number[];
   ports?: readonly [number, number];
   trust?: Trust;
+  admission?: Pick<Admission, 'admits'>;
   /** The access server. */
   nas?: Parameters<typeof nasOf>[0];
 };
@@ -139,6 +141,7 @@ export async function startNode(
     }),
     proxy: forwarding,
     ...(options.trust ? { trust: options.trust } : {}),
+    ...(options.admission ? { admission: options.admission } : {}),
     receiveAccounting: createAccountingReceiver({ snapshot: isp.snapshot, classKey }),
     append: async (record) => void records.push(record),
     later: () => undefined,

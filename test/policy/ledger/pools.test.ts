@@ -128,6 +128,16 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
     }
   },
 
+  'whoever only looks at a new range is told, too, that nobody knows yet what is free': async (t, isp) => {
+    const young = { id: 1, first: '100.64.0.0', size: 4, draining: false, createdAtMs: noon - minute };
+    const pool = poolOf({ ranges: [young] });
+    t.match(await isp.look(pool, alice), { units: [null], recovering: [true] });
+    t.match(await isp.ask(pool, alice), { units: [null], recovering: [true] });
+    t.match(await readPoolUse(isp.redis, pool.id), { used: 0, exhausted: 0 });
+    await isp.pools.seen(pool.id, [1]);
+    t.match(await isp.look(pool, alice), { units: ['1:0'], recovering: [false] });
+  },
+
   'what is told late or twice changes nothing, closed wins ties': async (t, isp) => {
     const pool = poolOf();
     const unit = unitOf(await isp.ask(pool, alice))!;
