@@ -6,8 +6,9 @@ import { createLogMetrics } from '#ops/lanes/metrics.ts';
 import { createOrphans } from '#ops/lanes/orphans.ts';
 import { createAdminServer } from '#ops/runtime/admin.ts';
 import { systemClock } from '#ops/runtime/clock.ts';
-import { eapIdentity, methodsWithout } from '#ops/runtime/eap-settings.ts';
+import { eapIdentity, methodsWithout } from '#ops/runtime/eap-identity.ts';
 import { InvalidSettings } from '#ops/runtime/errors.ts';
+import { collectEarly } from '#ops/runtime/garbage.ts';
 import { handedSockets } from '#ops/runtime/handed-sockets.ts';
 import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
@@ -284,6 +285,7 @@ function build(config: Settings) {
 
 const receiveBufferBytes = 8 * 1024 * 1024;
 
+collectEarly();
 try {
   const { log, parts } = build(readSettings(settings, process.env));
   if (!process.argv.includes('--check')) await run(parts, log);

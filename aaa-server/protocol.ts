@@ -1,6 +1,6 @@
 // Every message between the main thread of aaa-server and its RADIUS workers, both ways.
 
-import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import type { TlsIdentity } from '#ops/runtime/eap-identity.ts';
 import type { MetricReport } from '#ops/runtime/report-metrics.ts';
 import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';

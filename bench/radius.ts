@@ -1,5 +1,6 @@
 // `npm run bench:radius`: logins and accounting of Lastmile beside FreeRADIUS, one after the other on the same cores.
 import { tmpdir } from 'node:os';
+import { messageOf } from '#ops/runtime/errors.ts';
 import type { Footprint } from './lastmile/footprint.ts';
 import { describeMachine, packageVersion } from './machine/describe.ts';
 import { endTogether } from './machine/interrupted.ts';
@@ -9,7 +10,7 @@ import { radiusCases } from './radius/cases.ts';
 import { startEcho } from './radius/echo.ts';
 import { type Measurement, measure } from './radius/measure.ts';
 import { radiusTables } from './radius/report.ts';
-import { radiusSetups } from './radius/setups.ts';
+import { radiusSetups, type Setup } from './radius/setups.ts';
 import { head } from './report/head.ts';
 import { publish } from './report/publish.ts';
 import { rate } from './report/units.ts';
@@ -26,27 +27,40 @@ await inWorkFolder(options.folder, async (folder) => {
   const { setups, end } = radiusSetups({ ...options, folder }, say);
   const measured: Measurement[] = [];
   const footprints: Footprint[] = [];
+  const failures: unknown[] = [];
   try {
     for (const setup of setups) {
       if (!setup.name.includes(options.only)) continue;
       say(`starting ${setup.name}`);
-      const target = await setup.start();
       try {
-        for (const radiusCase of setup.cases) {
-          const result = await measure(target, radiusCase, options);
-          measured.push(result);
-          say(`  ${radiusCase.title}, ${radiusCase.placement.name}: ${rate(result.perSecond)}/s`);
-        }
-        if (setup.footprint && target.footprint) footprints.push(await target.footprint());
-      } finally {
-        await target.stop();
+        await measureAll(setup);
+      } catch (error) {
+        // What the others reached is published all the same.
+        say(`  ${setup.name} failed: ${messageOf(error)}`);
+        failures.push(error);
       }
     }
   } finally {
     await end();
   }
+
+  async function measureAll(setup: Setup): Promise<void> {
+    const target = await setup.start();
+    try {
+      for (const radiusCase of setup.cases) {
+        const result = await measure(target, radiusCase, options);
+        measured.push(result);
+        say(`  ${radiusCase.title}, ${radiusCase.placement.name}: ${rate(result.perSecond)}/s`);
+      }
+      if (setup.footprint && target.footprint) footprints.push(await target.footprint());
+    } finally {
+      await target.stop();
+    }
+  }
+
   const echoTarget = await startEcho();
   const echo = await measure(echoTarget, { ...radiusCases().one, halfLoad: false }, options).finally(echoTarget.stop);
   const tables = `${head(machine, versions, options)}\n\n${radiusTables(measured, footprints, echo)}`;
   publish('radius', options, { machine, versions, measured, footprints, echo }, tables);
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} servers were not measured`);
 });

@@ -16,8 +16,8 @@ export type SlowScheme = 'crypt' | 'argon2';
  */
 export type SlowResult = 'right' | 'wrong' | 'busy' | 'unavailable' | 'unreadable';
 
-/** `known`: it has a user of its own; hashes that only take the time of one come after all others. */
-export type Asker = { readonly tenantId: number; readonly known: boolean };
+/** `known`: the name has a user of its own; hashes that only take the time of one come after all others. */
+export type Asker = { readonly tenantId: number; readonly userName: string; readonly known: boolean };
 
 export type SlowHashes = {
   /** Keeps both buffers until it settles. */
@@ -114,9 +114,11 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
     return octets.length === stored.length && timingSafeEqual(octets, stored) ? 'right' : 'wrong';
   }
 
-  function nameOf({ tenantId, known: isKnown }: Asker, scheme: SlowScheme, stored: Buffer, offered: Buffer): string {
-    const head = `${tenantId} ${isKnown} ${scheme} ${stored.length} `;
-    return createHmac('sha256', nameKey).update(head).update(stored).update(offered).digest('base64');
+  /** Of one name only: two that shared a hash because neither is anybody's would be answered at once, and so tell it. */
+  function nameOf(asker: Asker, scheme: SlowScheme, stored: Buffer, offered: Buffer): string {
+    const name = Buffer.from(asker.userName);
+    const head = `${asker.tenantId} ${asker.known} ${scheme} ${stored.length} ${name.length} `;
+    return createHmac('sha256', nameKey).update(head).update(stored).update(name).update(offered).digest('base64');
   }
 
   return {

@@ -41,9 +41,10 @@ export type EnforcementLoopOptions = {
 };
 
 /** Work of one partition, entries of one subscription together. */
-type Item = Work & { readonly ids: readonly string[] };
+type Item = Work & { readonly entries: readonly EnforceEntry[] };
 
-const claimCount = 256;
+/** Of a partition at once: of all of them no more than is under way at most. */
+const claimCount = 32;
 const mostUnderWay = 2000;
 /** Changes of the snapshot are gathered this long, so that the brake judges a transaction as one. */
 const quietMs = 200;
@@ -59,7 +60,10 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
   let scopes: SnapshotChange[] = [];
   let nudging = false;
   let gatherSince: number | null = null;
-  let underWay = 0;
+  /** Crossings are claimed and counted for themselves: subscribers use more than they should meanwhile. */
+  const underWay = { crossings: 0, others: 0 };
+  /** Partitions from which nothing was taken for want of room. */
+  const waiting = new Set<number>();
   let stopped = true;
   let away = false;
   let sweepDueMs = 0;
@@ -94,27 +98,44 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
   }
 
   async function claim(which: readonly number[], again: boolean): Promise<void> {
-    const count = options.ready() && underWay < mostUnderWay ? claimCount : 0;
-    const claimed = await partitions.claim(which, count, again);
+    const room = (kind: keyof typeof underWay) => (options.ready() && underWay[kind] < mostUnderWay ? claimCount : 0);
+    const most = { crossings: room('crossings'), count: room('others') };
+    if (Math.min(most.crossings, most.count) === 0) for (const partition of which) waiting.add(partition);
+    const claimed = await partitions.claim(which, most, again);
     for (const { owned, claim } of claimed) if (claim.fresh) freshPartitions.add(owned.lease.partition);
-    void start('evaluate', () => workOff(claimed));
-    const full = claimed.filter(({ claim }) => claim.entries.length >= claimCount || claim.due.length >= claimCount);
+    const items = claimed.flatMap(itemsOf);
+    const isCrossing = ({ crossedAtMs }: Item) => crossedAtMs !== undefined;
+    void start('evaluate', () => workOff('crossings', items.filter(isCrossing)));
+    void start('evaluate', () =>
+      workOff(
+        'others',
+        items.filter((item) => !isCrossing(item)),
+      ),
+    );
+    const isFull = ({ claim: { entries, due } }: ClaimedWork) => Math.max(entries.length, due.length) >= claimCount;
+    const full = claimed.filter(isFull);
     if (full.length > 0) nudge(full.map(({ owned }) => owned.lease.partition));
   }
 
-  async function workOff(claimed: readonly ClaimedWork[]): Promise<void> {
-    const items = claimed.flatMap(itemsOf);
-    underWay += items.length;
+  async function workOff(kind: keyof typeof underWay, items: readonly Item[]): Promise<void> {
+    if (items.length === 0) return;
+    underWay[kind] += items.length;
     try {
-      const { failed } = await reconciler.evaluate(items);
-      const again = new Set(failed);
-      for (const { owned, claim } of claimed) {
-        const unfinished = new Set(items.filter((item) => again.has(item)).flatMap(({ ids }) => ids));
-        const ids = claim.entries.map(({ id }) => id).filter((id) => !unfinished.has(id));
-        await ledger.done(owned.lease, ids);
-      }
+      const again = new Set<Work>((await reconciler.evaluate(items)).failed);
+      const finished = Map.groupBy(
+        items.filter((item) => !again.has(item)),
+        ({ owned }) => owned.lease,
+      );
+      for (const [lease, own] of finished)
+        await ledger.done(
+          lease,
+          own.flatMap(({ entries }) => entries),
+        );
     } finally {
-      underWay -= items.length;
+      underWay[kind] -= items.length;
+      const more = [...waiting];
+      waiting.clear();
+      nudge(more);
     }
   }
 
@@ -260,10 +281,9 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
 function itemsOf({ owned, claim }: ClaimedWork): Item[] {
   const items = new Map<string, Item>();
   for (const who of claim.due) {
-    items.set(memberOf(who), { who, owned, cause: 'wheel', claimedMs: claim.dueUntilMs, ids: [] });
+    items.set(memberOf(who), { who, owned, cause: 'wheel', claimedMs: claim.dueUntilMs, entries: [] });
   }
   for (const entry of claim.entries) {
-    if (entry.kind === 'closed' || entry.subscriptionId === 0) continue;
     const key = memberOf(entry);
     items.set(key, { ...itemOf(entry, owned), ...merged(items.get(key), entry) });
   }
@@ -271,14 +291,14 @@ function itemsOf({ owned, claim }: ClaimedWork): Item[] {
 }
 
 function itemOf(entry: EnforceEntry, owned: Owned): Item {
-  const { tenantId, subscriptionId, kind, atMs, id } = entry;
+  const { tenantId, subscriptionId, kind, atMs } = entry;
   const crossed = kind === 'crossed' ? { crossedAtMs: atMs } : {};
   const sign = kind === 'opened' ? { opened: true } : kind === 'probe' ? { probe: true } : {};
   return {
     who: { tenantId, subscriptionId },
     owned,
-    cause: kind === 'closed' ? 'boundary' : kind,
-    ids: [id],
+    cause: kind,
+    entries: [entry],
     ...crossed,
     ...sign,
   };
@@ -288,7 +308,7 @@ function itemOf(entry: EnforceEntry, owned: Owned): Item {
 function merged(before: Item | undefined, entry: EnforceEntry): Partial<Item> {
   if (!before) return {};
   return {
-    ids: [...before.ids, entry.id],
+    entries: [...before.entries, entry],
     ...(before.opened ? { opened: true } : {}),
     ...(before.probe ? { probe: true } : {}),
     ...(before.claimedMs === undefined ? {} : { claimedMs: before.claimedMs }),

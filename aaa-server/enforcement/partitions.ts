@@ -1,5 +1,5 @@
 // Which partitions this node owns, and the work it has claimed from them. Ownership ends here before it ends in Redis.
-import type { Claim, EnforcementLedger, Lease } from '#policy/ledger/enforcement.ts';
+import type { Claim, ClaimOptions, EnforcementLedger, Lease } from '#policy/ledger/enforcement.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import type { Timer } from './timer.ts';
 
@@ -11,9 +11,11 @@ export type Owned = {
 
 export type ClaimedWork = { readonly owned: Owned; readonly claim: Claim };
 
+type Most = Pick<ClaimOptions, 'crossings' | 'count'>;
+
 export type Partitions = {
-  /** Renews what is owned, takes what is free and returns the work; a partition of another node gives nothing. `again`: as of the ledger's claim. */
-  claim(partitions: readonly number[], count: number, again: boolean): Promise<ClaimedWork[]>;
+  /** Renews what is owned, takes what is free and returns the work; a partition of another node gives nothing. `most`, `again`: as of the ledger's claim. */
+  claim(partitions: readonly number[], most: Most, again: boolean): Promise<ClaimedWork[]>;
   owned(partition: number): Owned | undefined;
   all(): Owned[];
   /** Gives up what was not renewed in time. */
@@ -41,12 +43,12 @@ export function createPartitions(options: PartitionOptions): Partitions {
     metrics.partitions.set(entries.size);
   }
 
-  async function claimOne(partition: number, count: number, again: boolean): Promise<ClaimedWork | null> {
+  async function claimOne(partition: number, most: Most, again: boolean): Promise<ClaimedWork | null> {
     const askedMs = timer.monotonicMs();
     const held = entries.get(partition);
     const claim = await ledger.claim(partition, held?.lease.token ?? '', {
       leaseMs,
-      count,
+      ...most,
       visibilityMs,
       again,
       nowMs: timer.nowMs(),
@@ -69,8 +71,8 @@ export function createPartitions(options: PartitionOptions): Partitions {
   }
 
   return {
-    async claim(partitions, count, again) {
-      const claimed = await Promise.allSettled(partitions.map((partition) => claimOne(partition, count, again)));
+    async claim(partitions, most, again) {
+      const claimed = await Promise.allSettled(partitions.map((partition) => claimOne(partition, most, again)));
       const failed = claimed.filter((result) => result.status === 'rejected');
       if (failed.length > 0) metrics.failures.inc({ step: 'claim' }, failed.length);
       if (failed.length === partitions.length && failed[0]) throw failed[0].reason;

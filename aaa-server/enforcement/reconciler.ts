@@ -18,7 +18,7 @@ import { spreadMs } from './spread.ts';
 import { isNamedLikeAnother, surplusChange, surplusIn } from './surplus.ts';
 import type { Timer } from './timer.ts';
 
-export type Cause = 'opened' | 'crossed' | 'boundary' | 'wheel' | 'changed' | 'sweep' | 'released' | 'probe';
+export type Cause = 'opened' | 'crossed' | 'wheel' | 'changed' | 'sweep' | 'released' | 'probe';
 
 export type Work = {
   readonly who: Subscriber;
@@ -64,6 +64,7 @@ export type ReconcilerOptions = AssessOptions & {
 type Assessed = {
   readonly work: Work;
   readonly assessment: Assessment;
+  /** 0: somebody else sees to this subscription. */
   readonly turn: number;
   /** Monotonic, before anything was read. */
   readonly seenMs: number;
@@ -90,9 +91,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const postponed: Work[] = [];
     const assessed = await mapLimited(works, atOnce, async (work): Promise<Assessed | null> => {
       metrics.evaluations.inc({ cause: work.cause });
-      const turn = ++lastTurn;
       const seenMs = timer.monotonicMs();
-      turns.set(memberOf(work.who), turn);
+      // What may be postponed takes no turn from what is under way: that would wait for it.
+      const turn = postpone && turns.has(memberOf(work.who)) ? 0 : ++lastTurn;
+      if (turn > 0) turns.set(memberOf(work.who), turn);
       try {
         const assessment = await assess(options, work.who, timer.nowMs());
         if (assessment) return { work, assessment, turn, seenMs };
@@ -108,6 +110,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const byTenant = new Map<number, Assessed[]>();
     for (const item of assessed) {
       if (!item) continue;
+      if (item.turn === 0) continue;
       if (postpone && item.assessment.stricter) postponed.push(item.work);
       else if (!byTenant.get(item.work.who.tenantId)?.push(item)) byTenant.set(item.work.who.tenantId, [item]);
     }

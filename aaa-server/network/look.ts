@@ -6,7 +6,7 @@ import { createLoginLedger } from '#policy/ledger/login.ts';
 import type { SnapshotReader } from '../subscribers/records.ts';
 import { createLoginGate } from './gate.ts';
 import { createGateMetrics } from './metrics.ts';
-import { needOf } from './need.ts';
+import { mayNeed, needOf } from './need.ts';
 import type { LoginNetwork } from './network.ts';
 import { placeOf } from './place.ts';
 import type { Reserves } from './reserve.ts';
@@ -54,9 +54,8 @@ export function createLookingNetwork({ snapshot, redis, clock, onAnswered }: Loo
   });
   return {
     ask(nas, found, packet) {
-      const { plan, subscription } = found;
-      if (!plan.network && !subscription.network) return null;
-      const result = needOf(snapshot, table.of(subscription.tenantId), found, nas.record, placeOf(packet, nas));
+      if (!mayNeed(found)) return null;
+      const result = needOf(snapshot, table.of(found.subscription.tenantId), found, nas.record, placeOf(packet, nas));
       if (result.kind === 'none') return null;
       return result.kind === 'refused' ? result : gate.ask(result.need);
     },

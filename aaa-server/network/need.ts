@@ -31,15 +31,28 @@ const familyOfKind = {
   delegated_prefix: 'delegated_prefix',
 } as const;
 
+/** Whether a login of this subscription may need anything; false: as long as no record changes, none does. */
+export function mayNeed({
+  tenant,
+  plan,
+  subscription,
+}: Pick<Authorization, 'tenant' | 'plan' | 'subscription'>): boolean {
+  if (!plan.network && !subscription.network) return false;
+  const { ipv4PoolId, ipv6PoolId, delegatedPoolId, sessionLimit, macLimit } = termsOf(plan, subscription);
+  const draws = ipv4PoolId !== null || ipv6PoolId !== null || delegatedPoolId !== null;
+  return draws || macLimit > 0 || (sessionLimit > 0 && tenant.sessionMode === 'refuse');
+}
+
 /** @param pools those of the tenant */
 export function needOf(
   snapshot: Pick<SnapshotReader, 'macs'>,
   pools: readonly Pool[],
-  { tenant, plan, subscription }: Pick<Authorization, 'tenant' | 'plan' | 'subscription'>,
+  found: Pick<Authorization, 'tenant' | 'plan' | 'subscription'>,
   nas: Pick<NasRecord, 'id'>,
   place: LoginPlace,
 ): NeedResult {
-  if (!plan.network && !subscription.network) return none;
+  if (!mayNeed(found)) return none;
+  const { tenant, plan, subscription } = found;
   const terms = termsOf(plan, subscription);
   const { tenantId, id: subscriptionId } = subscription;
 
@@ -68,6 +81,7 @@ export function needOf(
   if (drawn.length === 0 && !limit && !mac) return none;
   const need = {
     ...{ tenantId, subscriptionId, place, pools: drawn, holder: holderOf(place, subscriptionId, terms.sessionLimit) },
+    ...{ oneSession: terms.sessionLimit === 1 },
     ...{ macsFull: learned.length >= terms.macLimit },
     // A Start need not name the address: then the first interim report does.
     poolHoldMs: Math.max(holdMs, aliveMs(plan.interimIntervalS)),

@@ -13,7 +13,7 @@ import type { Packet } from '../wire/packet.ts';
 import { createLoginGate, type GateAnswer } from './gate.ts';
 import { createLookingNetwork } from './look.ts';
 import { createGateMetrics } from './metrics.ts';
-import { needOf } from './need.ts';
+import { mayNeed, needOf } from './need.ts';
 import { placeOf } from './place.ts';
 import { createReserves } from './reserve.ts';
 import { createPoolTable } from './table.ts';
@@ -74,10 +74,9 @@ export function createLoginNetwork(options: LoginNetworkOptions): LoginNetwork &
   return {
     name: 'addresses of logins',
     ask(nas, found, packet) {
-      const { plan, subscription } = found;
-      if (!plan.network && !subscription.network) return null;
+      if (!mayNeed(found)) return null;
       if (nas.test) return looking.ask(nas, found, packet);
-      const result = needOf(snapshot, table.of(subscription.tenantId), found, nas.record, placeOf(packet, nas));
+      const result = needOf(snapshot, table.of(found.subscription.tenantId), found, nas.record, placeOf(packet, nas));
       if (result.kind === 'none') return null;
       return result.kind === 'refused' ? result : gate.ask(result.need);
     },

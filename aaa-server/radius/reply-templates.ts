@@ -2,6 +2,7 @@
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { withAdded } from '#policy/nas/reply-attributes.ts';
 import type { Authorization } from '../auth/authorize.ts';
+import { mayNeed } from '../network/need.ts';
 import type { NasRecord } from '../subscribers/records.ts';
 import { attribute } from '../wire/attributes.ts';
 import { createPacketBuilder } from '../wire/encode.ts';
@@ -44,10 +45,10 @@ export function createReplyTemplates(onForgotten: () => void): ReplyTemplates {
   }
 
   return {
-    of(nas, { outcome, plan, subscription, reply }) {
+    of(nas, login) {
+      const { outcome, plan, subscription, reply } = login;
       const isOwn = subscription.addresses.length > 0 || (subscription.attributes ?? []).length > 0;
-      const needsLedger = plan.network !== undefined || subscription.network !== undefined;
-      if (isOwn || needsLedger || outcome.kind === 'reject' || reply.speed?.match !== 'exact') return 0;
+      if (isOwn || mayNeed(login) || outcome.kind === 'reject' || reply.speed?.match !== 'exact') return 0;
       const decided = [...reply.speed.attributes, ...changing];
       const added = withAdded(decided, nas.attributes, plan.attributes).slice(decided.length);
       const [head, tail] = [encoded(reply.speed.attributes), encoded(added)];

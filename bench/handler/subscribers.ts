@@ -58,6 +58,12 @@ function everybodysRows(keyring: Keyring): SourceRow[] {
         suspendAction: 'reject' as const,
         graceMs: 0,
         interimIntervalS: 300,
+        // As the feed gives it where nothing is drawn from a pool and nothing counted.
+        network: {
+          ...{ ipv4PoolId: null, ipv6PoolId: null, delegatedPoolId: null },
+          ...{ sessionLimit: 0, macLimit: 0, macMode: 'lock' as const },
+        },
+        attributes: [],
       },
     })),
     {

@@ -1,6 +1,6 @@
 // The doctor's check of EAP: whether the methods that are wanted can be offered.
 import { X509Certificate } from 'node:crypto';
-import { type EapSettings, eapIdentity, methodsWithout } from '#ops/runtime/eap-settings.ts';
+import { type EapSettings, eapIdentity, methodsWithout } from '#ops/runtime/eap-identity.ts';
 import { bad, type Finding, ok, warn } from './finding.ts';
 
 const subject = 'EAP';

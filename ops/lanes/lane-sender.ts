@@ -65,9 +65,24 @@ export function createLaneSender<R extends LaneRecord>(options: LaneSenderOption
     lost: false,
   }));
 
+  /** Partitions with crossings that enforcement was not told of yet. */
+  let crossings = new Set<number>();
+
+  /** Before the rest of the flight has landed: the subscriber stays fast meanwhile. */
+  function tellCrossing(partition: number): void {
+    if (crossings.size === 0)
+      setImmediate(() => {
+        onEvents(crossings);
+        crossings = new Set();
+      });
+    crossings.add(partition);
+  }
+
   async function answerOf({ record, previous, position, sinceMs }: Sent<R>): Promise<Answer> {
     try {
-      return await work.apply({ walId, previous, position, generation: generation() }, record, sinceMs);
+      const answer = await work.apply({ walId, previous, position, generation: generation() }, record, sinceMs);
+      if (answer.kind === 'applied' && answer.crossed) tellCrossing(record.partition);
+      return answer;
     } catch (error) {
       return { kind: 'failed', error };
     }

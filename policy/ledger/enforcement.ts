@@ -12,10 +12,12 @@ export type { Subscriber } from './types.ts';
 /** Standing ownership of a partition; every write names it and is refused once another owner has taken over. */
 export type Lease = { readonly partition: number; readonly node: string; readonly token: string };
 
-export const enforceKinds = ['opened', 'crossed', 'closed', 'boundary', 'probe'] as const;
+export const enforceKinds = ['opened', 'crossed', 'probe'] as const;
 export type EnforceKind = (typeof enforceKinds)[number];
 
 export type EnforceEntry = {
+  /** Where it stands: crossings have a stream of their own, so that they wait for nobody. */
+  readonly stream: 'enforce' | 'opened';
   readonly id: string;
   readonly kind: EnforceKind;
   readonly tenantId: number;
@@ -35,6 +37,9 @@ export type Claim = {
 
 export type ClaimOptions = {
   readonly leaseMs: number;
+  /** So many crossings at most. */
+  readonly crossings: number;
+  /** So many of each other kind of work. */
   readonly count: number;
   /** After this long, work that was claimed and not finished is handed out again. */
   readonly visibilityMs: number;
@@ -76,18 +81,21 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
   return {
     /** Takes or renews the ownership and hands out work; null while another node owns the partition. `held` = the standing token, '' at start. */
     async claim(partition: number, held: string, options: ClaimOptions): Promise<Claim | null> {
-      const { leaseMs, count, visibilityMs, again, nowMs } = options;
+      const { leaseMs, crossings, count, visibilityMs, again, nowMs } = options;
       const answer = await call(
         'enforcement_claim',
-        [leaseKey(partition), `fence:${tag(partition)}`, keys.enforce(partition), keys.wheel(partition)],
-        [node, held, leaseMs, count, visibilityMs, nowMs, again ? 1 : 0],
+        [
+          ...[leaseKey(partition), `fence:${tag(partition)}`],
+          ...[keys.enforce(partition), keys.opened(partition), keys.wheel(partition)],
+        ],
+        [node, held, leaseMs, crossings, count, visibilityMs, nowMs, again ? 1 : 0],
       );
-      const [token, fresh, entries, due] = answer as [string?, number?, [string, string[]][]?, string[]?];
+      const [token, fresh, crossed, opened, due] = answer as [string?, number?, Entries?, Entries?, string[]?];
       if (token === undefined) return null;
       return {
         lease: { partition, node, token },
         fresh: fresh === 1,
-        entries: (entries ?? []).map(([id, fields]) => entryOf(id, fields)),
+        entries: [...entriesOf('enforce', crossed), ...entriesOf('opened', opened)],
         due: (due ?? []).map(subscriberOf),
         dueUntilMs: nowMs + visibilityMs,
       };
@@ -100,8 +108,11 @@ export function createEnforcementLedger(redis: Redis | Cluster, node: string) {
     look: createLook(caller),
 
     /** The entries are worked off. */
-    async done(lease: Lease, ids: readonly string[]): Promise<void> {
-      if (ids.length > 0) await write({ lease, name: 'done', args: ids });
+    async done(lease: Lease, entries: readonly EnforceEntry[]): Promise<void> {
+      const streams = Map.groupBy(entries, ({ stream }) => stream);
+      await Promise.all(
+        [...streams].map(([stream, own]) => write({ lease, name: 'done', args: [stream, ...own.map(({ id }) => id)] })),
+      );
     },
 
     /** When the subscription must be evaluated next (null: no such instant); an earlier one that stands is kept. `claimedMs` = the claim's `dueUntilMs`. */
@@ -172,13 +183,20 @@ function subscriberOf(member: string): Subscriber {
   return { tenantId, subscriptionId };
 }
 
-function entryOf(id: string, fields: readonly string[]): EnforceEntry {
+type Entries = readonly (readonly [id: string, fields: readonly string[]])[];
+
+function entriesOf(stream: EnforceEntry['stream'], found: Entries = []): EnforceEntry[] {
+  return found.map(([id, fields]) => entryOf(stream, id, fields));
+}
+
+function entryOf(stream: EnforceEntry['stream'], id: string, fields: readonly string[]): EnforceEntry {
   const values = new Map<string, string>();
   for (let i = 0; i + 1 < fields.length; i += 2) values.set(fields[i] ?? '', fields[i + 1] ?? '');
   const number = (name: string) => Number(values.get(name) ?? 0);
   return {
+    stream,
     id,
-    kind: enforceKinds.find((kind) => kind === values.get('type')) ?? 'boundary',
+    kind: enforceKinds.find((kind) => kind === values.get('type')) ?? 'crossed',
     tenantId: number('tenant'),
     subscriptionId: number('sub'),
     atMs: number('at'),

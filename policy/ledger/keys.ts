@@ -62,8 +62,10 @@ export const keys = {
   quarantine: (partition: number) => `quarantine:${tag(partition)}`,
   /** zset: `<tenant>:<subscription>` by the instant its outcome may change */
   wheel: (partition: number) => `wheel:${tag(partition)}`,
-  /** stream: crossings, openings, passed boundaries */
+  /** stream: who crossed a threshold */
   enforce: (partition: number) => `enforce:${tag(partition)}`,
+  /** stream: what else enforcement looks at soon: sessions that opened, or that kept a login out */
+  opened: (partition: number) => `opened:${tag(partition)}`,
   /** stream: who held which addresses when (addresses.ts) */
   addresses: (partition: number) => `address:${tag(partition)}`,
   /** stream: every decided profile */

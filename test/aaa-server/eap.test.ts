@@ -18,7 +18,7 @@ import type { PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { ntHash } from '#aaa-server/wire/mschap.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { checkEap } from '#ops/doctor/eap.ts';
-import { eapIdentity } from '#ops/runtime/eap-settings.ts';
+import { eapIdentity } from '#ops/runtime/eap-identity.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { environmentOf, type ProcessName } from '#ops/up/environment.ts';
 import { settings as upSettings } from '#ops/up/settings.ts';

@@ -136,6 +136,21 @@ t.test('an access server of another tenant cannot be spoken for, and its own is 
   t.strictSame(isp.handler.nasActivities(), [], 'nothing was counted of the access server');
 });
 
+t.test('a test takes no try of a member of staff, and brings none back', async (t) => {
+  const isp = createOperated();
+  isp.isp.addDeviceUser('rita', 'engineer');
+  const asks = { userName: 'rita', serviceType: 6 };
+  for (let i = 0; i < 6; i++) {
+    t.match(await tried(isp, { ...asks, password: 'guess' }), { result: 'reject', reason: 'device_login_refused' });
+  }
+  const login = async (password: string) => (await isp.login(asks, { method: 'pap', password })).code;
+  for (let i = 0; i < 4; i++) t.equal(await login('guess'), 'accessReject');
+  t.match(await tried(isp, { ...asks, password: 'engineer' }), { result: 'accept' });
+  t.equal(await login('guess'), 'accessReject');
+  t.equal(await login('engineer'), 'accessReject', 'five tries of the device itself are gone');
+  t.equal(isp.counted('deviceLogins', 'throttled'), 1);
+});
+
 t.test('no lease, session or device stays', async (t) => {
   const { redis } = await storeForTest(t as Test);
   await createLedger(redis).load();

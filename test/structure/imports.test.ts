@@ -71,3 +71,23 @@ t.test('the pure policy reads no clock, no randomness and no environment', async
     .filter((file) => impure.test(readFileSync(path.join(root, file), 'utf8')));
   t.strictSame(problems, []);
 });
+
+t.test('threads that serve load no schemas: seven hundred files, for each of them', async (t) => {
+  const workers = ['aaa-server', 'flow-collector'].flatMap(sources).filter((file) => file.endsWith('.worker.ts'));
+  t.ok(workers.length > 0);
+  for (const worker of workers) t.notOk(loadedBy(worker).has('typebox'), worker);
+});
+
+/** Everything that a file loads when it runs: files of ours with what they load in turn, and packages by their names. */
+function loadedBy(entry: string): Set<string> {
+  const loaded = new Set([entry]);
+  for (const file of loaded) {
+    if (!file.endsWith('.ts')) continue;
+    const text = readFileSync(path.join(root, file), 'utf8');
+    for (const [, specifier = ''] of text.matchAll(/^(?:import|export)\s(?!type\s)(?:[^'";]*?from\s+)?'([^']+)'/gm)) {
+      if (relative.test(specifier)) loaded.add(path.join(path.dirname(file), specifier));
+      else loaded.add(specifier.startsWith('#') ? specifier.slice(1) : specifier);
+    }
+  }
+  return loaded;
+}

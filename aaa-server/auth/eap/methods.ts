@@ -1,5 +1,5 @@
 // The methods of EAP by the names that the setting EAP_METHODS takes.
-import { methodsWithout, type TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import { methodsWithout, type TlsIdentity } from '#ops/runtime/eap-identity.ts';
 import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
 import { gtcMethod } from './gtc.ts';
 import { md5Method } from './md5.ts';

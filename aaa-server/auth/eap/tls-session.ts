@@ -5,7 +5,7 @@ import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createSecureContext, createServer, TLSSocket, type TlsOptions } from 'node:tls';
 import { crlsOf } from '#ops/pki/crl.ts';
-import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import type { TlsIdentity } from '#ops/runtime/eap-identity.ts';
 
 export type TlsTurn = {
   /** For the peer. */

@@ -1,5 +1,5 @@
 // The rounds that EAP-TLS, TTLS and PEAP share: the handshake in fragments, then what each of them says inside the tunnel.
-import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import type { TlsIdentity } from '#ops/runtime/eap-identity.ts';
 import type { MppeKeys } from '../../wire/mschap.ts';
 import type { Dropped } from '../proof.ts';
 import {

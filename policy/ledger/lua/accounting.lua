@@ -64,7 +64,6 @@ local function settle(s, call, first, lane)
     if s.why == 'stop' then return nil end
     if first or closed then
       s.state, s.why, s.stop = 'closed', 'stop', call.event
-      if first then ledger.event(call, 'closed', s, call.event) end
     else
       ledger.close(call, s, 'stop', call.event)
     end

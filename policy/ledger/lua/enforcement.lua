@@ -10,14 +10,23 @@ local function standing(lease, text)
   return redis.call('GET', lease) == text
 end
 
--- KEYS lease fence enforce wheel; ARGV node held-token ttl count (0: only renew) visibility now again (1: also what was handed out and not finished for that long)
--- Takes or renews the lease and hands out work: {token, fresh, stream entries, due wheel members}; {} when another node owns it.
+-- The next entries of a stream; `idle`: also those that were handed out and not finished for that long.
+local function take(stream, node, count, idle)
+  if count == '0' then return {} end
+  local taken = idle and redis.call('XAUTOCLAIM', stream, GROUP, node, idle, '0-0', 'COUNT', count)[2] or {}
+  local new = redis.call('XREADGROUP', 'GROUP', GROUP, node, 'COUNT', count, 'STREAMS', stream, '>')
+  for _, entry in ipairs(new and new[1][2] or {}) do taken[#taken + 1] = entry end
+  return taken
+end
+
+-- KEYS lease fence enforce opened wheel; ARGV node held-token ttl, how many crossings and how much else (0: none), visibility now again (1: also what was handed out and not finished for that long)
+-- Takes or renews the lease and hands out work: {token, fresh, entries of enforce, of opened, due wheel members}; {} when another node owns it.
 -- {} too while the partition is rebuilt: of half a ledger everybody looks as if nothing had been used.
 -- The same node without a token is that node restarted: it takes over at once. A fresh owner inherits what was being worked on.
 local function claim(keys, args)
   if ledger.paused(redis.call('HGET', 'lane:' .. string.sub(keys[1], 7), ':paused')) then return {} end
-  local node, held, ttl, count = args[1], args[2], args[3], args[4]
-  local visibility, now = tonumber(args[5]), tonumber(args[6])
+  local node, held, ttl, crossings, count = args[1], args[2], args[3], args[4], args[5]
+  local visibility, now = tonumber(args[6]), tonumber(args[7])
   local lease = redis.call('GET', keys[1])
   local fresh = true
   if lease then
@@ -28,21 +37,13 @@ local function claim(keys, args)
   end
   if fresh then
     held = integer(redis.call('INCR', keys[2]))
-    redis.pcall('XGROUP', 'CREATE', keys[3], GROUP, '0', 'MKSTREAM')
+    for at = 3, 4 do redis.pcall('XGROUP', 'CREATE', keys[at], GROUP, '0', 'MKSTREAM') end
   end
   redis.call('SET', keys[1], node .. ':' .. held, 'PX', ttl)
-  if count == '0' then return { held, fresh and 1 or 0, {}, {} } end
-  local claimed = {}
-  if fresh or args[7] == '1' then
-    claimed = redis.call('XAUTOCLAIM', keys[3], GROUP, node, fresh and '0' or integer(visibility), '0-0', 'COUNT', count)[2]
-  end
-  local new = redis.call('XREADGROUP', 'GROUP', GROUP, node, 'COUNT', count, 'STREAMS', keys[3], '>')
-  if new then
-    for _, entry in ipairs(new[1][2]) do claimed[#claimed + 1] = entry end
-  end
-  local due = redis.call('ZRANGEBYSCORE', keys[4], '-inf', integer(now), 'LIMIT', '0', count)
-  for _, member in ipairs(due) do redis.call('ZADD', keys[4], integer(now + visibility), member) end
-  return { held, fresh and 1 or 0, claimed, due }
+  local idle = fresh and '0' or args[8] == '1' and integer(visibility) or nil
+  local due = count == '0' and {} or redis.call('ZRANGEBYSCORE', keys[5], '-inf', integer(now), 'LIMIT', '0', count)
+  for _, member in ipairs(due) do redis.call('ZADD', keys[5], integer(now + visibility), member) end
+  return { held, fresh and 1 or 0, take(keys[3], node, crossings, idle), take(keys[4], node, count, idle), due }
 end
 
 -- KEYS lease; ARGV lease-text
@@ -53,10 +54,10 @@ end
 
 local writes = {}
 
--- id...: these entries are worked off
+-- enforce|opened id...: these entries of the stream are worked off
 function writes.done(names, args)
-  redis.call('XACK', names.enforce, GROUP, unpack(args))
-  redis.call('XDEL', names.enforce, unpack(args))
+  redis.call('XACK', names[args[1]], GROUP, unpack(args, 2))
+  redis.call('XDEL', names[args[1]], unpack(args, 2))
 end
 
 -- member at|'' claimed|''

@@ -7,7 +7,7 @@ function ledger.names(tag)
     if not string.find(tag, '^{p%d%d}$') then error({ err = 'ERR a call names no partition' }) end
     names = {
       tag = tag,
-      live = 'live:' .. tag, enforce = 'enforce:' .. tag, quarantine = 'quarantine:' .. tag, boots = 'boot:' .. tag,
+      live = 'live:' .. tag, enforce = 'enforce:' .. tag, opened = 'opened:' .. tag, quarantine = 'quarantine:' .. tag, boots = 'boot:' .. tag,
       acct = 'acct:' .. tag, address = 'address:' .. tag, online = 'online:' .. tag, use = 'use:' .. tag .. ':',
       subses = 'subses:' .. tag .. ':', livenas = 'livenas:' .. tag .. ':', wheel = 'wheel:' .. tag, profile = 'profile:' .. tag,
       prof = 'prof:' .. tag .. ':',

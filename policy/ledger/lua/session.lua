@@ -130,8 +130,10 @@ function ledger.tell(stream, type, tenant, sub, session, at)
   redis.call('XADD', stream, 'MAXLEN', '~', MOST_EVENTS, '*', 'type', type, 'tenant', tenant, 'sub', sub, 'ses', session, 'at', at)
 end
 
+-- However many sessions open, a crossing does not wait behind them.
 function ledger.event(call, type, s, at)
-  if s.sub ~= 0 then ledger.tell(call.keys.enforce, type, s.tenant, s.sub, s.key, at) end
+  local stream = type == 'crossed' and call.keys.enforce or call.keys.opened
+  if s.sub ~= 0 then ledger.tell(stream, type, s.tenant, s.sub, s.key, at) end
 end
 
 -- How many sessions of a tenant are open, counted where they open and close; for calls that are applied together at their end.
@@ -179,7 +181,6 @@ function ledger.close(call, s, reason, stop)
   redis.call('ZREM', call.keys.live, s.key)
   redis.call('ZREM', call.keys.livenas .. call.inst, s.key)
   if s.sub ~= 0 then redis.call('SREM', members(call, s), s.key) end
-  ledger.event(call, 'closed', s, stop)
   ledger.addresses_end(call, s, stop)
 end
 

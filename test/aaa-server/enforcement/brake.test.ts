@@ -168,7 +168,7 @@ t.test('the sweep counts who is online, mends what events missed, and judges the
   const { nas, isp } = await setup(t);
   await isp.open(1);
   await isp.cross(1);
-  for (const id of ids(64)) await isp.redis.del(keys.enforce(id - 1));
+  for (const id of ids(64)) await isp.redis.del(keys.enforce(id - 1), keys.opened(id - 1));
   await isp.node('a').start();
   await until(async () => (await isp.session(1)).acked === throttled, 'a missed crossing is found');
   t.equal(await createBrakeGate(isp.redis).online(tenantId), 1);
@@ -181,7 +181,7 @@ t.test('what 60 missed events would do is held by the first sweep', async (t) =>
     await isp.open(id, '', { desired: fullSpeed, sent: fullSpeed, acked: fullSpeed });
     isp.subscribe(id, { customerStatus: 'blocked' });
   }
-  for (const id of ids(64)) await isp.redis.del(keys.enforce(id - 1));
+  for (const id of ids(64)) await isp.redis.del(keys.enforce(id - 1), keys.opened(id - 1));
   await isp.node('a').start();
   const brake = await held(isp, 60);
   t.equal(brake.online, 60);

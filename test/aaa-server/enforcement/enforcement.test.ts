@@ -33,7 +33,8 @@ t.test('a session that logged in with what it should have is told nothing, and i
   const fields = published[0]![1];
   t.strictSame(fields.slice(0, 10), ['tenant', '1', 'sub', '1', 'up', '2000000', 'down', '2000000', 'blocked', '0']);
   t.match(await node.registry.metrics(), /lastmile_enforcement_lag_seconds_count 1/);
-  t.equal(await isp.redis.xlen(keys.enforce(partitionOf(tenantId, 1))), 0, 'finished entries are gone');
+  const streams = [keys.enforce, keys.opened].map((stream) => isp.redis.xlen(stream(partitionOf(tenantId, 1))));
+  t.strictSame(await Promise.all(streams), [0, 0], 'finished entries are gone');
   const actions = await until(async () => {
     const listed = await listActions(isp.redis, tenantId, 10);
     return listed.length === 1 && listed;
@@ -232,7 +233,8 @@ t.test('nothing is done before the snapshot is complete, and everything after', 
     async () => (await isp.redis.exists(`lease:{p${String(partition).padStart(2, '0')}}`)) === 1,
     'ownership',
   );
-  t.equal(await isp.redis.xlen(keys.enforce(partition)), 2);
+  t.equal(await isp.redis.xlen(keys.enforce(partition)), 1);
+  t.equal(await isp.redis.xlen(keys.opened(partition)), 1);
   isp.state.complete = true;
   await until(async () => (await isp.session(1)).acked === throttled, 'the throttle');
   t.equal(nas.received.length, 1);
@@ -279,13 +281,30 @@ t.test('Redis killed and started again: enforcement goes on by itself', async (t
   t.ok(nas.received.length >= 1);
 });
 
+t.test('a crossing is claimed whatever number of sessions opened before it', async (t) => {
+  const { isp } = await setup(t);
+  const partition = await isp.open(1);
+  for (let i = 0; i < 500; i++) await isp.entry(1, 'opened');
+  await isp.entry(1, 'crossed');
+  const ledger = createEnforcementLedger(isp.redis, 'a');
+  const most = { leaseMs: 60_000, crossings: 32, visibilityMs: 60_000, again: true, nowMs: 1000 };
+  const busy = await ledger.claim(partition, '', { ...most, count: 0 });
+  t.match(busy?.entries, [{ kind: 'crossed', subscriptionId: 1 }]);
+  const calm = await ledger.claim(partition, busy?.lease.token ?? '', { ...most, count: 32 });
+  t.equal(calm?.entries.length, 32);
+  t.ok(calm?.entries.every(({ kind }) => kind === 'opened'));
+  if (busy) await ledger.done(busy.lease, busy.entries);
+  t.equal(await isp.redis.xlen(keys.enforce(partition)), 0);
+  t.equal(await isp.redis.xlen(keys.opened(partition)), 501, 'of the other stream nothing is finished by that');
+});
+
 t.test('claimed work that was never finished comes again, and only the owner may write', async (t) => {
   const { isp } = await setup(t);
   const partition = await isp.open(1);
   await isp.redis.zadd(keys.wheel(partition), 500, '1:1');
   const a = createEnforcementLedger(isp.redis, 'a');
   const b = createEnforcementLedger(isp.redis, 'b');
-  const options = { leaseMs: 60_000, count: 10, visibilityMs: 100, again: true, nowMs: 1000 };
+  const options = { leaseMs: 60_000, crossings: 10, count: 10, visibilityMs: 100, again: true, nowMs: 1000 };
 
   const first = (await a.claim(partition, '', options))!;
   t.match(first, { fresh: true, entries: [{ kind: 'opened', subscriptionId: 1 }], due: [{ subscriptionId: 1 }] });

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { outcomeHash } from '#aaa-server/accounting/class.ts';
-import { createDecide } from '#aaa-server/enforcement/decide.ts';
+import { createDecide, type Decide } from '#aaa-server/enforcement/decide.ts';
 import {
   createEnforcement,
   type Enforcement,
@@ -42,6 +42,7 @@ export type NodeOptions = {
   redis?: Redis;
   log?: string;
   links?: EnforcementDeps['links'];
+  timer?: Timer;
 };
 
 export type Isp = Awaited<ReturnType<typeof createIsp>>;
@@ -138,7 +139,8 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
   async function entry(id: number, type: string): Promise<number> {
     const partition = partitionOf(tenantId, id);
     const fields = ['type', type, 'tenant', tenantId, 'sub', id, 'ses', `s${id}`, 'at', timer.nowMs()];
-    await redis.xadd(keys.enforce(partition), '*', ...fields);
+    const stream = type === 'crossed' ? keys.enforce(partition) : keys.opened(partition);
+    await redis.xadd(stream, '*', ...fields);
     return partition;
   }
 
@@ -187,7 +189,13 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     return entry(id, 'crossed');
   }
 
-  const decide = createDecide({ snapshot, feedSilenceMs: 900_000, feedSilenceGraceMs: 86_400_000 });
+  const decideByPolicy = createDecide({ snapshot, feedSilenceMs: 900_000, feedSilenceGraceMs: 86_400_000 });
+
+  /** Usage is what a test has counted. */
+  const decide: Decide = (tenant, plan, record, _usage, nowMs) => {
+    const counted = usages.get(record.id);
+    return decideByPolicy(tenant, plan, record, counted?.day === dayOf(nowMs) ? counted.usage : noUsage, nowMs);
+  };
 
   function node(name: string, options: NodeOptions = {}): Enforcement & { registry: Registry; alarms: string[] } {
     const registry = new Registry();
@@ -198,17 +206,14 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
         redis: options.redis ?? redis,
         node: name,
         snapshot,
-        decide(tenant, plan, record, _usage, nowMs) {
-          const counted = usages.get(record.id);
-          return decide(tenant, plan, record, counted?.day === dayOf(nowMs) ? counted.usage : noUsage, nowMs);
-        },
+        decide,
         hashOutcome: outcomeHash,
         keyring,
         registry,
         log: pino({ level: options.log ?? 'silent' }),
         onAlarm: ({ reason }) => alarms.push(reason),
         links: options.links,
-        timer,
+        timer: options.timer ?? timer,
         random: () => 0.5,
         pace: { tickMs: 20, leaseMs: 1500, visibilityMs: 1000, ...options.pace },
       },
@@ -225,6 +230,13 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     plan,
     timer,
     subscribe,
+    unsubscribe: (id: number) => subscriptions.delete(id),
+    /** What an evaluation decides by, besides what it reads of the ledger. */
+    assessing: {
+      ...{ snapshot, decide, hashOutcome: outcomeHash, fallback: true },
+      nas: () => state.nas,
+      clockSteady: () => true,
+    },
     open,
     report,
     cross,
@@ -237,6 +249,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
       const ledger = createEnforcementLedger(redis, 'owner');
       const claim = await ledger.claim(partition, '', {
         leaseMs: 60_000,
+        crossings: 0,
         count: 0,
         visibilityMs: 1,
         again: true,

@@ -150,7 +150,7 @@ t.test('a second session is refused while the first is alive, and asked after', 
   isp.now.atMs = noon + 400_000;
   t.strictSame(await isp.ask(limited, away), { kind: 'refused', reason: 'session_limit' });
   const partition = recordAt(noon, { kind: 'start' }).partition;
-  const told = await isp.redis.xrange(keys.enforce(partition), '-', '+');
+  const told = await isp.redis.xrange(keys.opened(partition), '-', '+');
   t.match(told.at(-1)?.[1], ['type', 'probe', 'tenant', '1', 'sub', '7', 'ses', /:s1$/]);
   t.strictSame(await isp.ask(limited), go(), 'the same place logs in anew');
   t.strictSame(await isp.ask({ sessionLimit: 2 }, away), go());

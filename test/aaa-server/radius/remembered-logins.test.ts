@@ -10,7 +10,14 @@ import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/
 import { recordKey } from '#aaa-server/subscribers/keys.ts';
 import { metaKeys, numberBytes } from '#aaa-server/subscribers/meta.ts';
 import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
-import type { NasRecord, ProfileRecord, SnapshotReader, SubscriptionRecord } from '#aaa-server/subscribers/records.ts';
+import type {
+  NasRecord,
+  PlanRecord,
+  ProfileRecord,
+  SnapshotReader,
+  SubscriptionRecord,
+  TenantRecord,
+} from '#aaa-server/subscribers/records.ts';
 import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
 import { attribute } from '#aaa-server/wire/attributes.ts';
@@ -30,6 +37,7 @@ async function createPair(
   nas: Partial<NasRecord> = {},
   subscription: Partial<SubscriptionRecord> = {},
   marksStandMs = 5,
+  shared: { readonly tenant?: Partial<TenantRecord>; readonly plan?: Partial<PlanRecord> } = {},
 ) {
   const folder = temporaryFolder(t);
   const isp = createIsp();
@@ -41,7 +49,12 @@ async function createPair(
   const snapshot = openSnapshot(folder, 'snapshot-1.mdb', 0, changes.snapshot);
   const node = openNodeForWriting(folder);
   const marks = { complete: true, feedAliveAtMs: Date.now() };
-  await snapshot.put(isp.rows());
+  await snapshot.put(
+    isp.rows().map((row) => {
+      if (row.kind === 'tenant') return { ...row, record: { ...row.record, ...shared.tenant } };
+      return row.kind === 'plan' ? { ...row, record: { ...row.record, ...shared.plan } } : row;
+    }),
+  );
   await snapshot.mark(marks);
   await node.put(metaKeys.mirrorInStep, numberBytes(Date.now()));
   await setCurrentSnapshot(node, snapshot.file);
@@ -145,6 +158,10 @@ function pap(userName: string, password: string, extra?: (builder: PacketBuilder
   );
 }
 
+const noPools = { ipv4PoolId: null, ipv6PoolId: null, delegatedPoolId: null };
+/** As the feed gives the terms of a tariff that has none. */
+const noTerms = { ...noPools, sessionLimit: 0, macLimit: 0, macMode: 'lock' } as const;
+
 const accepted = code.accessAccept;
 const rejected = code.accessReject;
 
@@ -171,18 +188,33 @@ t.test('a login that was accepted before is answered the same without a look int
 });
 
 t.test('what depends on more than one record is decided each time', async (t) => {
-  const network = { ipv4PoolId: null, ipv6PoolId: null, delegatedPoolId: null };
-  const limits = { sessionLimit: 1, macLimit: null, macMode: null };
-  for (const own of [
-    { addresses: [{ kind: 'ipv4', prefix: '10.0.0.7/32' }] },
-    { attributes: [{ vendor: 0, type: 11, value: Buffer.from('filter') }] },
-    { network: { ...network, ...limits } },
+  const refuses = { sessionMode: 'refuse' } as const;
+  const own = { ...noPools, sessionLimit: null, macLimit: null, macMode: null };
+  for (const [subscription, shared] of [
+    [{ addresses: [{ kind: 'ipv4', prefix: '10.0.0.7/32' }] }, {}],
+    [{ attributes: [{ vendor: 0, type: 11, value: Buffer.from('filter') }] }, {}],
+    [{ network: { ...own, sessionLimit: 1 } }, { tenant: refuses }],
+    [{ network: { ...own, ipv4PoolId: 7 } }, {}],
+    [{}, { tenant: refuses, plan: { network: { ...noTerms, sessionLimit: 1 } } }],
+    [{}, { plan: { network: { ...noTerms, macLimit: 1 } } }],
+    [{}, { plan: { network: { ...noTerms, delegatedPoolId: 7 } } }],
   ] as const) {
-    const pair = await createPair(t, {}, own);
+    const pair = await createPair(t, {}, subscription, 5, shared);
     for (let i = 0; i < 3; i++) t.match(pair.ask(), { code: accepted, read: 1 });
   }
   const pair = await createPair(t);
   for (let i = 0; i < 3; i++) t.match(pair.ask('carl@isp.example', 'carpet'), { code: accepted, read: 2 });
+});
+
+t.test('a tariff that asks nothing of the ledger keeps no login from being remembered', async (t) => {
+  for (const shared of [
+    { plan: { network: noTerms, attributes: [] } },
+    { tenant: { sessionMode: 'newest' }, plan: { network: { ...noTerms, sessionLimit: 1 } } },
+  ] as const) {
+    const pair = await createPair(t, {}, {}, 5, shared);
+    t.match(pair.ask(), { code: accepted }, 'the first time it is decided');
+    t.match(pair.ask(), { code: accepted, read: 0 });
+  }
 });
 
 t.test('no change is seen later than by who reads each time', async (t) => {

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import type { TlsIdentity } from '#ops/runtime/eap-identity.ts';
 
 /** Writes `<name>.pem` and `<name>.key` of ca, foreign, radius.example.net, alice, bob, revoked (by ca) and mallory (by foreign). */
 export function makeCertificates(folder: string): TlsIdentity {

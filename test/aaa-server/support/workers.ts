@@ -10,7 +10,7 @@ import type { NasRecord } from '#aaa-server/subscribers/records.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
 import { createWorkers } from '#aaa-server/workers.ts';
 import { walFolder } from '#ops/lanes/ledger-log.ts';
-import type { TlsIdentity } from '#ops/runtime/eap-settings.ts';
+import type { TlsIdentity } from '#ops/runtime/eap-identity.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { Registry } from '#ops/runtime/metrics.ts';
 import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';

@@ -151,9 +151,11 @@ export async function ledgerOn(
       t.strictSame(told, wanted, 'outbox');
       return found;
     },
+    /** Openings, then crossings. */
     async events(subscriptionId = 7): Promise<string[]> {
-      const entries = await redis.xrange(keys.enforce(partitionOf(tenantId, subscriptionId)), '-', '+');
-      return entries.map(([, fields]) => fields[1] ?? '');
+      const partition = partitionOf(tenantId, subscriptionId);
+      const streams = [keys.opened(partition), keys.enforce(partition)].map((stream) => redis.xrange(stream, '-', '+'));
+      return (await Promise.all(streams)).flat().map(([, fields]) => fields[1] ?? '');
     },
     sessionKey: (sessionId = 'a', subscriptionId = 7) =>
       keys.session(partitionOf(tenantId, subscriptionId), tenantId, '1', sessionId),

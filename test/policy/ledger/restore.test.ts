@@ -107,7 +107,14 @@ const rules: Record<string, (t: Test, isp: Isp, restore: Restore, store: Store) 
     await isp.apply(recordAt(noon, { kind: 'start' }));
     const enforcement = createEnforcementLedger(redis, 'node');
     const claim = () =>
-      enforcement.claim(partition, '', { leaseMs: 1000, count: 9, visibilityMs: 1000, again: true, nowMs: noon });
+      enforcement.claim(partition, '', {
+        leaseMs: 1000,
+        crossings: 9,
+        count: 9,
+        visibilityMs: 1000,
+        again: true,
+        nowMs: noon,
+      });
     t.equal(await restore.begin(partition), true);
     t.equal(await restore.begin(partition), true, 'the same one makes it longer');
     t.equal(await createRestore(redis).begin(partition), false, 'another rebuild has to wait');
@@ -174,7 +181,7 @@ const rules: Record<string, (t: Test, isp: Isp, restore: Restore, store: Store) 
     await restore.begin(partition);
     await restore.clear([partition]);
     const left = (await Promise.all(isp.primaries().map((primary) => primary.keys(`*${tag(partition)}*`)))).flat();
-    t.strictSame(left.map((key) => key.split(':')[0]).sort(), ['acct', 'address', 'enforce', 'lane', 'prof']);
+    t.strictSame(left.map((key) => key.split(':')[0]).sort(), ['acct', 'address', 'lane', 'opened', 'prof']);
     t.equal((await isp.ledger.sessionsOf(tenantId, 8)).length, 1, 'other partitions keep theirs');
     await restore.end(partition, new Map([['w', 20]]));
   },
