@@ -27,7 +27,7 @@ await inWorkFolder(options.folder, async (folder) => {
   const { setups, end } = radiusSetups({ ...options, folder }, say);
   const measured: Measurement[] = [];
   const footprints: Footprint[] = [];
-  const failures: unknown[] = [];
+  const failures: { readonly server: string; readonly error: unknown }[] = [];
   try {
     for (const setup of setups) {
       if (!setup.name.includes(options.only)) continue;
@@ -35,9 +35,9 @@ await inWorkFolder(options.folder, async (folder) => {
       try {
         await measureAll(setup);
       } catch (error) {
-        // What the others reached is published all the same.
+        // What the others reach is printed all the same.
         say(`  ${setup.name} failed: ${messageOf(error)}`);
-        failures.push(error);
+        failures.push({ server: setup.name, error });
       }
     }
   } finally {
@@ -61,6 +61,10 @@ await inWorkFolder(options.folder, async (folder) => {
   const echoTarget = await startEcho();
   const echo = await measure(echoTarget, { ...radiusCases().one, halfLoad: false }, options).finally(echoTarget.stop);
   const tables = `${head(machine, versions, options)}\n\n${radiusTables(measured, footprints, echo)}`;
-  publish('radius', options, { machine, versions, measured, footprints, echo }, tables);
-  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} servers were not measured`);
+  const failed = failures.map(({ server }) => server);
+  publish('radius', options, { machine, versions, measured, footprints, echo }, tables, failed);
+  if (failures.length > 0) {
+    const errors = failures.map(({ error }) => error);
+    throw new AggregateError(errors, `not measured to the end: ${failed.join('; ')}`);
+  }
 });

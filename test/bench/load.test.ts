@@ -13,6 +13,8 @@ import { accountingPackets, recordsPerSession } from '#bench/load/accounting-pac
 import { createHistogram } from '#bench/load/histogram.ts';
 import { createLoad } from '#bench/load/load.ts';
 import { makePackets, type PacketStore } from '#bench/load/packet-store.ts';
+import { readOptions } from '#bench/options.ts';
+import { publish } from '#bench/report/publish.ts';
 import { replaceSection } from '#bench/report/readme.ts';
 import { runs } from '#test/support/effort.ts';
 import { until } from '#test/support/wait.ts';
@@ -217,6 +219,15 @@ t.test('at even distances the latency counts from when a request was due', async
   t.ok(latencyMs.max >= 100, `the stall shows: ${latencyMs.max} ms`);
   t.ok(latencyMs.p50 < latencyMs.max);
   t.ok(total.answered > 8);
+});
+
+t.test('a section of the README stays where a server failed', async (t) => {
+  const printed = t.capture(console, 'log');
+  const options = { ...readOptions('radius', '/tmp'), write: true };
+  // A section that is not there: who writes it fails.
+  publish('nowhere', options, {}, 'a table', ['FreeRADIUS, PostgreSQL']);
+  t.match(printed()[0]?.args[0], /^a table\n\nFailed.*: FreeRADIUS, PostgreSQL\.$/);
+  t.throws(() => publish('nowhere', options, {}, 'a table'), /lacks the marks/);
 });
 
 t.test('a section of the README is replaced between its marks', async (t) => {
