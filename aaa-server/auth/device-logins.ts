@@ -55,6 +55,7 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
       case 'reject':
         return refuse(resultOf(proof.reason), proof);
       case 'drop':
+        return { ...proof, ofStaff: true };
       case 'challenge':
         return proof;
       case 'proven':
@@ -91,7 +92,7 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
       const attempt = attemptOf(packet, client, provenSecret);
       const papAt = firstAttribute(packet, attribute.userPassword);
       const chapAt = firstAttribute(packet, attribute.chapPassword);
-      if (papAt >= 0 && chapAt >= 0) return dropped('two_passwords');
+      if (papAt >= 0 && chapAt >= 0) return { ...dropped('two_passwords'), ofStaff: true };
       if (firstAttribute(packet, attribute.eapMessage) >= 0)
         return refuse('no_password', refused('device_login_refused', attempt.secret, none));
       const trying = client.test ? undefined : tryingOf(packet, client, attempt.userName);

@@ -1,7 +1,9 @@
 // Passwords stored by a hash that is slow on purpose (crypt(3), Argon2): checked off the event loop, one at a time, tenants in turn.
+
 import { argon2, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Crypt } from '#ops/runtime/crypt.ts';
+import { slowHashPatienceMs } from '#policy/access/login-patience.ts';
 import { parseArgon2, storedValueProblem } from '#policy/credentials/stored-value.ts';
 import { sameOctets } from './same-octets.ts';
 import { createTurns } from './turns.ts';
@@ -54,7 +56,15 @@ type Waiting = {
 };
 
 export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
-  const { clock, crypt, warn, isFlooded = () => false, later, capacity = 512, patienceMs = 10_000 } = options;
+  const {
+    clock,
+    crypt,
+    warn,
+    isFlooded = () => false,
+    later,
+    capacity = 512,
+    patienceMs = slowHashPatienceMs,
+  } = options;
   const known = createTurns<Waiting>(capacity);
   const unknown = createTurns<Waiting>(capacity);
   /** What waits or is computed, by who asks for what: an access server that asks anew, or another one, waits for the same hash. */

@@ -1,4 +1,5 @@
 // Forwards Access-Requests to the home servers of their realm and brings back what they answer (RFC 2865 §2.3, RFC 5080 §2.2).
+import { longestForwardMs } from '#policy/access/login-patience.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { microsoft } from '../auth/mppe.ts';
 import type { NasClient } from '../auth/nas-table.ts';
@@ -44,8 +45,6 @@ export type ForwardAccessDeps = {
 
 /** Logins forwarded and not answered at the same time; more than these go unanswered. */
 const mostPending = 16_384;
-/** No access server waits longer: so long after its receipt no further home server is asked. */
-const longestMs = 15_000;
 const drainMs = 3000;
 
 const labels = new Map<number, AnswerLabel>([
@@ -143,7 +142,7 @@ export function createForwardAccess({
     }
 
     function askNext(): void {
-      for (; next < homes.length && monotonicMs() - request.startedMs < longestMs; ) {
+      for (; next < homes.length && monotonicMs() - request.startedMs < longestForwardMs; ) {
         const home = homes[next++] as HomePort;
         // It may have died since the order was made.
         if (home.state() === 'dead') continue;
