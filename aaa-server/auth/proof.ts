@@ -55,7 +55,8 @@ export type Challenge = {
 };
 export type Dropped = {
   readonly kind: 'drop';
-  readonly reason: DropReason /** Of a login to the device itself. */;
+  readonly reason: DropReason;
+  /** Of a login to the device itself. */
   readonly ofStaff?: true;
 };
 

@@ -1,5 +1,4 @@
 // Passwords stored by a hash that is slow on purpose (crypt(3), Argon2): checked off the event loop, one at a time, tenants in turn.
-
 import { argon2, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Crypt } from '#ops/runtime/crypt.ts';

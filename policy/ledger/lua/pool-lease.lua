@@ -112,7 +112,12 @@ local function again(pool, state, now, ask, unit)
   if r.state == HELD then
     -- A hold that is over may have passed to another one in the part that is lost.
     if state.recovering and tonumber(redis.call('ZSCORE', pool.x, unit)) <= now then return false end
-    if not ask.look then redis.call('ZADD', pool.x, now + ask.hold, unit) end
+    if not ask.look then
+      redis.call('ZADD', pool.x, now + ask.hold, unit)
+      -- A hold that was made longer is missed in an older copy like one that was begun.
+      state.seq = state.seq + 1
+      redis.call('HSET', pool.base, 'seq', ledger.text(state.seq))
+    end
     return true
   end
   return r.state == LIVE and served(ask, unit) and not (state.recovering and state.long)
