@@ -24,7 +24,12 @@ t.test('a crossing that the sweep meets on its way is not left until the end of 
     look: () => new Promise((resolve) => looks.push(resolve)),
     ledger,
     profiles: { publish: async () => {} },
-    gate: { ask: async (_: number, changes: readonly unknown[]) => ({ verdicts: changes.map(() => 'go' as const), opened: null }) },
+    gate: {
+      ask: async (_: number, changes: readonly unknown[]) => ({
+        verdicts: changes.map(() => 'go' as const),
+        opened: null,
+      }),
+    },
     sender: { newest: () => null, ready: () => true, push: (change: Change) => told.push(change) },
     timer: systemTimer,
     random: () => 0,
