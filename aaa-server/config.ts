@@ -1,8 +1,10 @@
 // The settings of aaa-server.
+
 import Type, { type Static } from 'typebox';
 import { eapSettings } from '#ops/runtime/eap-settings.ts';
 import { addresses, list, port, text } from '#ops/runtime/settings.ts';
 import { udpDrivers } from '#ops/runtime/udp.ts';
+import { longestRejectDelayMs } from '#policy/access/login-patience.ts';
 import { enforcementSettings } from './enforcement/config.ts';
 import { loginLogSettings } from './login-log/config.ts';
 import { outboxSettings } from './outbox/config.ts';
@@ -61,7 +63,7 @@ export const settings = Type.Object({
   }),
   REJECT_DELAY_MS: Type.Integer({
     minimum: 0,
-    maximum: 5000,
+    maximum: longestRejectDelayMs,
     default: 1000,
     description: 'how long an Access-Reject waits, to slow down guessing',
   }),

@@ -162,7 +162,11 @@ const radsec = settings.radsec
   : null;
 const reader = { name: 'snapshot reader', start: async () => {}, stop: () => snapshot.close() };
 
-for (const recent of await keptAnswers(settings.walFolder, settings.workers, clock.nowMs())) handler.recall(recent);
+const forgotten = (error: unknown) =>
+  log.warn({ err: error }, 'what was answered before the restart cannot be read: a request repeated now counts as new');
+for (const recent of await keptAnswers(settings.walFolder, settings.workers, clock.nowMs(), forgotten)) {
+  handler.recall(recent);
+}
 const running = await startAll(
   [reader, loginLog, redis, network, accounting, proxy, ...(radsec ? [radsec] : []), server],
   log,

@@ -19,6 +19,8 @@ import { inWorkFolder } from './work-folder.ts';
 
 /** One in ten has a password that is slow to check. */
 const slowShare = 0.1;
+/** Subscribers have them in turn. */
+const differentHashes = 48;
 
 endTogether();
 const read = readOptions('storm', tmpdir());
@@ -34,6 +36,8 @@ await inWorkFolder(options.folder, async (folder) => {
   const versions = { FreeRADIUS: packageVersion('freeradius'), Redis: packageVersion('redis-server') };
   const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say, options.profiles);
   const measured: StormMeasurement[] = [];
+  // The same for both.
+  const hashes = await slowPasswords(stormPassword, differentHashes);
 
   async function storm(name: string, start: () => Promise<Target>): Promise<void> {
     if (!name.includes(options.only)) return;
@@ -54,17 +58,12 @@ await inWorkFolder(options.folder, async (folder) => {
     await storm('Lastmile', async () => {
       const target = await lastmile.start(2);
       say(`  storing ${subscribers - slowFrom} passwords as slow hashes`);
-      await storeSlowly(target, stormPassword, slowFrom, subscribers);
+      await storeSlowly(target, hashes, slowFrom, subscribers);
       return target;
     });
-    await storm('FreeRADIUS, PostgreSQL', async () => {
-      const hashes = await slowPasswords(stormPassword, 48, ['sha512', 'bcrypt', 'bcrypt']);
-      return startWithPostgres({
-        folder,
-        subscribers,
-        slow: { from: slowFrom, hashes: hashes.map(({ stored }) => stored) },
-      });
-    });
+    await storm('FreeRADIUS, PostgreSQL', () =>
+      startWithPostgres({ folder, subscribers, slow: { from: slowFrom, hashes } }),
+    );
   } finally {
     await lastmile.remove();
   }

@@ -21,9 +21,15 @@ export type Credentials = {
   ntHashOf(credential: CredentialRecord | undefined): Buffer | Unusable;
   /**
    * Whether `offered` is the password. What was proven before is neither decrypted nor hashed again. For nobody it takes as long as for the
-   * tenant's subscriber whose slow hash was computed last. A promise only for a slow hash: `offered` is copied for it.
+   * tenant's subscriber whose slow hash was computed last. A promise only for a slow hash: `offered` is copied for it. `userName`: as it
+   * was asked for.
    */
-  check(tenantId: number, credential: CredentialRecord | undefined, offered: Buffer): Checked | Promise<Checked>;
+  check(
+    tenantId: number,
+    credential: CredentialRecord | undefined,
+    offered: Buffer,
+    userName: string,
+  ): Checked | Promise<Checked>;
 };
 
 export type CredentialsDeps = {
@@ -54,10 +60,15 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
     }
   }
 
-  async function checkSlowly(credential: CredentialRecord, decoy: Decoy, offered: Buffer): Promise<Checked> {
+  async function checkSlowly(
+    credential: CredentialRecord,
+    decoy: Decoy,
+    offered: Buffer,
+    userName: string,
+  ): Promise<Checked> {
     const { tenantId } = credential;
     const kept = Buffer.from(offered);
-    const checked = await slowHashes.check({ tenantId, known: true }, decoy.scheme, decoy.stored, kept);
+    const checked = await slowHashes.check({ tenantId, userName, known: true }, decoy.scheme, decoy.stored, kept);
     if (checked === 'right' || checked === 'wrong') {
       if (decoys.size >= mostDecoys && !decoys.has(tenantId)) decoys.clear();
       decoys.set(tenantId, decoy);
@@ -66,8 +77,13 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
     return checked;
   }
 
-  async function checkNobody(tenantId: number, { scheme, stored }: Decoy, offered: Buffer): Promise<Checked> {
-    const checked = await slowHashes.check({ tenantId, known: false }, scheme, stored, Buffer.from(offered));
+  async function checkNobody(
+    tenantId: number,
+    { scheme, stored }: Decoy,
+    offered: Buffer,
+    userName: string,
+  ): Promise<Checked> {
+    const checked = await slowHashes.check({ tenantId, userName, known: false }, scheme, stored, Buffer.from(offered));
     return checked === 'right' ? 'wrong' : checked;
   }
 
@@ -84,10 +100,10 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
       if (!secret) return 'unreadable';
       return credential.scheme === 'clear' ? ntHash(secret) : (decodeDigest('nt', secret)?.digest ?? 'unreadable');
     },
-    check(tenantId, credential, offered) {
+    check(tenantId, credential, offered, userName) {
       if (!credential) {
         const decoy = decoys.get(tenantId);
-        if (decoy) return checkNobody(tenantId, decoy, offered);
+        if (decoy) return checkNobody(tenantId, decoy, offered, userName);
         // Compared all the same: it takes as long.
         sameOctets(offered, noPassword);
         return 'wrong';
@@ -97,7 +113,8 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
       if (proven.has(credential, offered)) return 'right';
       const stored = secretOf(credential);
       if (!stored) return 'unreadable';
-      if (scheme === 'crypt' || scheme === 'argon2') return checkSlowly(credential, { scheme, stored }, offered);
+      if (scheme === 'crypt' || scheme === 'argon2')
+        return checkSlowly(credential, { scheme, stored }, offered, userName);
       const matches = scheme === 'clear' ? sameOctets(offered, stored) : matchesDigest(scheme, stored, offered);
       if (matches) proven.remember(credential, offered);
       return matches === undefined ? 'unreadable' : matches ? 'right' : 'wrong';

@@ -6,6 +6,7 @@ import type { NasAttribute } from '#policy/nas/profile.ts';
 import { nasProfile } from '#policy/nas/vendors.ts';
 import { makeClass, outcomeHash } from '../accounting/class.ts';
 import type { Counters, DeviceLoginResult } from '../counters.ts';
+import { placeOf } from '../network/place.ts';
 import type { LoginDecision } from '../radius/login.ts';
 import type { NasRecord } from '../subscribers/records.ts';
 import { attribute, firstAttribute, textOf } from '../wire/attributes.ts';
@@ -13,7 +14,7 @@ import type { Secret } from '../wire/md5.ts';
 import type { Packet } from '../wire/packet.ts';
 import { proveByPassword } from './by-password.ts';
 import type { Credentials } from './credentials.ts';
-import type { DeviceAttempts } from './device-attempts.ts';
+import type { DeviceAttempts, Trying } from './device-attempts.ts';
 import { askedService, isOfSubscriber } from './device-request.ts';
 import type { DeviceUser, DeviceUsers } from './device-users.ts';
 import type { NasClient } from './nas-table.ts';
@@ -48,11 +49,13 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
     return { ...refusal, reason: 'device_login_refused' };
   }
 
-  function conclude(nas: NasRecord, user: DeviceUser | undefined, proof: Proof): LoginDecision {
+  /** `trying` undefined: a test, which takes no tries and brings none back. */
+  function conclude(nas: NasRecord, user: DeviceUser | undefined, proof: Proof, trying?: Trying): LoginDecision {
     switch (proof.kind) {
       case 'reject':
         return refuse(resultOf(proof.reason), proof);
       case 'drop':
+        return { ...proof, ofStaff: true };
       case 'challenge':
         return proof;
       case 'proven':
@@ -64,7 +67,7 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
     const { record } = user;
     const why = whyNot(user, nas, clock.nowMs());
     if (why) return refuse(why, refused('device_login_refused', proof.secret, proof.refusal));
-    attempts.succeeded(nas.id, record.userName);
+    if (trying) attempts.succeeded(trying);
     counters.count('deviceLogins', 'accepted');
     const allowed = nasProfile(nas.vendor).deviceAccess(record.access);
     const attributes = [...proof.attributes, ...allowed, nobodysClass(nas.tenantId)];
@@ -89,16 +92,22 @@ export function createDeviceLogins(deps: DeviceLoginsDeps): DeviceLogins {
       const attempt = attemptOf(packet, client, provenSecret);
       const papAt = firstAttribute(packet, attribute.userPassword);
       const chapAt = firstAttribute(packet, attribute.chapPassword);
-      if (papAt >= 0 && chapAt >= 0) return dropped('two_passwords');
+      if (papAt >= 0 && chapAt >= 0) return { ...dropped('two_passwords'), ofStaff: true };
       if (firstAttribute(packet, attribute.eapMessage) >= 0)
         return refuse('no_password', refused('device_login_refused', attempt.secret, none));
-      if (!attempts.take(nas.id, attempt.userName, user !== undefined))
+      const trying = client.test ? undefined : tryingOf(packet, client, attempt.userName);
+      if (trying && !attempts.take(trying, user !== undefined))
         return refuse('throttled', refused('device_login_refused', attempt.secret, none));
       const proof = proveByPassword(credentials, attempt, papAt, chapAt, user?.credential);
-      if (!(proof instanceof Promise)) return conclude(nas, user, proof);
-      return proof.then((late) => conclude(nas, user, late));
+      if (!(proof instanceof Promise)) return conclude(nas, user, proof, trying);
+      return proof.then((late) => conclude(nas, user, late, trying));
     },
   };
+}
+
+function tryingOf(packet: Packet, client: NasClient, userName: string): Trying {
+  const { nasInstance, callingStationId } = placeOf(packet, client);
+  return { instance: nasInstance, station: callingStationId, userName };
 }
 
 /** Undefined: a subscriber's; null: the device's, and nobody of that name may log in anywhere. */

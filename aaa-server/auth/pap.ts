@@ -15,14 +15,14 @@ export function provePap(
   at: number,
   credential: CredentialRecord | undefined,
 ): Proof | Promise<Proof> {
-  const { packet, nas, secrets } = attempt;
+  const { packet, nas, secrets, userName } = attempt;
   const hidden = octetsAt(packet, at);
   let readable: Secret | undefined;
   for (let i = 0; i < secrets.length; i++) {
     const secret = secrets[i] as Secret;
     const plain = revealPassword(hidden, secret, packet.data, packet.start + authenticatorOffset);
     if (!plain) return dropped('password_malformed');
-    const checked = credentials.check(nas.tenantId, credential, plain);
+    const checked = credentials.check(nas.tenantId, credential, plain, userName);
     if (checked instanceof Promise) return proveSlowly(credentials, attempt, hidden, credential, i, checked);
     if (checked !== 'wrong') return checked === 'right' && credential ? proven(credential, secret) : failed(checked);
     if (!readable && isReadable(plain)) readable = secret;
@@ -39,7 +39,7 @@ async function proveSlowly(
   from: number,
   first: Promise<Checked>,
 ): Promise<Proof> {
-  const { packet, nas, secrets } = attempt;
+  const { packet, nas, secrets, userName } = attempt;
   // Revealed before anything is awaited: the packet's memory is not ours.
   const plains = secrets.map((secret) =>
     Buffer.from(revealPassword(hidden, secret, packet.data, packet.start + authenticatorOffset) ?? []),
@@ -49,7 +49,7 @@ async function proveSlowly(
     const plain = plains[i] as Buffer;
     // A wrong secret gives rubbish: not worth a slow hash.
     if (i > from && !isReadable(plain)) continue;
-    const checked = await (i === from ? first : credentials.check(nas.tenantId, credential, plain));
+    const checked = await (i === from ? first : credentials.check(nas.tenantId, credential, plain, userName));
     if (checked === 'wrong') continue;
     return checked === 'right' && credential ? proven(credential, secrets[i] as Secret) : failed(checked);
   }
@@ -70,6 +70,7 @@ function refusal(
   return refused(credential ? 'wrong_password' : 'unknown_user', signer, undefined, !isProven && !readable);
 }
 
-function isReadable(plain: Buffer): boolean {
+/** Whether it can be a password: what a wrong shared secret reveals is rubbish. */
+export function isReadable(plain: Buffer): boolean {
   return isUtf8(plain) && !plain.some((byte) => byte < 0x20 || byte === 0x7f);
 }

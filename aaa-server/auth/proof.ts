@@ -53,7 +53,12 @@ export type Challenge = {
   readonly attributes: readonly NasAttribute[];
   readonly secret: Secret;
 };
-export type Dropped = { readonly kind: 'drop'; readonly reason: DropReason };
+export type Dropped = {
+  readonly kind: 'drop';
+  readonly reason: DropReason;
+  /** Of a login to the device itself. */
+  readonly ofStaff?: true;
+};
 
 export type Proven = {
   readonly kind: 'proven';

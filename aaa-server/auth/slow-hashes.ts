@@ -2,6 +2,7 @@
 import { argon2, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Crypt } from '#ops/runtime/crypt.ts';
+import { slowHashPatienceMs } from '#policy/access/login-patience.ts';
 import { parseArgon2, storedValueProblem } from '#policy/credentials/stored-value.ts';
 import { sameOctets } from './same-octets.ts';
 import { createTurns } from './turns.ts';
@@ -14,8 +15,8 @@ export type SlowScheme = 'crypt' | 'argon2';
  */
 export type SlowResult = 'right' | 'wrong' | 'busy' | 'unavailable' | 'unreadable';
 
-/** `known`: it has a user of its own; hashes that only take the time of one come after all others. */
-export type Asker = { readonly tenantId: number; readonly known: boolean };
+/** `known`: the name has a user of its own; hashes that only take the time of one come after all others. */
+export type Asker = { readonly tenantId: number; readonly userName: string; readonly known: boolean };
 
 export type SlowHashes = {
   /** Keeps both buffers until it settles. */
@@ -54,7 +55,15 @@ type Waiting = {
 };
 
 export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
-  const { clock, crypt, warn, isFlooded = () => false, later, capacity = 512, patienceMs = 10_000 } = options;
+  const {
+    clock,
+    crypt,
+    warn,
+    isFlooded = () => false,
+    later,
+    capacity = 512,
+    patienceMs = slowHashPatienceMs,
+  } = options;
   const known = createTurns<Waiting>(capacity);
   const unknown = createTurns<Waiting>(capacity);
   /** What waits or is computed, by who asks for what: an access server that asks anew, or another one, waits for the same hash. */
@@ -104,9 +113,11 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
     return octets.length === stored.length && timingSafeEqual(octets, stored) ? 'right' : 'wrong';
   }
 
-  function nameOf({ tenantId, known: isKnown }: Asker, scheme: SlowScheme, stored: Buffer, offered: Buffer): string {
-    const head = `${tenantId} ${isKnown} ${scheme} ${stored.length} `;
-    return createHmac('sha256', nameKey).update(head).update(stored).update(offered).digest('base64');
+  /** Of one name only: two that shared a hash because neither is anybody's would be answered at once, and so tell it. */
+  function nameOf(asker: Asker, scheme: SlowScheme, stored: Buffer, offered: Buffer): string {
+    const name = Buffer.from(asker.userName);
+    const head = `${asker.tenantId} ${asker.known} ${scheme} ${stored.length} ${name.length} `;
+    return createHmac('sha256', nameKey).update(head).update(stored).update(name).update(offered).digest('base64');
   }
 
   return {

@@ -2,11 +2,13 @@
 
 import type { NasMove } from '#aaa-server/subscribers/nas-operation.ts';
 import type { NasRecord } from '#aaa-server/subscribers/records.ts';
+import type { Outcome } from '#policy/access/outcome.ts';
 import type { BrakeGate } from '#policy/ledger/brake-gate.ts';
 import { keys } from '#policy/ledger/keys.ts';
 import type { MoveLedger } from '#policy/ledger/moves.ts';
 import type { LiveSession } from '#policy/ledger/types.ts';
-import { type AssessOptions, assess, type SessionNeed } from './assess.ts';
+import { usageWindows } from '#policy/time.ts';
+import { type AssessOptions, assess } from './assess.ts';
 import type { Failures } from './failures.ts';
 import type { EnforcementMetrics } from './metrics.ts';
 import { modeAt } from './nas-mode.ts';
@@ -30,12 +32,25 @@ export type MovesOptions = AssessOptions & {
 };
 
 /** What an operator ordered of one access server. */
-type Order = { readonly tenantId: number; readonly nasId: number; readonly move: NasMove };
+type Order = {
+  readonly tenantId: number;
+  readonly nasId: number;
+  readonly move: NasMove;
+  /** Sessions that came when as many as were confirmed had been told: they are not asked for again. */
+  readonly beyond: Set<string>;
+};
+
+type Need = { readonly session: LiveSession; readonly outcome: Outcome };
+
+/** Of a subscription that was deleted. */
+const terminated: Outcome = { kind: 'reject', reason: 'subscription_terminated' };
 
 /** While the brake holds, or in maintenance, it is looked again after this long. */
 const heldMs = 1000;
 /** When everybody was told, those who did not go are looked for this often. */
 const restMs = 15_000;
+/** When nobody is left whom the order means, those who came late are looked for this often. */
+const idleMs = 60_000;
 
 export function createMoves(options: MovesOptions): Moves {
   const { ledger, partitions, gate, sender, timer, metrics } = options;
@@ -68,27 +83,48 @@ export function createMoves(options: MovesOptions): Moves {
     return (await gate.state(order.tenantId)).holding;
   }
 
-  /** The session as an evaluation sees it now; undefined when it has gone. */
-  async function needOf(session: LiveSession, key: string): Promise<SessionNeed | undefined> {
-    const assessment = await assess(options, session, timer.nowMs());
-    return assessment?.sessions.find((need) => need.key === key && need.session.incarnation === session.incarnation);
+  /** The session as it is now, and what it should have; undefined when it has gone. */
+  async function needOf(session: LiveSession): Promise<Need | undefined> {
+    const nowMs = timer.nowMs();
+    const assessment = await assess(options, session, nowMs);
+    const found = assessment?.sessions ?? (await sessionsOfDeleted(session, nowMs));
+    return found.find(
+      ({ session: { nasInstance, sessionId, incarnation } }) =>
+        nasInstance === session.nasInstance && sessionId === session.sessionId && incarnation === session.incarnation,
+    );
   }
 
-  /** busy: something else is being told to the session just now. */
-  async function tell(order: Order, owned: Owned, session: LiveSession): Promise<'told' | 'busy' | 'not_told'> {
+  /** Nobody evaluates them, but they are counted as open. */
+  async function sessionsOfDeleted(who: LiveSession, nowMs: number): Promise<Need[]> {
+    const { sessions } = await options.look(who, usageWindows(nowMs, 'UTC', 1, 1));
+    return sessions.map((session) => ({ session, outcome: terminated }));
+  }
+
+  /** busy: something else is being told to the session just now. beyond: it is none of those who were confirmed. */
+  async function tell(
+    order: Order,
+    owned: Owned,
+    session: LiveSession,
+  ): Promise<'told' | 'busy' | 'not_told' | 'beyond'> {
     const { partition, tenantId, nasInstance, sessionId, incarnation } = session;
     const key = keys.session(partition, tenantId, nasInstance, sessionId);
+    const name = `${key} ${incarnation}`;
+    if (order.beyond.has(name)) return 'beyond';
     while (stands(order) && !owned.signal.aborted) {
       if (await isHeld(order)) {
         await pause(heldMs);
         continue;
       }
-      const need = await needOf(session, key);
+      const need = await needOf(session);
       if (!need) return 'not_told';
       // What is under way ends first: an order that waits behind it could be replaced, and would be counted all the same.
       if (sender.newest(key) !== null) return 'busy';
-      const turn = await ledger.take(order.move, `${key} ${incarnation}`);
-      if (turn === 'known' || turn === 'full') return 'not_told';
+      const turn = await ledger.take(order.move, name);
+      if (turn === 'known') return 'not_told';
+      if (turn === 'full') {
+        order.beyond.add(name);
+        return 'beyond';
+      }
       if (turn !== 'go') {
         await pause(turn.waitMs);
         continue;
@@ -110,18 +146,30 @@ export function createMoves(options: MovesOptions): Moves {
     return 'not_told';
   }
 
+  /** Ends early when there is something else to look at: the partitions of a node that died. */
+  async function rest(order: Order, ms: number): Promise<void> {
+    const owned = partitions.all().length;
+    const untilMs = timer.monotonicMs() + ms;
+    while (stands(order) && partitions.all().length === owned && timer.monotonicMs() < untilMs) await pause(heldMs);
+  }
+
   async function run(order: Order): Promise<void> {
     for (let before = -1; stands(order); ) {
       const all = partitions.all();
       // Of what has just been taken over more may come at once.
       let isOver = all.length === before;
       before = all.length;
+      let isEmpty = true;
       for (const owned of all) {
         const sessions = await ledger.sessionsOfNas(owned.lease.partition, order.tenantId, order.nasId);
-        for (const session of sessions) if ((await tell(order, owned, session)) !== 'not_told') isOver = false;
+        for (const session of sessions) {
+          const result = await tell(order, owned, session);
+          if (result === 'told' || result === 'busy') isOver = false;
+          if (result !== 'beyond') isEmpty = false;
+        }
         if (!stands(order)) return;
       }
-      await pause(isOver ? restMs : heldMs);
+      await (isOver ? rest(order, isEmpty ? idleMs : restMs) : pause(heldMs));
     }
   }
 
@@ -130,7 +178,7 @@ export function createMoves(options: MovesOptions): Moves {
     for (const { tenantId, id: nasId, drain } of options.nases() ?? []) {
       const move = drain?.move;
       if (!move || running.has(move.id)) continue;
-      const moving = run({ tenantId, nasId, move })
+      const moving = run({ tenantId, nasId, move, beyond: new Set() })
         .catch((error) => options.failed('move', error, 'moving of sessions pauses'))
         .finally(() => running.delete(move.id));
       running.set(move.id, moving);

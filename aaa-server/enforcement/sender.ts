@@ -30,7 +30,10 @@ export type Change = {
   readonly endsIfGone?: boolean;
   /** Asked when its turn has come: false withdraws it. */
   readonly wanted?: () => boolean;
-  /** A newer wish waits for its end instead of replacing it. */
+  /**
+   * An operator's order, not a wish of enforcement: a newer wish waits for its end instead of replacing it, and nothing but its ACK is
+   * recorded: who repeats it, and how often, is for whoever gives the order to say.
+   */
   readonly insists?: boolean;
 };
 
@@ -73,7 +76,12 @@ export type SenderOptions = {
   onWithdrawn(change: Change): void;
 };
 
-type Running = { current: Change; next: Change | null };
+type Running = {
+  current: Change;
+  next: Change | null;
+  /** What is recorded of what this one was told since the session was read; null: nothing. */
+  known: SessionRecord | null;
+};
 type Failing = { readonly desired: string; readonly attempts: number; readonly notBeforeMs: number };
 
 const firstRetryMs = 30_000;
@@ -104,6 +112,12 @@ export function createSender(options: SenderOptions): Sender {
     options.onRetry(change, delayMs);
   }
 
+  /** A wish is tried again; an order is not, but what was wished meanwhile may have been taken for the same. */
+  function failedOf(change: Change): void {
+    if (change.insists) options.onRetry(change, 0);
+    else backOff(change);
+  }
+
   function forgetOld(): void {
     const nowMs = timer.monotonicMs();
     for (const [key, { notBeforeMs }] of failing) if (notBeforeMs < nowMs) failing.delete(key);
@@ -121,12 +135,12 @@ export function createSender(options: SenderOptions): Sender {
       by === 'disconnect' && !options.disconnects.take(session, `${change.sessionKey} ${session.incarnation}`);
     if ('reason' in request || looping) {
       alarm(change, 'reason' in request ? request.reason : 'disconnect_loop');
-      await record(change, { cause: 'unsent' });
-      backOff(change);
+      if (!change.insists) await record(change, { cause: 'unsent' });
+      failedOf(change);
       return;
     }
     // Recording also proves that the partition is still ours, right before acting.
-    if ((await record(change, { sent, cause: '' })) !== 'ok') return;
+    if ((await record(change, change.insists ? {} : { sent, cause: '' })) !== 'ok') return;
     const silenced = () => !options.enforced(session);
     const replaced = () => entry.next !== null && !change.insists;
     const wanted = () => !replaced() && !silenced() && change.wanted?.() !== false;
@@ -135,15 +149,17 @@ export function createSender(options: SenderOptions): Sender {
     const leftAlone = withdrawn(answer) || silenced();
     if (change.owned.signal.aborted) return;
     if (!withdrawn(answer)) options.onAction(actionOf(change, sent, answer));
+    if (!change.insists) entry.known = withdrawn(answer) ? knownBefore(entry) : { sent, cause: '' };
     switch (answer.kind) {
       case 'ack':
         failing.delete(change.sessionKey);
-        await record(change, { acked: sent, cause: '' });
+        await record(change, { sent, acked: sent, cause: '' });
         if (change.crossedAtMs !== null) metrics.lag.observe(lagMsOf(change.crossedAtMs) / 1000);
         return;
       case 'timeout':
       case 'unsent':
-        await record(change, { cause: answer.kind });
+        if (change.insists) return failedOf(change);
+        await record(change, withdrawn(answer) && entry.known ? entry.known : { cause: answer.kind });
         if (!leftAlone) backOff(change);
         else if (!entry.next) options.onWithdrawn(change);
         return;
@@ -176,7 +192,7 @@ export function createSender(options: SenderOptions): Sender {
   async function refused(change: Change, answer: CoaAnswer & { kind: 'nak' }): Promise<void> {
     const cause = answer.errorCause === null ? 'nak' : String(answer.errorCause);
     const updatedAtMs = timer.nowMs();
-    await record(change, { cause, updatedAtMs });
+    await record(change, change.insists ? { updatedAtMs } : { cause, updatedAtMs });
     const reaction = reactionTo(cause);
     switch (reaction) {
       case 'stale':
@@ -190,7 +206,7 @@ export function createSender(options: SenderOptions): Sender {
         if (change.session.enforcement.errorCause === cause) alarm(change, `nak_${causeLabel(answer.errorCause)}`);
         return;
       case 'retry':
-        backOff(change);
+        failedOf(change);
         return;
       case 'refused':
         alarm(change, `nak_${causeLabel(answer.errorCause)}`);
@@ -214,7 +230,7 @@ export function createSender(options: SenderOptions): Sender {
         if ((!entry.next || change.insists) && !change.owned.signal.aborted) await tell(entry);
       } catch (error) {
         options.failed('send', error, 'change was not recorded, it comes again');
-        backOff(change);
+        failedOf(change);
       }
       if (!entry.next) break;
       entry.current = entry.next;
@@ -247,7 +263,7 @@ export function createSender(options: SenderOptions): Sender {
         entry.next = change;
         return;
       }
-      const started = { current: change, next: null };
+      const started = { current: change, next: null, known: null };
       running.set(change.sessionKey, started);
       void run(change.sessionKey, started);
     },
@@ -259,6 +275,13 @@ export function createSender(options: SenderOptions): Sender {
 /** Nothing was asked: the wish had gone. */
 function withdrawn(answer: CoaAnswer): boolean {
   return answer.kind === 'unsent' && answer.reason === 'withdrawn';
+}
+
+/** What was told before a wish that went unsent. The cause of another wish is of no interest any more. */
+function knownBefore({ known, current: { session, desired } }: Running): SessionRecord {
+  if (known) return known;
+  const { desired: recorded, sent, errorCause } = session.enforcement;
+  return { sent, cause: recorded === formatOutcome(desired) ? errorCause : '' };
 }
 
 function wait(timer: Timer, delayMs: number, signal: AbortSignal): Promise<void> {

@@ -18,6 +18,7 @@ import { createLookingNetwork } from '../network/look.ts';
 import { termsOf } from '../network/terms.ts';
 import { realmsByTenant } from '../proxy/realms.ts';
 import { createAnswerLogin } from '../radius/answer-login.ts';
+import { isKeptAway } from '../radius/login.ts';
 import type { LoginAnswer } from '../radius/request.ts';
 import type { AddressRecord, CredentialRecord, SnapshotReader } from '../subscribers/records.ts';
 import type { Dictionary } from '../wire/dictionary.ts';
@@ -161,7 +162,7 @@ export function createExplain(deps: ExplainDeps): Explain {
       return { ok: true, explanation: { ...staff, nas: showNas(where), network: null, garden_stay: null } };
     }
     const { credential, shown: user } = findUser(snapshot, client, secret, question.userName, packet);
-    if (isForwarded(question)) {
+    if (isForwarded(question) && !isKeptAway(packet, client)) {
       const sentence = loginSentence('forwarded');
       const words = { result: 'unanswered' as const, outcome: null, reason: 'forwarded', sentence };
       return { ok: true, explanation: { ...words, ...nothing, user, nas: showNas(where), garden_stay: null } };

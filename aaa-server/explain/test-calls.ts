@@ -1,13 +1,11 @@
 // Logins that are being tried by workers, as the main thread waits for them.
+import { testPatienceMs } from '#policy/access/login-patience.ts';
 import type { TestLogin, TestLoginResult } from './test-login.ts';
 
 export type TestCalls = {
   ask(test: TestLogin): Promise<TestLoginResult>;
   answered(id: number, result: TestLoginResult | null): void;
 };
-
-/** A worker gives up before. */
-const patienceMs = 8000;
 
 export function createTestCalls(send: (id: number, test: TestLogin) => void): TestCalls {
   const waiting = new Map<number, (result: TestLoginResult | null) => void>();
@@ -16,7 +14,7 @@ export function createTestCalls(send: (id: number, test: TestLogin) => void): Te
     ask(test) {
       const id = ++last;
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => settle(null), patienceMs);
+        const timer = setTimeout(() => settle(null), testPatienceMs.mainThread);
         const settle = (result: TestLoginResult | null) => {
           clearTimeout(timer);
           waiting.delete(id);

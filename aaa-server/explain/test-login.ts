@@ -1,6 +1,7 @@
 // Logins that an operator tries: a request made here goes through the worker's own handler as if the access server had sent it, and leaves nothing behind.
 import type { Clock } from '#ops/runtime/clock.ts';
 import type { Keyring } from '#ops/runtime/keyring.ts';
+import { testPatienceMs } from '#policy/access/login-patience.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import type { RadiusHandler } from '../radius/handler.ts';
 import type { LoginDecision } from '../radius/login.ts';
@@ -38,8 +39,6 @@ export type TestLoginDeps = {
   later(callback: () => void, ms: number): void;
 };
 
-/** Longer than a slow hash waits, and than the delay of a reject. */
-const patienceMs = 7000;
 /** Of no socket and no connection. */
 const socketIndex = 200;
 
@@ -79,7 +78,7 @@ export function createTestLogins({ handler, snapshot, keyring, clock, later }: T
     later(() => {
       heard.resolve(null);
       replied.resolve(null);
-    }, patienceMs);
+    }, testPatienceMs.worker);
     const dropped = handler.handlePacket('auth', data, 0, data.length, link);
     if (dropped) heard.resolve(null);
     const decided = await heard.promise;

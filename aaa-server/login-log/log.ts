@@ -39,7 +39,7 @@ const everyMs = 1000;
 export function createLoginLog(options: LoginLogOptions): LoginLog & Part {
   const { snapshot, clock, node, worker, acceptsPerSecond, rejectsPerSecond, send } = options;
   const writer = createRowWriter();
-  /** Rejects that were too many, by tenant. */
+  /** Rejects and logins without an answer that were too many, by tenant. */
   const leftOut = new Map<number, number>();
   let acceptsLeftOut = 0;
   let accepts = 0;
@@ -155,7 +155,7 @@ function answerOf(decision: LoginDecision): Pick<LoginRow, 'result' | 'reason' |
       return { result: 'accept', reason: decision.stayFor ?? '', framedIp, outcome };
     }
     case 'drop':
-      return { result: 'unanswered', reason: decision.reason, framedIp: '', outcome: '' };
+      return { result: 'unanswered', reason: decision.reason, framedIp: '', outcome: decision.ofStaff ? 'device' : '' };
     case 'reject':
       return { result: 'reject', reason: decision.reason, framedIp: '', outcome: '' };
     case 'challenge':

@@ -81,6 +81,7 @@ export function needOf(
   if (drawn.length === 0 && !limit && !mac) return none;
   const need = {
     ...{ tenantId, subscriptionId, place, pools: drawn, holder: holderOf(place, subscriptionId, terms.sessionLimit) },
+    ...{ oneSession: terms.sessionLimit === 1 },
     ...{ macsFull: learned.length >= terms.macLimit },
     // A Start need not name the address: then the first interim report does.
     poolHoldMs: Math.max(holdMs, aliveMs(plan.interimIntervalS)),

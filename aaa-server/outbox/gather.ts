@@ -1,6 +1,7 @@
 // Reads entries of every partition's outbox into the rows of one batch.
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { createGzip, type Gzip } from 'node:zlib';
 import type { BatchFacts } from '#ops/spool/batch-file.ts';
 import { createRowWriter } from '#ops/stores/row-binary.ts';
@@ -22,13 +23,17 @@ export type Gathered = Pick<BatchFacts, 'rows' | 'oldestMs'> & {
   readonly unreadable: readonly string[];
 };
 
-/** Entries, of up to 16 rows: so few at once that the event loop is never held up for long. */
-const perRead = 4;
+/**
+ * So few at once that the event loop is never held up for long, and a batch ends soon after its rows: an entry of accounting has up to 16,
+ * one of flow usage up to 500.
+ */
+const entriesAtOnce = 4;
+export const partitionsAtOnce = 8;
 export const everyPartition = Array.from({ length: partitionCount }, (_, partition) => partition);
 /** Bytes of rows that wait to be compressed: a whole batch has fifty times of it. */
 const pieceBytes = 256 * 1024;
 
-/** Reads until nothing is left, about `mostRows` are gathered, something fails, or `stopped`. */
+/** Reads until nothing is left, `mostRows` or a little more are gathered, something fails, or `stopped`. */
 export async function gather(
   partitions: readonly number[],
   source: Source,
@@ -42,27 +47,31 @@ export async function gather(
   const unreadable: string[] = [];
   let rows = 0;
   let oldestMs = Number.POSITIVE_INFINITY;
-  for (let more = true; more && rows < mostRows && failures.length === 0 && !stopped(); ) {
-    const reads = await Promise.allSettled(partitions.map((partition) => source(partition, perRead)));
+  const enough = () => rows >= mostRows || failures.length > 0 || stopped();
+
+  function take(partition: number, { ids, rows: found, unreadable: damaged }: OutboxRead): void {
+    unreadable.push(...damaged);
+    rows += found.length;
+    for (const row of found) writeRow(writer, row);
+    for (const id of ids) oldestMs = Math.min(oldestMs, msOfId(id));
+    const known = receipt.get(partition);
+    if (known) known.push(...ids);
+    else if (ids.length > 0) receipt.set(partition, [...ids]);
+  }
+
+  for (let more = true; more && !enough(); ) {
     more = false;
-    for (const [index, read] of reads.entries()) {
-      const partition = partitions[index] ?? 0;
-      if (read.status === 'rejected') {
-        failures.push(read.reason);
-        continue;
+    for (let at = 0; at < partitions.length && !enough(); at += partitionsAtOnce) {
+      const some = partitions.slice(at, at + partitionsAtOnce);
+      const reads = await Promise.allSettled(some.map((partition) => source(partition, entriesAtOnce)));
+      for (const [index, read] of reads.entries()) {
+        if (read.status === 'rejected') failures.push(read.reason);
+        else take(some[index] ?? 0, read.value);
+        more ||= read.status === 'fulfilled' && read.value.ids.length > 0;
       }
-      unreadable.push(...read.value.unreadable);
-      const { ids } = read.value;
-      if (ids.length === 0) continue;
-      more = true;
-      rows += read.value.rows.length;
-      for (const row of read.value.rows) writeRow(writer, row);
-      for (const id of ids) oldestMs = Math.min(oldestMs, msOfId(id));
-      const taken = receipt.get(partition);
-      if (taken) taken.push(...ids);
-      else receipt.set(partition, [...ids]);
+      if (writer.length() >= pieceBytes) await compressed.add(writer.take());
+      await otherWork();
     }
-    if (writer.length() >= pieceBytes) await compressed.add(writer.take());
   }
   const body = rows === 0 ? Buffer.alloc(0) : await compressed.end(writer.take());
   return { rows, oldestMs, receipt, body, failures, unreadable };

@@ -13,7 +13,7 @@ import { entriesInStreams, tellWaiting } from '#policy/ledger/history-lag.ts';
 import type { Outbox } from '#policy/ledger/outbox.ts';
 import type { Shippers } from '#policy/ledger/shippers.ts';
 import type { Alarms } from './alarms.ts';
-import { everyPartition, gather, type Source } from './gather.ts';
+import { everyPartition, gather, partitionsAtOnce, type Source } from './gather.ts';
 import type { OutboxMetrics } from './metrics.ts';
 import { readReceipt, writeReceipt } from './receipt.ts';
 import { insertAccounting } from './row.ts';
@@ -49,8 +49,8 @@ export type Shipper = Part & {
 
 /** Below this share of the limit the disk takes rows again. */
 const calmShare = 0.9;
-/** Entries. */
-const claimedAtOnce = 32;
+/** Entries of a partition: any may have the 500 rows of flow usage. */
+const claimedAtOnce = 8;
 /** Bytes in Redis that are worth an alarm. */
 const muchInRedis = 2 ** 30;
 /** Of accounting; a batch of flow usage has more, and comes less often. */
@@ -82,6 +82,8 @@ export function createShipper(options: ShipperOptions): Shipper {
   const astray = new Set(everyPartition);
   let told: number | undefined;
   let full = false;
+  /** A batch begins with another partition than the one before: where more comes than is shipped, none waits for all others. */
+  let first = 0;
   let readAtMs = Number.NEGATIVE_INFINITY;
   let failing = false;
   let stopping = false;
@@ -140,7 +142,9 @@ export function createShipper(options: ShipperOptions): Shipper {
   async function keep(into: Spool, partitions: readonly number[], source: Source): Promise<number> {
     // After a failure only a little is tried at once.
     const mostRows = breaker.limit(batchRows);
-    const { rows, oldestMs, receipt, body, failures, unreadable } = await gather(partitions, source, mostRows, stopped);
+    first = (first + partitionsAtOnce) % everyPartition.length;
+    const turns = [...partitions.filter((each) => each >= first), ...partitions.filter((each) => each < first)];
+    const { rows, oldestMs, receipt, body, failures, unreadable } = await gather(turns, source, mostRows, stopped);
     if (unreadable.length > 0) alarms.raise('entry_unreadable', { ids: unreadable.slice(0, 10) });
     if (failures.length > 0) everythingAstray();
     if (rows > 0) {

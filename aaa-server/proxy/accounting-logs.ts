@@ -24,7 +24,8 @@ export type AccountingLogsOptions = {
   /** Names of the folders that running workers have; this one looks after all others. Null: another worker does. */
   readonly workers: ReadonlySet<string> | null;
   readonly keeping: Keeping;
-  readonly mark: Buffer;
+  /** The Proxy-State of what is sent for a tenant. */
+  mark(tenantId: number): Buffer;
   target(of: Destination): Target | undefined;
   /** What the destination is called, undefined when it is no longer known. */
   nameOf(of: Destination): string | undefined;
@@ -49,9 +50,12 @@ export function createAccountingLogs(options: AccountingLogsOptions): Accounting
     if (known) return known;
     const labels = { tenant: String(of.tenantId), destination: options.nameOf(of) ?? name };
     const opening = openAccountingLog({
-      ...{ keeping, mark, nowMs, folder: path.join(root, owner, name), target: () => options.target(of) },
+      ...{ keeping, nowMs, mark: mark(of.tenantId), folder: path.join(root, owner, name) },
+      target: () => options.target(of),
       metrics: metrics.ofDestination(labels),
       problem: (error) => warn('accounting that waits to be forwarded cannot be read', { log: key, err: error }),
+      refused: () =>
+        warn('a home server leaves a record of accounting unanswered and takes others: it is lost', { log: key }),
     }).then(async (log) => {
       await log.start();
       const one = { log, labels };

@@ -1,16 +1,23 @@
 // Forwards Access-Requests to the home servers of their realm and brings back what they answer (RFC 2865 §2.3, RFC 5080 §2.2).
+import { longestForwardMs } from '#policy/access/login-patience.ts';
 import type { NasAttribute } from '#policy/nas/profile.ts';
 import { microsoft } from '../auth/mppe.ts';
+import type { NasClient } from '../auth/nas-table.ts';
+import { isReadable } from '../auth/pap.ts';
 import { dropped, refused } from '../auth/proof.ts';
 import type { Counters, DropReason } from '../counters.ts';
 import type { LoginLog } from '../login-log/log.ts';
 import type { AnswerLabel, Answers } from '../radius/answers.ts';
 import type { Entry } from '../radius/duplicates.ts';
+import { noteLogin } from '../radius/maker.ts';
 import type { RadiusRequest } from '../radius/request.ts';
 import { attribute, firstAttribute, firstVendorAttribute, octetsAt, textOf, vendor } from '../wire/attributes.ts';
+import { authenticatorOffset } from '../wire/authenticators.ts';
 import type { Secret } from '../wire/md5.ts';
 import { code, copyPacket, type Packet } from '../wire/packet.ts';
 import { createSalts } from '../wire/salted.ts';
+import { revealPassword } from '../wire/user-password.ts';
+import { createBegunLogins } from './begun-logins.ts';
 import { inTurn } from './choose.ts';
 import type { Exchange, HomePort } from './home-port.ts';
 import type { RadiusProxy } from './proxy.ts';
@@ -22,6 +29,8 @@ export type ForwardAccess = {
   /** Why the request gets no answer, or null. `proven`: the secret its Message-Authenticator proved. */
   handle(request: RadiusRequest, proven: Secret | null, to: InRealm): DropReason | null;
   pending(): number;
+  /** Whether a home server has lately given that State to this access server. */
+  goesOn(state: Buffer, nasId: number): boolean;
   /** Settles when every forwarded login is answered or given up; after `withinMs` all are. */
   drain(withinMs?: number): Promise<void>;
 };
@@ -36,8 +45,6 @@ export type ForwardAccessDeps = {
 
 /** Logins forwarded and not answered at the same time; more than these go unanswered. */
 const mostPending = 16_384;
-/** No access server waits longer: so long after its receipt no further home server is asked. */
-const longestMs = 15_000;
 const drainMs = 3000;
 
 const labels = new Map<number, AnswerLabel>([
@@ -58,9 +65,16 @@ export function createForwardAccess({
 }: ForwardAccessDeps): ForwardAccess {
   const pending = new Map<Entry, Pending>();
   const nextSalt = createSalts(Math.random);
+  const begun = createBegunLogins();
   let drained: (() => void) | undefined;
 
-  function begin(received: RadiusRequest, secret: Secret, { realm, user }: InRealm, entry: Entry): DropReason | null {
+  function begin(
+    received: RadiusRequest,
+    proven: Secret | null,
+    { realm, user }: InRealm,
+    entry: Entry,
+  ): DropReason | null {
+    const secret = proven ?? likeliestSecret(received.packet, received.client);
     const { record, tenantId, allow } = realm;
     const homes = inTurn(proxy.ports(tenantId, record.homeServerIds, 'auth'), record.choice, () =>
       who(received.packet),
@@ -101,7 +115,12 @@ export function createForwardAccess({
       }
       answers.sendLater(request, entry, answers.copy(), label);
       if (label === 'access_accept') {
+        if (!proven && hasPassword(packet)) teach(request, secret);
         loginLog?.note(request, { kind: 'accept', attributes, secret, byPassword: false });
+      }
+      if (label === 'access_challenge') {
+        const state = attributes.find(({ vendor, type }) => vendor === 0 && type === attribute.state)?.value;
+        if (state instanceof Buffer) begun.add(request.client.record.id, state);
       }
       if (label === 'access_reject') {
         counters.count('rejects', reason);
@@ -123,13 +142,18 @@ export function createForwardAccess({
     }
 
     function askNext(): void {
-      for (; next < homes.length && monotonicMs() - request.startedMs < longestMs; ) {
+      for (; next < homes.length && monotonicMs() - request.startedMs < longestForwardMs; ) {
         const home = homes[next++] as HomePort;
         // It may have died since the order was made.
         if (home.state() === 'dead') continue;
         const asked = home.ask(
           (identifier) =>
-            forwardedAccess(packet, secret, { identifier, secret: home.secret, mark: proxy.mark.octets, userName }),
+            forwardedAccess(packet, secret, {
+              identifier,
+              secret: home.secret,
+              mark: proxy.mark.of(tenantId),
+              userName,
+            }),
           {
             reply(reply, sent) {
               const { attributes, leftOut } = translateReply(
@@ -164,25 +188,23 @@ export function createForwardAccess({
 
   return {
     handle(request, proven, to) {
-      const { packet, client, activity } = request;
+      const { packet, activity } = request;
       activity[proven ? 'proven' : 'unproven']++;
-      const { secrets, lastVerified } = client;
-      const secret = proven ?? secrets[lastVerified] ?? secrets[0];
-      if (!secret) throw new Error(`NAS ${client.record.id} has no secret`);
       return answers.once(
         request,
         (entry) => {
           const malformed = passwordProblem(packet);
           if (malformed) return malformed;
-          const reason = proxy.mark.whyNot(packet);
+          const reason = proxy.mark.whyNot(packet, to.realm.tenantId);
           if (reason) return reason;
           if (pending.size >= mostPending) return 'proxy_busy';
-          return begin(request, secret, to, entry);
+          return begin(request, proven, to, entry);
         },
         (entry) => pending.get(entry)?.exchange?.again(),
       );
     },
     pending: () => pending.size,
+    goesOn: (state, nasId) => begun.has(nasId, state),
     async drain(withinMs = drainMs) {
       if (pending.size === 0) return;
       let timer: NodeJS.Timeout | undefined;
@@ -198,6 +220,35 @@ export function createForwardAccess({
       for (const one of [...pending.values()]) one.giveUp();
     },
   };
+}
+
+/** Of a request that proves none: the one under which its password can be read, the one that was right last before the others. */
+function likeliestSecret(packet: Packet, { record, secrets, lastVerified }: NasClient): Secret {
+  const last = secrets[lastVerified] ?? secrets[0];
+  if (!last) throw new Error(`NAS ${record.id} has no secret`);
+  const at = firstAttribute(packet, attribute.userPassword);
+  if (at < 0 || secrets.length === 1) return last;
+  const hides = (secret: Secret) => {
+    const password = revealPassword(octetsAt(packet, at), secret, packet.data, packet.start + authenticatorOffset);
+    return password !== undefined && isReadable(password);
+  };
+  return hides(last) ? last : (secrets.find(hides) ?? last);
+}
+
+/** A home server found the password right that this secret revealed: what that says of the access server (`auto`, a rotation). */
+function teach(request: RadiusRequest, secret: Secret): void {
+  const { packet, client } = request;
+  noteLogin(request, secret);
+  if (firstAttribute(packet, attribute.userPassword) >= 0) client.lastVerified = client.secrets.indexOf(secret);
+}
+
+/** Without one the Accept says nothing of who sent the request. */
+function hasPassword(packet: Packet): boolean {
+  return (
+    firstAttribute(packet, attribute.userPassword) >= 0 ||
+    firstAttribute(packet, attribute.chapPassword) >= 0 ||
+    firstVendorAttribute(packet, vendor.microsoft, microsoft.chapChallenge) >= 0
+  );
 }
 
 /** Whose conversation a request belongs to: the same in each of its packets. */

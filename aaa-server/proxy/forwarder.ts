@@ -1,19 +1,19 @@
-// Follows a log of accounting records from its own stored position and delivers them: those of one session in order, sessions beside each other.
+// Follows a log of accounting records from its own stored position and has them delivered; the position is that of the first which is not.
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Part } from '#ops/runtime/lifecycle.ts';
-import { mapLimited } from '#ops/runtime/map-limited.ts';
-import { createWalReader, type StoredRecord } from '#ops/wal/reader.ts';
+import { createWalReader } from '#ops/wal/reader.ts';
 import type { Wal } from '#ops/wal/wal.ts';
-import { concernsAll, decodeWaiting, sessionOf, type WaitingRecord } from './accounting-record.ts';
+import { decodeWaiting } from './accounting-record.ts';
 import type { Delivered } from './deliver.ts';
 import type { LossReason } from './metrics.ts';
+import { createUnderWay, type UnderWayOptions } from './under-way.ts';
 
 export type ForwarderOptions = {
   readonly wal: Pick<Wal, 'folder' | 'segments' | 'durable' | 'onDurable' | 'prune'>;
-  deliver(record: WaitingRecord): Promise<Delivered>;
+  readonly deliver: UnderWayOptions['deliver'];
   readonly metrics: { forwarded(): void; lost(reason: LossReason, count?: number): void };
-  /** Reading or writing failed; it goes on after a pause. */
+  /** Reading, writing or delivering failed; it goes on after a pause. */
   problem(error: unknown): void;
   pause(ms: number): Promise<void>;
   stopping(): boolean;
@@ -28,21 +28,45 @@ export type Forwarder = Part & {
   oldestMs(): number | null;
 };
 
-const batchSize = 256;
-const atATime = 64;
+/** What was delivered since the position was stored is sent again after a kill. */
+const storeEveryMs = 250;
 const pruneEveryMs = 60_000;
 const retryMs = 1000;
 
 export function createForwarder(options: ForwarderOptions): Forwarder {
-  const { wal, deliver, metrics, problem, pause, stopping } = options;
+  const { wal, metrics, problem, pause, stopping } = options;
   const reader = createWalReader(wal);
   const file = path.join(wal.folder, 'forwarded.json');
-  let position = 0;
-  let oldest: number | null = null;
+  let readTo = 0;
+  let storedPosition = -1;
+  let storing: Promise<void> | undefined;
   let running: Promise<void> | undefined;
   let prunedAt = Number.NEGATIVE_INFINITY;
-  let idle = false;
+  let caughtUp = false;
   let wake = () => {};
+
+  const underWay = createUnderWay({
+    deliver,
+    onEnd(outcome) {
+      if (outcome === 'forwarded') metrics.forwarded();
+      else metrics.lost(outcome);
+      storeSoon();
+    },
+    onChange: () => wake(),
+  });
+  const position = () => underWay.oldest()?.position ?? readTo;
+
+  async function deliver(...of: Parameters<ForwarderOptions['deliver']>): Promise<Delivered> {
+    while (!stopping()) {
+      try {
+        return await options.deliver(...of);
+      } catch (error) {
+        problem(error);
+        await pause(retryMs);
+      }
+    }
+    return 'stopped';
+  }
 
   async function stored(): Promise<number> {
     try {
@@ -57,68 +81,55 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   }
 
   async function store(): Promise<void> {
-    await writeFile(`${file}.new`, JSON.stringify({ position }), { mode: 0o600 });
+    const now = position();
+    if (now === storedPosition) return;
+    await writeFile(`${file}.new`, JSON.stringify({ position: now }), { mode: 0o600 });
     await rename(`${file}.new`, file);
+    storedPosition = now;
+    if (performance.now() - prunedAt < pruneEveryMs) return;
+    prunedAt = performance.now();
+    await wal.prune(now);
   }
 
-  /** Whether all of them are delivered or lost. */
-  async function deliverAll(records: readonly WaitingRecord[]): Promise<boolean> {
-    const sessions = [...Map.groupBy(records, sessionOf).values()];
-    const done = await mapLimited(sessions, atATime, async (ofSession) => {
-      for (const record of ofSession) {
-        const outcome = await deliver(record);
-        if (outcome === 'stopped') return false;
-        if (outcome === 'forwarded') metrics.forwarded();
-        else metrics.lost(outcome);
-      }
-      return true;
-    });
-    return done.every(Boolean);
-  }
-
-  async function deliverBatch(batch: readonly StoredRecord[]): Promise<boolean> {
-    const records: WaitingRecord[] = [];
-    for (const { payload } of batch) {
-      const record = decodeWaiting(payload);
-      if (record) records.push(record);
-      else metrics.lost('damaged');
-    }
-    for (let from = 0; from < records.length; ) {
-      let to = from;
-      while (to < records.length && !concernsAll(records[to] as WaitingRecord)) to++;
-      if (to === from) to++;
-      const part = records.slice(from, to);
-      oldest = part[0]?.receivedAtMs ?? null;
-      if (!(await deliverAll(part))) return false;
-      from = to;
-    }
-    return true;
+  function storeSoon(): void {
+    storing ??= pause(storeEveryMs)
+      .then(store)
+      .catch(problem)
+      .finally(() => {
+        storing = undefined;
+        if (!stopping() && position() !== storedPosition) storeSoon();
+      });
   }
 
   async function step(): Promise<void> {
+    const limit = underWay.room();
+    if (limit === 0) return change();
     const durable = wal.durable();
-    const { records, next, damagedBytes } = await reader.read(position, batchSize);
+    const { records, next, damagedBytes } = await reader.read(readTo, limit);
     if (damagedBytes > 0) metrics.lost('damaged');
-    if (!(await deliverBatch(records))) return;
-    const moved = next !== position;
-    if (moved) {
-      position = next;
-      await store();
+    const moved = next !== readTo;
+    readTo = next;
+    for (const { position, payload } of records) {
+      const record = decodeWaiting(payload);
+      if (record) underWay.add(position, record);
+      else metrics.lost('damaged');
     }
-    if (performance.now() - prunedAt > pruneEveryMs) {
-      prunedAt = performance.now();
-      await wal.prune(position);
-    }
-    if (records.length > 0 || moved || wal.durable() !== durable || stopping()) return;
-    idle = true;
-    oldest = null;
-    await new Promise<void>((resolve) => {
+    if (moved) storeSoon();
+    if (moved || wal.durable() !== durable || stopping()) return;
+    caughtUp = true;
+    await change();
+  }
+
+  /** Something new is in the log, or there may be room for it. */
+  function change(): Promise<void> {
+    return new Promise((resolve) => {
       wake = resolve;
     });
   }
 
   async function run(): Promise<void> {
-    position = await stored();
+    readTo = await stored();
+    storedPosition = readTo;
     while (!stopping()) {
       try {
         await step();
@@ -127,16 +138,19 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
         await pause(retryMs);
       }
     }
+    await underWay.settled();
+    await storing;
+    await store().catch(problem);
   }
 
   return {
     name: 'forwarder of accounting',
-    position: () => position,
-    idle: () => idle,
-    oldestMs: () => oldest,
+    position,
+    idle: () => caughtUp && underWay.oldest() === undefined,
+    oldestMs: () => underWay.oldest()?.receivedAtMs ?? null,
     async start() {
       wal.onDurable(() => {
-        idle = false;
+        caughtUp = false;
         wake();
       });
       running ??= run();

@@ -24,7 +24,7 @@ const answers = new Map<number, string>([
 const ofPort = ['tenant', 'home_server', 'port'] as const;
 const ofDestination = ['tenant', 'destination'] as const;
 export type DestinationLabels = { readonly tenant: string; readonly destination: string };
-const lossReasons = ['expired', 'overflow', 'damaged', 'too_long'] as const;
+const lossReasons = ['expired', 'overflow', 'refused', 'damaged', 'too_long'] as const;
 export type LossReason = (typeof lossReasons)[number];
 
 /** What is looked up when the metrics are asked for. */

@@ -90,7 +90,7 @@ export function createProxy(options: ProxyOptions): RadiusProxy {
 
   const logs = createAccountingLogs({
     ...options.logs,
-    ...{ metrics, warn, nowMs: clock.nowMs, mark: mark.octets },
+    ...{ metrics, warn, nowMs: clock.nowMs, mark: mark.of },
     nameOf(of) {
       const name = of.kind === 'realm' ? realmOf(of)?.record.name : copyOf(of)?.name;
       return name === undefined ? undefined : `${of.kind} ${name}`;
@@ -149,13 +149,18 @@ export function createProxy(options: ProxyOptions): RadiusProxy {
       const place = realm?.record.accounting ?? 'local';
       if (realm && place !== 'local') to.push({ tenantId, kind: 'realm', id: realm.record.id });
       if (to.length === 0) return undefined;
-      const reason = mark.whyNot(packet);
+      const reason = mark.whyNot(packet, tenantId);
       // It is on disk here since it came the first time: once it is answered, nobody sends it round again.
       if (reason === 'proxy_loop') {
         metrics.loops.inc();
         return { local: false, kept: Promise.resolve() };
       }
-      if (reason) return reason;
+      if (reason && place !== 'local') return reason;
+      // Only its copy is not sent on: it is ours to count.
+      if (reason) {
+        metrics.loops.inc();
+        return { local: true, kept: Promise.resolve() };
+      }
       // Before anything is awaited: the packet's memory is not ours.
       const record = encodeWaiting(packet, receivedAtMs);
       const kept = Promise.all(to.map((destination) => logs.append(destination, record)));

@@ -76,10 +76,14 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
     return isKeptAway(packet, client) || deviceLogins.concerns(packet, client);
   }
 
-  /** Whether it is the next request of a login that was begun here. */
+  /** Whether it is the next request of a login that was begun here, or by a home server. */
   function goesOn(packet: Packet, { record }: NasClient): boolean {
     const at = firstAttribute(packet, attribute.state);
-    return at >= 0 && states.decode(octetsAt(packet, at), record.id, clock.nowMs()) !== undefined;
+    if (at < 0) return false;
+    const state = octetsAt(packet, at);
+    return (
+      states.decode(state, record.id, clock.nowMs()) !== undefined || forwarding?.goesOn(state, record.id) === true
+    );
   }
 
   /** Of the request that is let in or not. */

@@ -12,7 +12,10 @@ export type Standing = {
 };
 
 export type Admission = {
-  /** Whether an Access-Request is worked on; one that is not is dropped before its proof is computed. */
+  /**
+   * Whether an Access-Request is worked on; one that is not is dropped before anything is looked up. The Message-Authenticators of what came
+   * together are computed by then, four at a time.
+   */
   admits(monotonicMs: number, standing: Standing): boolean;
   /** Share of new logins that is let in, 1 when nothing waits. */
   share(): number;

@@ -153,7 +153,8 @@ function conclude(
   if (answer instanceof Promise) return answer.then((late) => decisionOf(proof, late));
   const { secret, byPassword, credential } = proof;
   if (byPassword && answer.kind === 'accept' && answer.found) {
-    deps.remembered?.remember(packet, client, secret, credential, answer.found, deps.clock.nowMs());
+    const { remembered, clock, credentials } = deps;
+    remembered?.remember(packet, client, secret, credential, answer.found, clock.nowMs(), credentials);
   }
   return decisionOf(proof, answer);
 }

@@ -69,26 +69,35 @@ export async function keepAnswers(walFolder: string, workers: number, recent: Bu
 
 /**
  * What was kept a moment ago by the worker with this log; by all of them when there were more or fewer, as the kernel then spreads the
- * sources otherwise. Ages are those of now.
+ * sources otherwise. Ages are those of now. `unreadable` hears of a file that cannot be read: it is as good as none.
  */
-export async function keptAnswers(walFolder: string, workers: number, nowMs: number): Promise<Buffer[]> {
-  const own = await readKept(walFolder, nowMs);
-  const first = await readKept(folderOf(walFolder, 0), nowMs);
+export async function keptAnswers(
+  walFolder: string,
+  workers: number,
+  nowMs: number,
+  unreadable: (error: unknown) => void,
+): Promise<Buffer[]> {
+  const own = await readKept(walFolder, nowMs, unreadable);
+  const first = await readKept(folderOf(walFolder, 0), nowMs, unreadable);
   const before = own?.workers ?? first?.workers ?? 0;
   if (own && before === workers) return [own.recent];
   const kept = await Promise.all(
-    Array.from({ length: before }, (_, worker) => readKept(folderOf(walFolder, worker), nowMs)),
+    Array.from({ length: before }, (_, worker) => readKept(folderOf(walFolder, worker), nowMs, unreadable)),
   );
   return kept.flatMap((one) => (one ? [one.recent] : []));
 }
 
-async function readKept(walFolder: string, nowMs: number): Promise<{ workers: number; recent: Buffer } | undefined> {
+async function readKept(
+  walFolder: string,
+  nowMs: number,
+  unreadable: (error: unknown) => void,
+): Promise<{ workers: number; recent: Buffer } | undefined> {
   let bytes: Buffer;
   try {
     bytes = await readFile(fileIn(walFolder));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    if (codeOf(error) !== 'ENOENT') unreadable(error);
+    return undefined;
   }
   if (bytes.length < fileHeader) return undefined;
   const sinceMs = nowMs - bytes.readDoubleLE(0);

@@ -1,17 +1,20 @@
-// Logins by PAP that were accepted before, answered again from one place in memory for as long as nothing of them has changed.
+// Logins by PAP and CHAP that were accepted before, answered again from one place in memory for as long as nothing of them has changed.
 import { randomBytes } from 'node:crypto';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import { classLength, writeClass } from '../accounting/class.ts';
 import { type Authorization, isInStep, jittered, secondsUntil } from '../auth/authorize.ts';
+import type { Credentials } from '../auth/credentials.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import type { CredentialRecord } from '../subscribers/records.ts';
 import { attribute, textAt } from '../wire/attributes.ts';
 import { authenticatorOffset } from '../wire/authenticators.ts';
+import { chapPasswordLength } from '../wire/chap.ts';
 import { addMd5, beginHmacMd5, digestLength, finishHmacMd5, hmacStates, type Secret, sameDigest } from '../wire/md5.ts';
 import { headerLength, maxPacketLength, octet, type Packet } from '../wire/packet.ts';
 import { maxPasswordLength, revealInto } from '../wire/user-password.ts';
 import type { AnswerLoginDeps } from './answer-login.ts';
 import type { EncodedAttributes } from './answers.ts';
+import { createKeptPasswords, longestKept } from './kept-passwords.ts';
 import { createReplyTemplates } from './reply-templates.ts';
 
 /** The attributes of an Accept, and what they follow from. */
@@ -34,6 +37,7 @@ export type RememberedLogins = {
     credential: CredentialRecord,
     found: Authorization,
     nowMs: number,
+    credentials: Pick<Credentials, 'clearOf'>,
   ): void;
 };
 
@@ -42,7 +46,10 @@ export type RememberedLoginsDeps = Pick<AnswerLoginDeps, 'snapshot' | 'classKey'
   uuid(): Uint8Array;
 };
 
-/** A login may lie in any of so many places beside each other; the hashes of their names fill one line of the cache. */
+/**
+ * A login may lie in any of so many places beside each other; the hashes of their names fill one line of the cache. Where they are full it lies
+ * in as many others: else four in a hundred of 100,000 logins found no room.
+ */
 const ways = 16;
 /** Of a place, in doubles: subscription, until when it stands, where Session-Timeout leads (NaN: none), versions of its records. */
 const doublesEach = 9;
@@ -50,11 +57,16 @@ const [subscriptionAt, untilAt, timeoutAt, versionAt, profileVersionAt] = [0, 1,
 /** And in words behind those: template, marks of credential and subscription, partition; then the fingerprint. */
 const wordsEach = 2 * doublesEach;
 const [templateAt, credentialAt, placeAt, partitionAt, fingerprintAt] = [10, 11, 12, 13, 14];
+/** Where the length of a password would be, for a fingerprint of the name alone. */
+const noPassword = 255;
+/** Tells the places of CHAP from those of PAP. */
+const chapMark = 0x5bd1e995;
 
 /**
  * A fingerprint is HMAC-MD5 of name and password under a key that only this process knows: memory tells no password, and what is found
  * cannot be steered from outside. A change of the credential, the subscription, its tariff, tenant or decided profile is marked (subscribers/changes.ts),
  * and an access server that changes is another object: what was remembered stands no more.
+ * Of CHAP the fingerprint is that of the name, and the password is kept (kept-passwords.ts).
  * @param capacity a power of two from 16, of 76 octets each
  */
 export function createRememberedLogins(
@@ -69,6 +81,7 @@ export function createRememberedLogins(
   const hashes = new Int32Array(capacity);
   const templates = createReplyTemplates(() => words.fill(0));
   const states = hmacStates(randomBytes(digestLength));
+  const kept = createKeptPasswords(capacity);
   const lengths = new Uint8Array(2);
   const plain = new Uint8Array(maxPasswordLength);
   const fingerprint = new Uint8Array(digestLength);
@@ -76,52 +89,67 @@ export function createRememberedLogins(
   const login = { octets: out, length: 0, subscriptionId: 0, outcome: '' };
   let nameAt = -1;
   let passwordAt = -1;
+  let chapAt = -1;
+  let challengeAt = -1;
   let turn = 0;
   /** The login that was asked for last and not remembered. */
   let missed: Packet | undefined;
   let missedVersion = 0;
   let missedProfiles = 0;
 
-  /** Notes where name and password are; false when it is anything but a plain login by PAP. */
+  /** Notes where name and password are; false when it is anything but a plain login by PAP or CHAP. */
   function look({ data, start, end }: Packet): boolean {
-    nameAt = -1;
-    passwordAt = -1;
+    nameAt = passwordAt = chapAt = challengeAt = -1;
     for (let at = start + headerLength; at < end; at += octet(data, at + 1)) {
       const type = octet(data, at);
-      if (type === attribute.chapPassword || type === attribute.eapMessage) return false;
+      if (type === attribute.eapMessage) return false;
       if (octet(data, at + 1) === 2) continue;
       if (type === attribute.userName && nameAt < 0) nameAt = at;
       else if (type === attribute.userPassword && passwordAt < 0) passwordAt = at;
+      else if (type === attribute.chapPassword && chapAt < 0) chapAt = at;
+      else if (type === attribute.chapChallenge && challengeAt < 0) challengeAt = at;
     }
-    return nameAt >= 0 && passwordAt >= 0;
+    if (chapAt >= 0 && octet(data, chapAt + 1) !== 2 + chapPasswordLength) return false;
+    return nameAt >= 0 && passwordAt >= 0 !== chapAt >= 0;
   }
 
   function hashOf({ data }: Packet, nasId: number): number {
-    let hash = 0x811c9dc5 ^ nasId;
+    let hash = 0x811c9dc5 ^ nasId ^ (chapAt < 0 ? 0 : chapMark);
     const end = nameAt + octet(data, nameAt + 1);
     for (let at = nameAt + 2; at < end; at++) hash = Math.imul(hash ^ octet(data, at), 0x01000193);
     return hash ^ (hash >>> 16);
   }
 
-  /** Of name and password; false when the password is malformed. */
+  /** Of name and password, by CHAP of the name; false when the password is malformed. */
   function computeFingerprint({ data, start }: Packet, secret: Secret, key?: Uint8Array): boolean {
+    if (chapAt >= 0) {
+      fingerprintOf(data, noPassword);
+      return true;
+    }
     const passwordEnd = passwordAt + octet(data, passwordAt + 1);
     const authenticatorAt = start + authenticatorOffset;
     const length = revealInto(plain, data, passwordAt + 2, passwordEnd, secret, data, authenticatorAt, key);
     if (length < 0) return false;
-    const nameEnd = nameAt + octet(data, nameAt + 1);
-    // The lengths come first, so no two of them give the same octets.
-    lengths[0] = nameEnd - nameAt;
-    lengths[1] = length;
-    beginHmacMd5(states);
-    addMd5(lengths, 0, 2);
-    addMd5(data, nameAt + 2, nameEnd);
-    addMd5(plain, 0, length);
-    finishHmacMd5(states, fingerprint, 0);
+    fingerprintOf(data, length);
     return true;
   }
 
+  function fingerprintOf(data: Buffer, passwordLength: number): void {
+    const nameEnd = nameAt + octet(data, nameAt + 1);
+    // The lengths come first, so no two of them give the same octets.
+    lengths[0] = nameEnd - nameAt;
+    lengths[1] = passwordLength;
+    beginHmacMd5(states);
+    addMd5(lengths, 0, 2);
+    addMd5(data, nameAt + 2, nameEnd);
+    if (passwordLength !== noPassword) addMd5(plain, 0, passwordLength);
+    finishHmacMd5(states, fingerprint, 0);
+  }
+
   const firstOf = (hash: number) => (hash & (sets - 1)) * ways;
+  /** The places of a name, in the order in which they are looked at: `i` below twice the ways. */
+  const slotOf = (hash: number, i: number) =>
+    i < ways ? firstOf(hash) + i : firstOf(Math.imul(hash, 0x9e3779b1) >>> 15) + i - ways;
   const isHere = (slot: number) => sameDigest(octets, (slot * wordsEach + fingerprintAt) * 4, fingerprint, 0);
 
   function stands(slot: number, nowMs: number): boolean {
@@ -181,9 +209,9 @@ export function createRememberedLogins(
       // A login that an operator tries is to show how it is decided.
       if (client.test || !look(packet)) return undefined;
       const hash = hashOf(packet, client.record.id);
-      const first = firstOf(hash);
       let isComputed = false;
-      for (let slot = first; slot < first + ways; slot++) {
+      for (let i = 0; i < 2 * ways; i++) {
+        const slot = slotOf(hash, i);
         if (hashes[slot] !== hash) continue;
         const at = slot * wordsEach;
         if (words[at + templateAt] === 0) continue;
@@ -192,7 +220,8 @@ export function createRememberedLogins(
         if (!isInStep(template, snapshot.mirrorState().inStepAtMs, nowMs)) return undefined;
         if (!isComputed && !computeFingerprint(packet, secret, key)) return undefined;
         isComputed = true;
-        if (isHere(slot)) return encode(slot, nowMs);
+        if (isHere(slot) && (chapAt < 0 || kept.answer(slot, packet, nameAt, chapAt, challengeAt)))
+          return encode(slot, nowMs);
       }
       const versions = snapshot.standing?.versions();
       if (!versions) return undefined;
@@ -203,7 +232,8 @@ export function createRememberedLogins(
       return undefined;
     },
 
-    remember(packet, { record: nas }, secret, { realm, userName }, found, nowMs) {
+    remember(packet, { record: nas }, secret, credential, found, nowMs, credentials) {
+      const { realm, userName } = credential;
       const { standing } = snapshot;
       // What was awaited meanwhile may be older than what it is compared with.
       if (!standing || packet !== missed || found.standsUntilMs <= nowMs) return;
@@ -212,6 +242,8 @@ export function createRememberedLogins(
       const credentialPlace = standing.placeOfCredential(nas.tenantId, '', userName);
       const template = templates.of(nas, found);
       if (credentialPlace === undefined || template === 0 || !computeFingerprint(packet, secret)) return;
+      const password = chapAt < 0 ? undefined : credentials.clearOf(credential);
+      if (typeof password === 'string' || (password && password.length > longestKept)) return;
       const { id } = found.subscription;
       const hash = hashOf(packet, nas.id);
       const slot = roomFor(hash);
@@ -228,17 +260,18 @@ export function createRememberedLogins(
       words[at + placeAt] = standing.placeOfSubscription(nas.tenantId, id);
       words[at + partitionAt] = partitionOf(nas.tenantId, id);
       octets.set(fingerprint, (at + fingerprintAt) * 4);
+      if (password) kept.keep(slot, packet, nameAt, password);
     },
   };
 
   /** Where the same name lies, else where nothing does, else where one in turn does. */
   function roomFor(hash: number): number {
-    const first = firstOf(hash);
     let free = -1;
-    for (let slot = first; slot < first + ways; slot++) {
-      if (words[slot * wordsEach + templateAt] === 0) free = slot;
+    for (let i = 0; i < 2 * ways; i++) {
+      const slot = slotOf(hash, i);
+      if (words[slot * wordsEach + templateAt] === 0) free = free < 0 ? slot : free;
       else if (hashes[slot] === hash) return slot;
     }
-    return free >= 0 ? free : first + (turn++ % ways);
+    return free >= 0 ? free : firstOf(hash) + (turn++ % ways);
   }
 }

@@ -74,12 +74,12 @@ async function dissolve(snapshot: Snapshot, keys: readonly FeedKey[], removals: 
 }
 
 async function settle(snapshot: Snapshot, removals: readonly Removal[], nowMs: number): Promise<Settled> {
-  // Staff who are to get in no more are out at once, and no subscriber with them.
-  const staff = removals.filter(({ kind }) => kind === 'device_user');
-  if (staff.length > 0) await snapshot.remove(staff);
-  const removed: FeedKey[] = [...staff];
+  // No subscriber goes with these, and they are meant at once: staff who are to get in no more, realms and copies that are switched off.
+  const free = removals.filter(isUnguarded);
+  if (free.length > 0) await snapshot.remove(free);
+  const removed: FeedKey[] = [...free];
   const heldTenants: number[] = [];
-  const guarded = removals.filter(({ kind }) => kind !== 'device_user');
+  const guarded = removals.filter((removal) => !isUnguarded(removal));
   for (const [tenantId, ofTenant] of Map.groupBy(guarded, (removal) => removal.tenantId)) {
     const standing = snapshot.held(tenantId).length > 0;
     const recent = recentRemovals(snapshot.removed(tenantId), nowMs);
@@ -98,6 +98,10 @@ async function settle(snapshot: Snapshot, removals: readonly Removal[], nowMs: n
     }
   }
   return { removed, heldTenants };
+}
+
+function isUnguarded({ kind }: Removal): boolean {
+  return kind === 'device_user' || kind === 'proxy';
 }
 
 export function textOf({ kind, tenantId, id }: FeedKey): string {

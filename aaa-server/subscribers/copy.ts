@@ -1,11 +1,12 @@
 // A full copy of the source into a new snapshot file, which takes the place of the current one only when it is whole and plausible.
 import type { Client } from 'pg';
+import { textOf } from './apply.ts';
 import { nextSnapshotFile, removeOtherSnapshots, syncFolder } from './environment.ts';
 import { credentialKey } from './keys.ts';
 import { type Loss, reloadLosses } from './limits.ts';
 import type { SourceRow } from './rows.ts';
 import { openSnapshot, type Snapshot, sameName } from './snapshot.ts';
-import { copyAll, type SourceState } from './source.ts';
+import { copyAll, type FeedKey, type SourceState } from './source.ts';
 import type { Store } from './store.ts';
 
 const pageSize = 2000;
@@ -24,8 +25,8 @@ export type CopyOptions = {
 
 export type CopyResult =
   | { readonly kind: 'copied' }
-  /** The new one has far fewer records: the old one stays. */
-  | { readonly kind: 'held'; readonly losses: readonly Loss[] };
+  /** The new one has far fewer records: the old one stays, with the staff of the new one. */
+  | { readonly kind: 'held'; readonly losses: readonly Loss[]; readonly staff: readonly FeedKey[] };
 
 /** Runs inside the database snapshot of `state`. */
 export async function copySource(options: CopyOptions): Promise<CopyResult> {
@@ -60,9 +61,10 @@ export async function copySource(options: CopyOptions): Promise<CopyResult> {
     throw error;
   }
   if (losses.length > 0) {
+    const staff = old ? await takeStaffOver(old, next) : [];
     await next.close();
     removeOtherSnapshots(store.folder, old?.file ?? '');
-    return { kind: 'held', losses };
+    return { kind: 'held', losses, staff };
   }
   syncFolder(store.folder);
   await store.replace(next);
@@ -73,6 +75,22 @@ function unconfirmed(losses: readonly Loss[], confirmed: readonly Loss[]): Loss[
   return losses.filter(
     ({ tenantId, count }) => !confirmed.some((known) => known.tenantId === tenantId && known.count === count),
   );
+}
+
+/**
+ * Staff who are to get in no more do not wait for an operator. Of tenants that the new one does not have nothing is known: it may be the
+ * wrong source. @returns who is different in `old` now.
+ */
+async function takeStaffOver(old: Snapshot, next: Snapshot): Promise<FeedKey[]> {
+  const fresh = next.keys('device_user');
+  const { changed } = await old.put(fresh.flatMap((key) => next.row(key) ?? []));
+  const present = new Set(fresh.map(textOf));
+  const gone = old.stored(
+    old.keys('device_user').filter((key) => next.tallies().has(key.tenantId) && !present.has(textOf(key))),
+  );
+  if (gone.length > 0) await old.remove(gone);
+  await old.environment.flushed;
+  return [...changed, ...gone];
 }
 
 /** Removals that wait for an operator go on waiting: their records move over, unless the source has them again. */

@@ -210,6 +210,7 @@ export function createFeed(options: FeedOptions): Feed {
       losses = result.losses.map((loss) => ({ ...loss, sinceMs }));
       copyNotBeforeMs = clock.monotonicMs() + heldReloadMs;
       trouble = `a reload is held back because records vanished (${reason}): confirm it or mend the source`;
+      if (result.staff.length > 0) events.changed(result.staff);
       events.reloadHeld(losses);
       return;
     }

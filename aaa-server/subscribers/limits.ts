@@ -35,6 +35,8 @@ export function reloadLosses(old: ReadonlyMap<number, Tally>, fresh: ReadonlyMap
     let missing = 0;
     let tooMany = false;
     for (const kind of countedKinds) {
+      // Staff who are gone are out at once (copy.ts), so they are no loss.
+      if (kind === 'device_user') continue;
       const [had, has] = [tally[kind], now?.[kind satisfies CountedKind] ?? 0];
       before += had;
       after += has;

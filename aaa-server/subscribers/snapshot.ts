@@ -12,7 +12,7 @@ import {
   encodeVersioned,
 } from './encoding.ts';
 import { type Environment, openForWriting } from './environment.ts';
-import { credentialKey, type Kind, rangeOf, recordKey } from './keys.ts';
+import { credentialKey, idOfKey, type Kind, rangeOf, recordKey } from './keys.ts';
 import { metaKeys, numberBytes, readNumber } from './meta.ts';
 import { tenantsOf } from './reader.ts';
 import type { CredentialRecord } from './records.ts';
@@ -51,6 +51,7 @@ export type Snapshot = {
   put(rows: readonly SourceRow[]): Promise<{ changed: FeedKey[]; lost: Removal[] }>;
   /** What is stored under a key, with its credentials. */
   row(key: FeedKey): SourceRow | undefined;
+  keys(kind: FeedKind): FeedKey[];
   /** What of these keys is stored, as removals. */
   stored(keys: readonly FeedKey[]): Removal[];
   /** Without the credentials that belong to another subscription by now; undefined when nothing is left of it. */
@@ -205,6 +206,10 @@ export function openSnapshot(folder: string, file: string, generationFloor = 0, 
     tallies: () => tallies,
     put,
     remove,
+    keys: (kind) =>
+      [...tallies.keys()].flatMap((tenantId) =>
+        [...environment.getKeys(rangeOf(kind, tenantId))].map((key) => ({ kind, tenantId, id: idOfKey(key) })),
+      ),
     stored: (keys) =>
       keys
         .filter((key) => environment.doesExist(recordKey(key.kind, key.tenantId, key.id)))

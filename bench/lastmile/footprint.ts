@@ -1,6 +1,8 @@
 // What aaa-server takes with every subscriber online: its memory, and how long it does not answer when it is started anew.
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { createLedger } from '#policy/ledger/ledger.ts';
 import { until } from '#test/support/wait.ts';
 import { accessPackets } from '../load/access-packets.ts';
 import { makePackets } from '../load/packet-store.ts';
@@ -10,7 +12,7 @@ import { bringOnline } from './online.ts';
 export type Footprint = {
   readonly server: string;
   readonly subscribers: number;
-  /** Sessions that are open. */
+  /** Sessions that the ledger has open. */
   readonly sessions: number;
   /** Anonymous memory of aaa-server: heaps and buffers, without what it maps of files. */
   readonly rssAnonBytes: number;
@@ -26,11 +28,23 @@ const msPerTick = 10;
 
 export async function footprintOf(target: LastmileTarget, subscribers: number): Promise<Footprint> {
   await bringOnline(target, subscribers);
+  const sessions = await openSessions(target);
+  if (sessions < subscribers)
+    throw new Error(`the ledger has ${sessions} sessions open, ${subscribers} were begun\n${target.output()}`);
   const before = target.stack.pidOf(processName);
   const rssAnonBytes = anonymousBytes(before);
   process.kill(before, 'SIGTERM');
   const startMs = await firstAccept(target, before);
-  return { server: target.name, subscribers, sessions: subscribers, rssAnonBytes, startMs };
+  return { server: target.name, subscribers, sessions, rssAnonBytes, startMs };
+}
+
+async function openSessions({ stores, accounts }: LastmileTarget): Promise<number> {
+  const redis = new Redis(stores.redisUrl);
+  try {
+    return await createLedger(redis).countSessions(accounts.tenantId);
+  } finally {
+    redis.disconnect();
+  }
 }
 
 function anonymousBytes(pid: number): number {

@@ -61,7 +61,7 @@ export function createLastmile(
       stores,
       authPort: portOf(stack.authTarget),
       acctPort: portOf(stack.acctTarget),
-      durability: 'fdatasync before the answer; then counted in Redis, appendfsync always',
+      durability: 'synced write (O_DSYNC) before the answer; then counted in Redis, appendfsync always',
       accounts: { ...known, classKey: keyring.derive('class').toString('hex') },
       async whenCounted(records) {
         // Twice, because a log tells with its next look what has come since the last one.

@@ -27,11 +27,11 @@ export type ExchangeCounts = {
   /** Answered by another code than was hoped for. */
   refused: number;
   givenUp: number;
-  /** Answers to what was given up: the work for them was in vain. */
+  /** Genuine answers to what was given up: the work for them was in vain. */
   late: number;
-  /** Answers to what was answered already. */
+  /** Genuine answers to what was answered already. */
   again: number;
-  /** Wrong authenticators. */
+  /** Answers to no request that the identifier had last: wrong authenticators. */
   bad: number;
 };
 
@@ -54,6 +54,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
   const slotOf = new Int32Array(subscribers).fill(nobody);
   const wasGivenUp = new Uint8Array(sockets * identifiers);
   const requests = new Array<Buffer | undefined>(subscribers);
+  /** What had the identifier before: an answer to it may still be on its way. */
+  const lastRequest = new Array<Buffer | undefined>(sockets * identifiers);
   const sent = new Uint8Array(subscribers);
   // What was used last comes last, so that a late answer meets no new request for long.
   const free = Array.from({ length: sockets }, () => Array.from({ length: identifiers }, (_, index) => index));
@@ -89,6 +91,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     const slot = slotOf[user] ?? nobody;
     userOf[slot] = nobody;
     wasGivenUp[slot] = givenUp ? 1 : 0;
+    lastRequest[slot] = requests[user];
     slotOf[user] = nobody;
     requests[user] = undefined;
     wheel.cancel(user);
@@ -113,13 +116,10 @@ export function createExchange(options: ExchangeOptions): Exchange {
       const slot = socket * identifiers + (reply[1] ?? 0);
       const user = userOf[slot] ?? nobody;
       const request = user === nobody ? undefined : requests[user];
-      const isLate = wasGivenUp[slot] === 1;
-      if (!request) {
-        counts[isLate ? 'late' : 'again']++;
-        return;
-      }
-      if (!isGenuine(reply, request, 0, secret)) {
-        counts[isLate ? 'late' : 'bad']++;
+      if (!request || !isGenuine(reply, request, 0, secret)) {
+        const last = lastRequest[slot];
+        if (!last || !isGenuine(reply, last, 0, secret)) counts.bad++;
+        else counts[wasGivenUp[slot] === 1 ? 'late' : 'again']++;
         return;
       }
       counts.answered++;

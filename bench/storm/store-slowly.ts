@@ -4,15 +4,16 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { until } from '#test/support/wait.ts';
 import type { LastmileTarget } from '../lastmile/lastmile.ts';
 import { readMetrics } from '../lastmile/metrics.ts';
-import { type SlowPassword, slowPasswords } from './slow-passwords.ts';
 
 const atOnce = 1000;
-/** Different hashes; the others are the same ones again. */
-const kinds = 48;
 
-/** @param from user<from> … user<to − 1> */
-export async function storeSlowly(target: LastmileTarget, password: string, from: number, to: number): Promise<void> {
-  const hashes = await slowPasswords(password, kinds, ['sha512', 'bcrypt', 'argon2']);
+/** @param hashes for crypt(3); subscribers have them in turn. @param from user<from> … user<to − 1> */
+export async function storeSlowly(
+  target: LastmileTarget,
+  hashes: readonly string[],
+  from: number,
+  to: number,
+): Promise<void> {
   const keyring = createKeyring(target.stores.secretKeys);
   const { tenantId } = target.accounts;
   const applied = async () =>
@@ -23,17 +24,16 @@ export async function storeSlowly(target: LastmileTarget, password: string, from
   try {
     for (let first = from; first < to; first += atOnce) {
       const users = Array.from({ length: Math.min(atOnce, to - first) }, (_, place) => first + place);
-      const secrets = users.map((user) => hashes[user % hashes.length] as SlowPassword);
+      const secrets = users.map((user) => hashes[user % hashes.length] ?? '');
       await client.query(
-        `UPDATE credential SET password_scheme = given.scheme, password_cipher = given.cipher
-         FROM unnest($2::text[], $3::text[], $4::bytea[]) AS given (user_name, scheme, cipher)
+        `UPDATE credential SET password_scheme = 'crypt', password_cipher = given.cipher
+         FROM unnest($2::text[], $3::bytea[]) AS given (user_name, cipher)
          WHERE tenant_id = $1 AND realm = '' AND credential.user_name = given.user_name`,
         [
           tenantId,
           users.map((user) => `user${user}`),
-          secrets.map(({ scheme }) => scheme),
           users.map((user, place) =>
-            keyring.encrypt('credential', `${tenantId}::user${user}`, Buffer.from(secrets[place]?.stored ?? '')),
+            keyring.encrypt('credential', `${tenantId}::user${user}`, Buffer.from(secrets[place] ?? '')),
           ),
         ],
       );

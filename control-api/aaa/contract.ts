@@ -159,7 +159,11 @@ export const LoginsReply = Type.Object({
       calling_station_id: Type.String(),
       nas_port_id: Type.String(),
       framed_ip: nullable(Type.String()),
-      outcome: nullable(Type.String({ description: 'what the speed follows from, or `garden_stay`' })),
+      outcome: nullable(
+        Type.String({
+          description: 'what the speed follows from, `garden_stay`, or `device:` and the access of staff',
+        }),
+      ),
       duration_us: Type.Integer(),
       node: Type.String(),
       worker: Type.Integer(),
@@ -168,7 +172,8 @@ export const LoginsReply = Type.Object({
     { description: 'newest first; every reject up to a bound, Accepts up to another' },
   ),
   left_out: Type.Integer({
-    description: 'rejects of the tenant, in the span of the page, that were too many to be written one by one',
+    description:
+      'rejects and unanswered logins of the tenant, in the span of the page, that were too many to be written one by one',
   }),
   next_cursor: nullable(Type.String()),
 });
@@ -196,5 +201,5 @@ export const RejectsReply = Type.Object({
       last_at: Instant,
     }),
   ),
-  left_out: Type.Integer({ description: 'further rejects that were only counted' }),
+  left_out: Type.Integer({ description: 'further rejects and unanswered logins that were only counted' }),
 });

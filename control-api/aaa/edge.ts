@@ -1,6 +1,7 @@
 // The operator tools of aaa-server as the API calls them: over its admin port.
 import Type, { type Static } from 'typebox';
 import { Value } from 'typebox/value';
+import { testPatienceMs } from '#policy/access/login-patience.ts';
 import { type AaaAdmin, refused } from '../aaa-admin.ts';
 import { Problem } from '../problem.ts';
 import { ExplanationReply, type testMethods } from './contract.ts';
@@ -32,9 +33,6 @@ export type AaaTools = {
   explain(question: ExplainQuestion): Promise<Explanation>;
   testLogin(test: TestLogin): Promise<TestedLogin>;
 };
-
-/** A slow hash may have to wait, and so does a reject. */
-const testPatienceMs = 10_000;
 
 const NotAsked = Type.Object({
   ok: Type.Literal(false),
@@ -74,7 +72,7 @@ export function createAaaTools(aaa: AaaAdmin): AaaTools {
       return answer.explanation;
     },
     async testLogin(test) {
-      const answer = Value.Parse(Tested, await ask('/test-login', test, testPatienceMs));
+      const answer = Value.Parse(Tested, await ask('/test-login', test, testPatienceMs.api));
       if (!answer.ok) throw notAsked(answer.problem, test.nas);
       return answer;
     },

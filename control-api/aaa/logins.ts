@@ -17,15 +17,17 @@ const hourMs = 3_600_000;
 const longestSpanMs = 31 * 24 * hourMs;
 const cursorName = 'logins';
 
+/** @param seesStaff whether the caller may know who the device users are */
 export async function listLogins(
   { history, clock }: Readers,
   { tenantId }: TenantScope,
   query: Static<typeof LoginsQuery>,
+  seesStaff: boolean,
   subscriptionId?: number,
 ): Promise<Static<typeof LoginsReply>> {
   const { username, nas, result, reason, limit = 50, cursor } = query;
   const found = await history.logins({
-    ...{ tenantId, limit: limit + 1 },
+    ...{ tenantId, limit: limit + 1, withoutStaff: !seesStaff },
     fromMs: query.from === undefined ? 0 : instantOf(query.from, '/from', 'query').getTime(),
     toMs: query.to === undefined ? clock.nowMs() + hourMs : instantOf(query.to, '/to', 'query').getTime(),
     ...(subscriptionId === undefined ? {} : { subscriptionId }),
@@ -41,7 +43,7 @@ export async function listLogins(
   return { data: shown.map(show), left_out: found.leftOut, next_cursor: next };
 }
 
-/** The newest logins of one subscription. */
+/** The newest logins of one subscription; staff have none. */
 export async function loginsOf(
   deps: Readers & Pick<Deps, 'db'>,
   scope: TenantScope,
@@ -49,19 +51,20 @@ export async function loginsOf(
   query: Static<typeof OwnLoginsQuery>,
 ): Promise<Static<typeof LoginsReply>> {
   const { id } = await read(deps.db, scope, (conn) => subscriptionOf(conn, path));
-  return listLogins(deps, scope, query, id);
+  return listLogins(deps, scope, query, false, id);
 }
 
 export async function countRejects(
   { history, clock }: Readers,
   { tenantId }: TenantScope,
   { from, to, by = 'reason', limit = 20 }: Static<typeof RejectsQuery>,
+  seesStaff: boolean,
 ): Promise<Static<typeof RejectsReply>> {
   const toMs = to === undefined ? clock.nowMs() : instantOf(to, '/to', 'query').getTime();
   const fromMs = from === undefined ? toMs - 24 * hourMs : instantOf(from, '/from', 'query').getTime();
   if (fromMs >= toMs || toMs - fromMs > longestSpanMs)
     throw new Problem('span_too_long', 'from must be before to, by 31 days at most');
-  const found = await history.rejects({ tenantId, fromMs, toMs, by, keys: limit });
+  const found = await history.rejects({ tenantId, fromMs, toMs, by, keys: limit, withoutStaff: !seesStaff });
   return {
     by,
     hours: found.hours.map(({ hourMs, key, count }) => ({ hour: instant(hourMs), key, count })),

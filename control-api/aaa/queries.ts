@@ -1,5 +1,6 @@
 // Explains logins with what only the API knows beside aaa-server: how many sessions are alive.
 import type { Static } from 'typebox';
+import { staffServiceTypes } from '#policy/nas/device-access.ts';
 import type { TenantScope } from '../database/connect.ts';
 import type { Deps } from '../deps.ts';
 import { fromLedger } from '../plugins/ledger-failure.ts';
@@ -15,6 +16,8 @@ export async function explainLogin(
   seesStaff: boolean,
 ): Promise<Explanation> {
   const { username, nas, mac, calling_station_id: station = mac } = query;
+  // Before it is looked for: a refusal must not tell whether there is such a member of staff.
+  if (!seesStaff && staffServiceTypes.includes(query.service_type ?? 0)) throw staffHidden();
   const explanation = await aaa.explain({
     tenantId,
     userName: username,
@@ -27,14 +30,17 @@ export async function explainLogin(
     ...(query.service_type === undefined ? {} : { serviceType: query.service_type }),
   });
   const { network, user, facts } = explanation;
-  if (!seesStaff && facts.some(({ fact }) => fact === 'device_user'))
-    throw new Problem('forbidden', 'logins of staff to devices are explained to who may see the device users');
+  if (!seesStaff && facts.some(({ fact }) => fact === 'device_user')) throw staffHidden();
   if (!network || !user.credential) return explanation;
   const subscriptionId = user.credential.subscription_id;
   return {
     ...explanation,
     network: { ...network, live_sessions: await liveSessions(ledger, tenantId, subscriptionId) },
   };
+}
+
+function staffHidden(): Problem {
+  return new Problem('forbidden', 'logins of staff to devices are explained to who may see the device users');
 }
 
 /** Null while Redis is away: the explanation does not need it. */

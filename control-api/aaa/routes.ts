@@ -1,4 +1,6 @@
 // Operator tools of AAA: /aaa/explain, /aaa/test-auth, /aaa/logins, /aaa/rejects and /subscriptions/{id}/logins.
+
+import type { FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { type Api, callerOf, tenantOf, writing } from '../api.ts';
 import type { Deps } from '../deps.ts';
@@ -38,10 +40,7 @@ export function aaaRoutes(app: Api, deps: Deps): void {
         response: { 200: ExplanationReply, ...problems('nas_not_found', 'nas_not_named', 'aaa_unavailable') },
       },
     },
-    (request) => {
-      const seesStaff = permits(callerOf(request).role, 'device_users:read');
-      return explainLogin(deps, tenantOf(request), request.query, seesStaff);
-    },
+    (request) => explainLogin(deps, tenantOf(request), request.query, seesStaff(request)),
   );
 
   app.post(
@@ -80,7 +79,7 @@ export function aaaRoutes(app: Api, deps: Deps): void {
         response: { 200: LoginsReply, ...problems('invalid_cursor', 'history_unavailable') },
       },
     },
-    (request) => listLogins(deps, tenantOf(request), request.query),
+    (request) => listLogins(deps, tenantOf(request), request.query, seesStaff(request)),
   );
 
   onBothPaths(app, {
@@ -110,6 +109,11 @@ export function aaaRoutes(app: Api, deps: Deps): void {
         response: { 200: RejectsReply, ...problems('span_too_long', 'history_unavailable') },
       },
     },
-    (request) => countRejects(deps, tenantOf(request), request.query),
+    (request) => countRejects(deps, tenantOf(request), request.query, seesStaff(request)),
   );
+}
+
+/** Who logs in to devices is known to those who may see the device users. */
+function seesStaff(request: FastifyRequest): boolean {
+  return permits(callerOf(request).role, 'device_users:read');
 }

@@ -13,7 +13,7 @@ const Answer = Type.Unsafe<DrainAnswer>(
 
 export const MaintenanceBody = strict({
   from: Type.Optional(InstantText('absent: now')),
-  until: InstantText('at most 24 hours after from'),
+  until: InstantText('at most 24 hours after from, together with windows less than an hour away'),
   note: Type.Optional(Text),
 });
 export type MaintenanceBody = Static<typeof MaintenanceBody>;
@@ -39,7 +39,7 @@ export const MoveBody = strict({
   count: Type.Integer({
     minimum: 1,
     maximum: 10_000_000,
-    description: 'no more sessions are ended; at least as many as are open now',
+    description: 'no more sessions are ended; at least as many as are open now, and at most max(50, 3 %) more',
   }),
   per_s: Type.Integer({ minimum: 1, maximum: fastestMovePerS, description: 'sessions that are ended in a second' }),
 });

@@ -1,5 +1,6 @@
 // Drains: new logins are kept away from an access server, and its sessions are moved when their number was confirmed.
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { brakeLimit } from '#policy/enforcement/brake-rule.ts';
 import type { Conn, Tx } from '../database/connect.ts';
 import { nasOf } from '../nas/queries.ts';
 import { Problem } from '../problem.ts';
@@ -46,7 +47,7 @@ export async function endDrain(tx: Tx, nasId: number): Promise<void> {
   tx.audit('nas', nasId, { drained: false });
 }
 
-/** @param openSessions as they were counted right before */
+/** @param openSessions as they were counted right before. Far more than these is no number that anybody looked up. */
 export async function startMove(tx: Tx, nasId: number, body: MoveBody, openSessions: number): Promise<StoredDrain> {
   const { drain } = await lockDrain(tx, nasId);
   const { mode } = await nasOf(tx, nasId);
@@ -56,7 +57,8 @@ export async function startMove(tx: Tx, nasId: number, body: MoveBody, openSessi
     .where(eq(tenant.id, tx.scope.tenantId));
   if (mode !== 'enforce' || owner?.mode !== 'enforce')
     throw new Problem('move_not_enforced', `mode of the NAS: ${mode}, of the tenant: ${owner?.mode}`);
-  if (openSessions === 0 || openSessions > body.count) {
+  const most = openSessions + brakeLimit(openSessions);
+  if (openSessions === 0 || openSessions > body.count || body.count > most) {
     throw new Problem('move_count_changed', `${body.count} were confirmed, ${openSessions} are open: look again`);
   }
   const [move] = await tx

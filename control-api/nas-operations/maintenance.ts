@@ -1,8 +1,9 @@
 // Windows of maintenance: planned, listed, ended early. The edge acts on them by its own clock.
-import { and, desc, eq, gt, sql } from 'drizzle-orm';
-import { longestMaintenanceMs } from '#policy/nas/maintenance.ts';
+import { and, desc, eq, gt, lt, sql } from 'drizzle-orm';
+import { joinedMs, longestMaintenanceMs, shortestPauseMs } from '#policy/nas/maintenance.ts';
 import type { Conn, Tx } from '../database/connect.ts';
 import { instantOf } from '../fields.ts';
+import { lockNas } from '../nas/commands.ts';
 import { nasOf } from '../nas/queries.ts';
 import { invalid, Problem } from '../problem.ts';
 import type { MaintenanceBody, MaintenanceReply } from './contract.ts';
@@ -32,7 +33,8 @@ export async function planMaintenance(
   { from, until, note }: MaintenanceBody,
   nowMs: number,
 ): Promise<MaintenanceReply> {
-  await nasOf(tx, nasId);
+  // Locked: two windows planned at once would not see each other.
+  await lockNas(tx, nasId);
   const startsAt = from === undefined ? new Date(nowMs) : instantOf(from, '/from');
   const endsAt = instantOf(until, '/until');
   if (startsAt.getTime() < nowMs - lateMs) throw invalid('/from', 'has passed');
@@ -40,6 +42,7 @@ export async function planMaintenance(
   if (endsAt <= startsAt || endsAt.getTime() <= nowMs) throw invalid('/until', 'must come after from, and after now');
   if (endsAt.getTime() - startsAt.getTime() > longestMaintenanceMs)
     throw invalid('/until', 'is more than 24 hours after from');
+  await requireJoinedShort(tx, nasId, startsAt, endsAt);
   const [made] = await tx
     .insert(nasMaintenance)
     .values({ tenantId: tx.scope.tenantId, nasId, startsAt, endsAt, ...(note === undefined ? {} : { note }) })
@@ -47,6 +50,25 @@ export async function planMaintenance(
   if (!made) throw new Error('the window was not inserted');
   tx.audit('nas', nasId, { maintenance_id: made.id, from: startsAt.toISOString(), until: endsAt.toISOString(), note });
   return showMaintenance(made, nowMs);
+}
+
+/** Windows that follow each other closely would leave the access server alone for as long as anybody likes. */
+async function requireJoinedShort(tx: Tx, nasId: number, startsAt: Date, endsAt: Date): Promise<void> {
+  const around = longestMaintenanceMs + shortestPauseMs;
+  const rows = await tx
+    .select({ startsAt: nasMaintenance.startsAt, endsAt: nasMaintenance.endsAt })
+    .from(nasMaintenance)
+    .where(
+      and(
+        eq(nasMaintenance.nasId, nasId),
+        gt(nasMaintenance.endsAt, new Date(startsAt.getTime() - around)),
+        lt(nasMaintenance.startsAt, new Date(endsAt.getTime() + around)),
+      ),
+    );
+  const windows = rows.map((row) => ({ fromMs: row.startsAt.getTime(), untilMs: row.endsAt.getTime() }));
+  const lastsMs = joinedMs(windows, { fromMs: startsAt.getTime(), untilMs: endsAt.getTime() });
+  if (lastsMs > longestMaintenanceMs)
+    throw new Problem('maintenance_too_long', `with the windows next to it: ${Math.round(lastsMs / 60_000)} minutes`);
 }
 
 /** What has not begun is taken back, what runs ends now. */

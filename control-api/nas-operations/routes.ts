@@ -79,7 +79,7 @@ export function nasOperationRoutes(app: Api, { db, clock, moveDesk }: Deps): voi
         body: MaintenanceBody,
         response: {
           201: MaintenanceReply,
-          ...problems('nas_unknown', 'maintenance_overlaps', 'idempotency_key_reused'),
+          ...problems('nas_unknown', 'maintenance_overlaps', 'maintenance_too_long', 'idempotency_key_reused'),
         },
       },
     },

@@ -107,6 +107,14 @@ export async function relearn(tx: Tx, id: number): Promise<NasReply> {
 }
 
 export async function removeNas(tx: Tx, id: number): Promise<void> {
+  // Locked, it gets no further users until it is gone.
+  await lockNas(tx, id);
+  const users = await tx.execute<{ what: string; name: string }>(
+    sql`SELECT 'address pool' AS what, name FROM address_pool WHERE nas_id = ${id}::bigint
+        UNION ALL SELECT 'accounting copy', name FROM accounting_copy WHERE nas_id = ${id}::bigint LIMIT 1`,
+  );
+  const [user] = users.rows;
+  if (user) throw new Problem('nas_in_use', `${user.what} ${user.name} names it`);
   const [removed] = await tx.delete(nas).where(eq(nas.id, id)).returning({ address: nas.address, name: nas.name });
   if (!removed) throw new Problem('nas_unknown', `there is no NAS ${id}`);
   tx.audit('nas', id, removed);

@@ -11,6 +11,7 @@ export const nasErrors = {
     title: 'The address lies in or around that of a NAS of another tenant',
     constraint: 'nas_of_one_tenant',
   },
+  nas_in_use: { status: 409, title: 'An address pool or an accounting copy still names the NAS' },
   rotation_running: { status: 409, title: 'The secret of the NAS is being changed already' },
   rotation_unproven: { status: 409, title: 'What the NAS sends does not show that it uses the right secret' },
   rotation_count_changed: { status: 409, title: 'Not as many access servers as were confirmed' },

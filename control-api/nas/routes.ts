@@ -158,7 +158,7 @@ export function nasRoutes(app: Api, deps: Deps): void {
         summary: 'Remove a network access server',
         params: IdParams,
         querystring: WriteQuery,
-        response: { 204: Empty, ...problems('nas_unknown') },
+        response: { 204: Empty, ...problems('nas_unknown', 'nas_in_use') },
       },
     },
     async (request, reply) => {

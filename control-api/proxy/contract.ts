@@ -10,7 +10,7 @@ import {
 } from '#policy/proxy/settings.ts';
 import { contains } from '../database/list.ts';
 import { type ListDefinition, listQuery, listReply } from '../database/list-contract.ts';
-import { choice, Id, Instant, Name, nullable, strict } from '../fields.ts';
+import { choice, Id, Instant, Name, nullable, strict, WriteQuery } from '../fields.ts';
 import { Secret } from '../nas/contract.ts';
 import { demands, nasStatuses } from '../nas/schema.ts';
 import { accountingCopy, homeServer, realm } from './schema.ts';
@@ -118,6 +118,13 @@ const realmSettings = {
   ),
   home_server_ids: Type.Optional(Type.Array(Id, { maxItems: 8, uniqueItems: true, description: 'in order' })),
   status: Type.Optional(Status),
+  confirm_count: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description:
+        'how many subscribers have logins that are decided elsewhere from then on; needed above 50 and 3 % of the subscriptions',
+    }),
+  ),
 };
 
 export const RealmBody = strict({ name: RealmName, ...realmSettings });
@@ -136,8 +143,17 @@ export const RealmReply = Type.Object({
   reply_attributes: nullable(Type.Array(Type.String())),
   home_server_ids: Type.Array(Id),
   status: Status,
+  subscribers: Type.Optional(
+    Type.Integer({
+      description: 'own subscribers with a login that it forwards, as the names are entered; not in lists',
+    }),
+  ),
   created_at: Instant,
   updated_at: Instant,
+});
+export const RealmRemoval = strict({
+  ...WriteQuery.properties,
+  confirm_count: realmSettings.confirm_count,
 });
 export type RealmReply = Static<typeof RealmReply>;
 

@@ -14,6 +14,15 @@ export const proxyErrors = {
   realm_unknown: { status: 404, title: 'There is no such realm' },
   realm_name_taken: { status: 409, title: 'The realm has an entry already', constraint: 'realm_name' },
   realm_without_home_server: { status: 422, title: 'What is forwarded needs a home server' },
+  realm_not_counted: {
+    status: 422,
+    title: 'Sessions that are let in here would not be counted here: accounting is local or both then',
+    constraint: 'realm_not_counted',
+  },
+  realm_takeover_unconfirmed: {
+    status: 409,
+    title: 'Logins of many subscribers would be decided elsewhere: confirm their number',
+  },
   accounting_copy_unknown: { status: 404, title: 'There is no such accounting copy' },
   accounting_copy_name_taken: {
     status: 409,

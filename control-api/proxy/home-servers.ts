@@ -53,8 +53,7 @@ export async function changeHomeServer(
   change: HomeServerChange,
 ): Promise<HomeServerReply> {
   if (Object.keys(change).length === 0) throw invalid('', 'names nothing to change');
-  await tx.select({ id: homeServer.id }).from(homeServer).where(eq(homeServer.id, id)).for('update');
-  const before = await homeServerOf(tx, id);
+  const before = await lockHomeServer(tx, id);
   const { tenantId } = tx.scope;
   const address = change.address === undefined ? before.address : await foreignAddress(tx, change.address);
   const secret =
@@ -80,7 +79,8 @@ export async function changeHomeServer(
 }
 
 export async function removeHomeServer(tx: Tx, id: number): Promise<void> {
-  await homeServerOf(tx, id);
+  // Locked, it gets no further users until it is gone.
+  await lockHomeServer(tx, id);
   const users = await tx.execute<{ what: string; name: string }>(
     sql`SELECT 'realm' AS what, r.name FROM realm r JOIN realm_home_server m ON m.tenant_id = r.tenant_id AND m.realm_id = r.id
           WHERE m.home_server_id = ${id}::bigint
@@ -94,6 +94,11 @@ export async function removeHomeServer(tx: Tx, id: number): Promise<void> {
     .returning({ name: homeServer.name, address: homeServer.address });
   if (!removed) throw new Problem('home_server_unknown', `there is no home server ${id}`);
   tx.audit('home_server', id, removed);
+}
+
+async function lockHomeServer(tx: Tx, id: number): Promise<Row> {
+  await tx.select({ id: homeServer.id }).from(homeServer).where(eq(homeServer.id, id)).for('update');
+  return homeServerOf(tx, id);
 }
 
 export function showHomeServer(row: Row): HomeServerReply {

@@ -5,8 +5,8 @@ import { write } from '../database/write.ts';
 import type { Deps } from '../deps.ts';
 import { Empty, IdParams, problems, WriteQuery } from '../fields.ts';
 import { withAllowed } from './allowed.ts';
-import { RealmBody, RealmChange, RealmQuery, RealmReply, RealmsReply } from './contract.ts';
-import { changeRealm, createRealm, listRealms, realmOf, removeRealm } from './realms.ts';
+import { RealmBody, RealmChange, RealmQuery, RealmRemoval, RealmReply, RealmsReply } from './contract.ts';
+import { changeRealm, createRealm, listRealms, realmOf, realmRow, removeRealm } from './realms.ts';
 
 const tags = ['proxy'];
 
@@ -42,6 +42,7 @@ export function realmRoutes(app: Api, deps: Deps): void {
           201: RealmReply,
           ...problems(
             ...(['realm_name_taken', 'realm_without_home_server', 'reference_unknown', 'attribute_refused'] as const),
+            ...(['realm_not_counted', 'realm_takeover_unconfirmed'] as const),
             ...(['aaa_unavailable', 'idempotency_key_reused'] as const),
           ),
         },
@@ -49,7 +50,7 @@ export function realmRoutes(app: Api, deps: Deps): void {
     },
     async (request, reply) => {
       const body = await withAllowed(dictionary, request.body);
-      const made = await write(db, writing(request), (tx) => createRealm(tx, body));
+      const made = await write(db, writing(request), (tx) => createRealm(tx, body, request.query.dry_run === true));
       return reply.code(201).send(made);
     },
   );
@@ -84,6 +85,7 @@ export function realmRoutes(app: Api, deps: Deps): void {
           200: RealmReply,
           ...problems(
             ...(['realm_unknown', 'realm_name_taken', 'realm_without_home_server', 'reference_unknown'] as const),
+            ...(['realm_not_counted', 'realm_takeover_unconfirmed'] as const),
             ...(['attribute_refused', 'aaa_unavailable'] as const),
           ),
         },
@@ -91,9 +93,9 @@ export function realmRoutes(app: Api, deps: Deps): void {
     },
     async (request) => {
       const { id } = request.params;
-      await read(db, tenantOf(request), (conn) => realmOf(conn, id));
+      await read(db, tenantOf(request), (conn) => realmRow(conn, id));
       const change = await withAllowed(dictionary, request.body);
-      return write(db, writing(request), (tx) => changeRealm(tx, id, change));
+      return write(db, writing(request), (tx) => changeRealm(tx, id, change, request.query.dry_run === true));
     },
   );
 
@@ -106,12 +108,13 @@ export function realmRoutes(app: Api, deps: Deps): void {
         operationId: 'realms.delete',
         summary: 'Remove a realm: its logins are decided here, or go where DEFAULT says',
         params: IdParams,
-        querystring: WriteQuery,
-        response: { 204: Empty, ...problems('realm_unknown') },
+        querystring: RealmRemoval,
+        response: { 204: Empty, ...problems('realm_unknown', 'realm_takeover_unconfirmed') },
       },
     },
     async (request, reply) => {
-      await write(db, writing(request), (tx) => removeRealm(tx, request.params.id));
+      const { confirm_count: count, dry_run: dryRun = false } = request.query;
+      await write(db, writing(request), (tx) => removeRealm(tx, request.params.id, { count, dryRun }));
       return reply.code(204).send(null);
     },
   );

@@ -7,6 +7,7 @@ import { invalid, Problem } from '../problem.ts';
 import { type RealmBody, type RealmChange, type RealmReply, realmList } from './contract.ts';
 import { pageByName } from './page.ts';
 import { homeServer, realm, realmHomeServer } from './schema.ts';
+import { type Confirmation, lockRules, requireConfirmed, rulesOf, subscribersOf } from './takeover.ts';
 
 type Row = typeof realm.$inferSelect;
 /** With the attributes that the dictionary made of their names. */
@@ -26,25 +27,45 @@ export async function listRealms(
   return { data: rows.map((row) => showRealm(row, servers.get(row.id))), pagination };
 }
 
-export async function realmOf(conn: Pick<Conn, 'select'>, id: number): Promise<RealmReply> {
-  const [row] = await conn.select().from(realm).where(eq(realm.id, id));
-  if (!row) throw new Problem('realm_unknown', `there is no realm ${id}`);
-  return showRealm(row, (await serversOf(conn, [id])).get(id));
+export async function realmOf(conn: Pick<Conn, 'select' | 'execute'>, id: number): Promise<RealmReply> {
+  const row = await realmRow(conn, id);
+  const shown = showRealm(row, (await serversOf(conn, [id])).get(id));
+  return { ...shown, subscribers: await subscribersOf(conn, await rulesOf(conn), row.name) };
 }
 
-export async function createRealm(tx: Tx, body: Resolved<RealmBody>): Promise<RealmReply> {
+export async function realmRow(conn: Pick<Conn, 'select'>, id: number): Promise<Row> {
+  const [row] = await conn.select().from(realm).where(eq(realm.id, id));
+  if (!row) throw new Problem('realm_unknown', `there is no realm ${id}`);
+  return row;
+}
+
+export async function createRealm(
+  tx: Tx,
+  { confirm_count: count, ...body }: Resolved<RealmBody>,
+  dryRun: boolean,
+): Promise<RealmReply> {
+  const before = await lockRules(tx);
   const name = nameOf(body.name);
+  requireCounted(body);
   const [made] = await tx
     .insert(realm)
     .values({ tenantId: tx.scope.tenantId, name, ...columnsOf(body) })
     .returning();
   if (!made) throw new Error('the realm was not inserted');
   await setServers(tx, made.id, body.home_server_ids ?? []);
-  return settled(tx, made.id, body);
+  await requireConfirmed(tx, before, { count, dryRun });
+  return settled(tx, made.id, body, count);
 }
 
-export async function changeRealm(tx: Tx, id: number, change: Resolved<RealmChange>): Promise<RealmReply> {
+export async function changeRealm(
+  tx: Tx,
+  id: number,
+  { confirm_count: count, ...change }: Resolved<RealmChange>,
+  dryRun: boolean,
+): Promise<RealmReply> {
   if (Object.keys(change).length === 0) throw invalid('', 'names nothing to change');
+  const before = await lockRules(tx);
+  requireCounted({ ...(await realmRow(tx, id)), ...change });
   const [changed] = await tx
     .update(realm)
     .set({
@@ -56,17 +77,33 @@ export async function changeRealm(tx: Tx, id: number, change: Resolved<RealmChan
     .returning({ id: realm.id });
   if (!changed) throw new Problem('realm_unknown', `there is no realm ${id}`);
   if (change.home_server_ids !== undefined) await setServers(tx, id, change.home_server_ids);
-  return settled(tx, id, change);
+  await requireConfirmed(tx, before, { count, dryRun });
+  return settled(tx, id, change, count);
 }
 
-export async function removeRealm(tx: Tx, id: number): Promise<void> {
+/** A realm that is kept here may be one that DEFAULT takes over then. */
+export async function removeRealm(tx: Tx, id: number, confirmation: Confirmation): Promise<void> {
+  const before = await lockRules(tx);
   const [removed] = await tx.delete(realm).where(eq(realm.id, id)).returning({ name: realm.name });
   if (!removed) throw new Problem('realm_unknown', `there is no realm ${id}`);
-  tx.audit('realm', id, removed);
+  await requireConfirmed(tx, before, confirmation);
+  const { count } = confirmation;
+  tx.audit('realm', id, { ...removed, ...(count === undefined ? {} : { confirm_count: count }) });
+}
+
+/** Who is let in here is counted here. */
+function requireCounted({ authentication, accounting }: Pick<RealmChange, 'authentication' | 'accounting'>): void {
+  if (authentication === 'local' && accounting === 'forward')
+    throw new Problem('realm_not_counted', 'with authentication local, accounting is local or both');
 }
 
 /** What is forwarded has somewhere to go. */
-async function settled(tx: Tx, id: number, body: Resolved<RealmChange>): Promise<RealmReply> {
+async function settled(
+  tx: Tx,
+  id: number,
+  body: Resolved<RealmChange>,
+  confirmed: number | undefined,
+): Promise<RealmReply> {
   const shown = await realmOf(tx, id);
   const forwards = shown.authentication === 'forward' || shown.accounting !== 'local';
   if (forwards && shown.home_server_ids.length === 0)
@@ -75,6 +112,7 @@ async function settled(tx: Tx, id: number, body: Resolved<RealmChange>): Promise
   tx.audit('realm', id, {
     ...rest,
     ...(reply_attributes === undefined ? {} : { reply_attributes: reply_attributes?.map(({ name }) => name) ?? null }),
+    ...(confirmed === undefined ? {} : { confirm_count: confirmed }),
   });
   return shown;
 }

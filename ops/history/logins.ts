@@ -23,6 +23,8 @@ export type LoginsQuery = {
   readonly nasId?: number;
   readonly result?: LoginResult;
   readonly reason?: string;
+  /** Logins to devices themselves are left out. */
+  readonly withoutStaff?: boolean;
   readonly after?: LoginPlace;
 };
 
@@ -41,7 +43,7 @@ export type LoggedLogin = LoginPlace & {
   readonly test: boolean;
 };
 
-/** `leftOut`: rejects of the tenant, in the span of the page, that were too many of their second to be written one by one. */
+/** `leftOut`: rejects and unanswered logins of the tenant, in the span of the page, that were too many of their second to be written one by one. */
 export type LoginPage = { readonly logins: readonly LoggedLogin[]; readonly leftOut: number };
 
 type Row = Record<
@@ -53,6 +55,9 @@ type Row = Record<
 const inSpan =
   'tenant_id = {tenant:UInt64} AND at >= fromUnixTimestamp64Milli({from:Int64}) AND at < fromUnixTimestamp64Milli({to:Int64})';
 
+/** As the edge marks them (aaa-server/login-log/log.ts). */
+const notOfStaff = "NOT (reason = 'device_login_refused' OR startsWith(outcome, 'device'))";
+
 export async function readLogins(client: ClickHouseClient, query: LoginsQuery): Promise<LoginPage> {
   const { subscriptionId, userName, nasId, result, reason, after } = query;
   const conditions = [
@@ -63,6 +68,7 @@ export async function readLogins(client: ClickHouseClient, query: LoginsQuery): 
     ...(nasId === undefined ? [] : ['nas_id = {nas:UInt64}']),
     ...(result === undefined ? [] : ['result = {result:String}']),
     ...(reason === undefined ? [] : ['reason = {reason:String}']),
+    ...(query.withoutStaff ? [notOfStaff] : []),
     ...(after
       ? [
           // The first alone lets whole parts be left out.
@@ -100,6 +106,8 @@ export type RejectsQuery = {
   readonly by: RejectKey;
   /** Of those with the most rejects. */
   readonly keys: number;
+  /** Rejected logins to devices themselves are left out. */
+  readonly withoutStaff?: boolean;
 };
 
 export type RejectCounts = {
@@ -125,9 +133,9 @@ const columnOf: Readonly<Record<RejectKey, string>> = {
 
 /** What operators tried does not count. */
 export async function readRejects(client: ClickHouseClient, query: RejectsQuery): Promise<RejectCounts> {
-  const { tenantId, fromMs, toMs, by, keys } = query;
+  const { tenantId, fromMs, toMs, by, keys, withoutStaff } = query;
   const query_params = { tenant: tenantId, from: fromMs, to: toMs, keys };
-  const of = `FROM logins WHERE ${inSpan} AND result = 'reject' AND NOT test`;
+  const of = `FROM logins WHERE ${inSpan} AND result = 'reject' AND NOT test${withoutStaff ? ` AND ${notOfStaff}` : ''}`;
   const hours = await client.query({
     query: `SELECT toString(toUnixTimestamp(toStartOfHour(at))) AS hour, ${columnOf[by]} AS key, count() AS n ${of}
         AND ${columnOf[by]} IN (SELECT ${columnOf[by]} AS k ${of} GROUP BY k ORDER BY count() DESC, k LIMIT {keys:UInt32})
@@ -136,21 +144,21 @@ export async function readRejects(client: ClickHouseClient, query: RejectsQuery)
     format: 'JSONEachRow',
   });
   const top = await client.query({
-    query: `SELECT user_name, any(subscription_id) AS subscription, count() AS n, topK(1)(reason)[1] AS reason,
+    query: `SELECT user_name, any(subscription_id) AS subscription, count() AS n, topK(1)(reason)[1] AS mostly,
         toString(toUnixTimestamp64Milli(max(at))) AS last ${of}
       GROUP BY user_name ORDER BY n DESC, user_name LIMIT {keys:UInt32}`,
     query_params,
     format: 'JSONEachRow',
   });
   const hourRows = await hours.json<{ hour: string; key: string; n: string }>();
-  const topRows = await top.json<Record<'user_name' | 'subscription' | 'n' | 'reason' | 'last', string>>();
+  const topRows = await top.json<Record<'user_name' | 'subscription' | 'n' | 'mostly' | 'last', string>>();
   return {
     hours: hourRows.map(({ hour, key, n }) => ({ hourMs: Number(hour) * 1000, key, count: Number(n) })),
     top: topRows.map((row) => ({
       userName: row.user_name,
       subscriptionId: Number(row.subscription),
       count: Number(row.n),
-      reason: row.reason,
+      reason: row.mostly,
       lastMs: Number(row.last),
     })),
     leftOut: await readLeftOut(client, query),

@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
 import type { Registry } from '#ops/runtime/metrics.ts';
+import { oncePerScrape } from '#ops/runtime/once-per-scrape.ts';
 import { type HasMetrics, registerReportMetrics } from '#ops/runtime/report-metrics.ts';
 import { type LoadedWorker, loadWorker } from '#ops/runtime/worker-begin.ts';
 import { type SharedWalState, shareWal, type WalNews, type WalOrder } from '../wal/shared-wal.ts';
@@ -55,7 +56,7 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
   const owner = shareWal(wal, (news) => tell(news));
   const waiting = new Map<number, (report: HasMetrics) => void>();
   let worker: Worker | undefined;
-  let ended: Promise<void> = Promise.resolve();
+  let ended: Promise<unknown> = Promise.resolve();
   let ending: Promise<void> | undefined;
   let stopping = false;
   let lastId = 0;
@@ -65,8 +66,9 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
     worker?.postMessage(message);
   }
 
-  /** The last one when there is no answer in time. */
+  /** The last one when there is no answer in time, and at once when nobody is there to answer any more. */
   function report(): Promise<HasMetrics> {
+    if (stopping) return Promise.resolve(lastReport);
     return new Promise((resolve) => {
       const id = ++lastId;
       const answer = (found: HasMetrics) => {
@@ -93,29 +95,37 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
         onEvents(message.partitions);
         return;
       case 'ready':
-        registerReportMetrics(registry, [message], async () => [await report()]);
+        lastReport = message;
+        registerReportMetrics(
+          registry,
+          [message],
+          oncePerScrape(async () => [await report()]),
+        );
         return;
       default:
         message satisfies never;
     }
   }
 
-  function begin(): void {
+  async function begin(): Promise<void> {
     const thread = options.thread ?? loadWorker(script, `counting ${wal.id}`);
-    const started = thread.worker;
-    worker = started;
-    thread.begin(dataOf(owner.state));
-    ended = new Promise((resolve) => started.once('exit', () => resolve()));
+    const gone = await Promise.race([thread.ended, undefined]);
+    if (gone) throw new Error(`the thread that counts ${wal.id} had ended before it began`, { cause: gone });
+    worker = thread.worker;
+    worker.on('message', hear);
     // Uncaught here: this thread ends too, and with it the process, which is started again.
     const fail = (error: Error) => {
       if (!stopping) throw error;
     };
-    started.on('message', hear);
-    started.on('error', (error) => fail(new Error(`counting ${wal.id} died`, { cause: error })));
-    started.on('exit', (exitCode) => fail(new Error(`counting ${wal.id} ended with ${exitCode}`)));
+    worker.on('error', (error) => fail(new Error(`counting ${wal.id} died`, { cause: error })));
+    worker.on('exit', (exitCode) => fail(new Error(`counting ${wal.id} ended with ${exitCode}`)));
+    ended = thread.ended;
+    thread.begin(dataOf(owner.state()));
   }
 
   async function endThread(): Promise<void> {
+    // What is shown from now on.
+    if (worker) void report();
     stopping = true;
     tell({ type: 'stop' });
     const deadline = setTimeout(() => {
@@ -136,9 +146,7 @@ export async function openCountedLog(options: CountedLogOptions): Promise<Counte
     endCounting,
     append: createAppender(wal, metrics),
     /** Does not wait for the thread: what is acknowledged until then is counted when it is there. */
-    async start() {
-      begin();
-    },
+    start: begin,
     async stop() {
       await endCounting();
       await wal.close();

@@ -58,7 +58,10 @@ export type UdpListener = {
   readonly sockets: readonly UdpSocket[];
   /** The smallest receive buffer of its sockets. */
   readonly grantedBytes: number;
-  /** Reads nothing from now on; sending goes on until `stop`. */
+  /**
+   * Hands over nothing from now on; sending goes on until `stop`. What arrives then waits in the socket; only the driver of Node reads on
+   * where the socket is its own, and drops what it reads.
+   */
   stopReceiving(): void;
   /** Closes every socket; may be called again. Datagrams still queued for sending leave first. */
   stop(): Promise<void>;

@@ -5,6 +5,8 @@ export type LoadedWorker = {
   readonly worker: Worker;
   /** Its program is there. Rejects when the thread ended instead. */
   readonly loaded: Promise<void>;
+  /** Resolves when the thread has ended, with the reason. */
+  readonly ended: Promise<Error>;
   /** Called once. */
   begin(settings: unknown): void;
 };
@@ -13,16 +15,21 @@ export type LoadedWorker = {
 export function loadWorker(script: URL, name: string): LoadedWorker {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker(script, { name, workerData: port2, transferList: [port2] });
+  // From the beginning: whoever asks later asks in vain for an event that has been.
+  const ended = new Promise<Error>((resolve) => {
+    let died: Error | undefined;
+    worker.once('error', (error) => (died = new Error(`${name} died`, { cause: error })));
+    worker.once('exit', (code) => resolve(died ?? new Error(`${name} ended with ${code}`)));
+  });
   const loaded = new Promise<void>((resolve, reject) => {
     port1.once('message', () => resolve());
-    worker.once('error', (error) => reject(new Error(`${name} died`, { cause: error })));
-    worker.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)));
+    ended.then(reject);
   });
   // Whoever does not wait for it hears of a death by the thread itself.
   loaded.catch(() => undefined);
   // The thread keeps the process alive, or not.
   port1.unref();
-  return { worker, loaded, begin: (settings) => port1.postMessage(settings) };
+  return { worker, loaded, ended, begin: (settings) => port1.postMessage(settings) };
 }
 
 /**

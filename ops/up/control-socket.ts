@@ -36,8 +36,12 @@ export function createControl(
   handle: (request: ControlRequest, say: (line: string) => void) => Promise<ControlOutcome>,
 ): Control {
   let server: Server | undefined;
+  /** Nothing was asked over these: nobody waits for an answer. */
+  const idle = new Set<Socket>();
 
   function serve(socket: Socket): void {
+    idle.add(socket);
+    socket.once('close', () => idle.delete(socket));
     // Whoever asked may go away: what was begun goes on.
     socket.on('error', () => socket.destroy());
     const send = (message: Message) => void (socket.writable && socket.write(`${JSON.stringify(message)}\n`));
@@ -45,6 +49,7 @@ export function createControl(
     // It passes on what the socket says.
     lines.on('error', () => undefined);
     lines.once('line', async (line) => {
+      idle.delete(socket);
       try {
         const request: unknown = JSON.parse(line);
         if (!Value.Check(Request, request)) throw new Error('the request is not one of this version');
@@ -69,7 +74,12 @@ export function createControl(
           resolve();
         });
       }),
-    stop: () => new Promise((resolve) => (server ? server.close(() => resolve()) : resolve())),
+    stop: () =>
+      new Promise((resolve) => {
+        if (!server) return resolve();
+        server.close(() => resolve());
+        for (const socket of idle) socket.destroy();
+      }),
   };
 }
 

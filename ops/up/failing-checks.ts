@@ -11,19 +11,25 @@ export async function failingChecks(url: string): Promise<Failing | undefined> {
     const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
     if (response.ok) return new Map();
     const { checks } = (await response.json()) as { checks?: Record<string, string> };
-    return new Map(Object.entries(checks ?? {}).filter(([, answer]) => answer !== 'ok'));
+    const failing = Object.entries(checks ?? {}).filter(([, answer]) => answer !== 'ok');
+    return new Map(failing.length > 0 ? failing : [['readiness', `HTTP status ${response.status}`]]);
   } catch (error) {
     if (error instanceof Error && error.name === 'TimeoutError') return undefined;
     return new Map([['admin port', messageOf(error instanceof Error && error.cause ? error.cause : error)]]);
   }
 }
 
-/** Resolves when nothing fails that did not fail before, as far as is known; throws with what does after `withinMs`. */
-export async function provesReady(url: string, before: Failing | undefined, withinMs: number): Promise<void> {
+/** What fails in the process that runs. Of one that says nothing, asked twice, nothing is known to fail: its successor has to be all right. */
+export async function failingBefore(url: string): Promise<Failing> {
+  return (await failingChecks(url)) ?? (await failingChecks(url)) ?? new Map();
+}
+
+/** Resolves when nothing fails that did not fail before; throws with what does after `withinMs`. */
+export async function provesReady(url: string, before: Failing, withinMs: number): Promise<void> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const failing = await failingChecks(url);
-    const news = [...(failing ?? [])].filter(([check]) => before && !before.has(check));
+    const news = [...(failing ?? [])].filter(([check]) => !before.has(check));
     if (failing && news.length === 0) return;
     if (performance.now() > deadline) {
       if (!failing) return;

@@ -24,8 +24,13 @@ export type SocketWish = {
 export type PreparedSockets = {
   /** `fd`: in this process. Those that are new are not bound yet: nobody sends to them before somebody is about to read them. */
   readonly sockets: readonly HandedSocket[];
-  /** Binds the new ones. Throws with the reason. */
+  /** Binds those of the new ones that share their port with none that is held. Throws with the reason. */
   bind(): Promise<void>;
+  /**
+   * Binds the others too. The kernel spreads what arrives over all sockets of a port at once: not before whoever reads the held ones has
+   * ended, for what falls into these waits from now on. Throws with the reason.
+   */
+  share(): void;
   /** From now on these are held, and no others. */
   keep(): void;
   /** Closes the new ones: everything stays as it was. */
@@ -58,6 +63,14 @@ export function createHeldSockets(): HeldSockets {
       closeOne = (fd) => void calls.close(fd);
       const wanted: Held[] = [];
       const fresh: Held[] = [];
+      const bound = new Set<Held>();
+      const heldPorts = () => new Set(held.map(({ step }) => portOf(step)));
+      const bindOne = (one: Held) => {
+        const { socket, step } = one;
+        bindSocket(calls, socket.fd, step);
+        if (step.kind === 'datagrams') growReceiveBuffer(calls, socket.fd, step);
+        bound.add(one);
+      };
       const discard = () => {
         for (const { socket } of fresh.splice(0)) calls.close(socket.fd);
       };
@@ -75,14 +88,13 @@ export function createHeldSockets(): HeldSockets {
       return {
         sockets: wanted.map(({ socket }) => socket),
         async bind() {
-          await assertOurs(
-            fresh.map(({ step }) => step),
-            held.map(({ step }) => step),
-          );
-          for (const { socket, step } of fresh) {
-            bindSocket(calls, socket.fd, step);
-            if (step.kind === 'datagrams') growReceiveBuffer(calls, socket.fd, step);
-          }
+          const shared = heldPorts();
+          const alone = fresh.filter(({ step }) => !shared.has(portOf(step)));
+          await assertOurs(alone.map(({ step }) => step));
+          for (const one of alone) bindOne(one);
+        },
+        share() {
+          for (const one of fresh) if (!bound.has(one)) bindOne(one);
         },
         keep() {
           for (const one of held) if (!wanted.includes(one)) calls.close(one.socket.fd);
@@ -91,8 +103,8 @@ export function createHeldSockets(): HeldSockets {
         },
         discard,
         retreat() {
-          const ports = new Set(held.map(({ step }) => portOf(step)));
-          const sharing = fresh.filter(({ step }) => ports.has(portOf(step)));
+          const ports = heldPorts();
+          const sharing = fresh.filter((one) => bound.has(one) && ports.has(portOf(one.step)));
           for (const one of fresh.splice(0)) if (!sharing.includes(one)) calls.close(one.socket.fd);
           held = [...held, ...sharing];
           return held.map(({ socket }) => socket);
@@ -109,6 +121,7 @@ export function createHeldSockets(): HeldSockets {
 const nothing: PreparedSockets = {
   sockets: [],
   bind: async () => {},
+  share: () => {},
   keep: () => {},
   discard: () => {},
   retreat: () => [],
@@ -134,10 +147,8 @@ function stepsOf(wish: SocketWish, held: readonly Held[]) {
 }
 
 /** SO_REUSEPORT alone would share the port with a second server without a word. */
-async function assertOurs(fresh: readonly Step[], held: readonly Step[]): Promise<void> {
-  const ours = new Set(held.map(portOf));
+async function assertOurs(fresh: readonly Step[]): Promise<void> {
   for (const step of new Map(fresh.map((one) => [portOf(one), one])).values()) {
-    if (ours.has(portOf(step))) continue;
     const { kind, address, port } = step;
     if (kind === 'datagrams') await assertPortFree([address], port);
     else if (!(await isFree(port, address))) throw new Error(`port ${port} of ${address} is in use, or not allowed`);

@@ -15,6 +15,8 @@ export type ReplaceSteps = {
   say(line: string): void;
   /** The new version is prepared, the old one still serves. Throws: it goes on doing so. */
   beforeSwitch(): Promise<void>;
+  /** The old version has ended, the new one begins next. Throws: the former version is to be started again. */
+  betweenBoth(): void;
   /** The new version runs. Throws when it does not serve as it should. */
   prove(): Promise<void>;
   /** The former version is to be started again: with which sockets. */
@@ -103,13 +105,14 @@ export function createReplaceable({ name, versionOf, line }: ReplaceableOptions)
       );
       await old.end('release', releaseMs);
     }
-    successor.tell('go');
     let servingAt: number | undefined;
     successor.says('serving').then(
       () => (servingAt = performance.now()),
       () => undefined,
     );
     try {
+      steps.betweenBoth();
+      successor.tell('go');
       await within(successor.says('ready'), readyMs, `it was not ready within ${readyMs / 1000} s`);
       servingAt ??= performance.now();
       await steps.prove();

@@ -11,7 +11,8 @@ const usage = `usage: npm run restart -- [aaa-server] [flow-collector] [NAME=val
   NAME= takes one back to its default. The code that runs afterwards is the one this command belongs to.
   LASTMILE_DATA_DIR says which \`npm start\` is meant.
 
-  Ends with 0: replaced. 1: not replaced, the former one serves. 2: nobody was asked. 3: nothing serves.`;
+  Ends with 0: replaced. 1: not replaced, the former one serves. 2: nobody was asked.
+  3: nothing serves, or \`npm start\` ended meanwhile.`;
 
 type Asked = { readonly processes: readonly string[]; readonly settings: Record<string, string> };
 
@@ -72,6 +73,6 @@ async function restartOne(dataFolder: string, request: Parameters<typeof askCont
   } catch (error) {
     const nobody = ['ENOENT', 'ECONNREFUSED'].includes(codeOf(error));
     console.error(nobody ? `no \`npm start\` runs in ${dataFolder} (LASTMILE_DATA_DIR)` : messageOf(error));
-    return 2;
+    return nobody ? 2 : 3;
   }
 }

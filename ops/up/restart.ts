@@ -4,7 +4,7 @@ import type { Environment } from '#ops/runtime/settings.ts';
 import { storeSettings } from '../stores/settings.ts';
 import { checkedSettings } from './check.ts';
 import type { ProcessDefinition, ProcessName } from './environment.ts';
-import { failingChecks, provesReady } from './failing-checks.ts';
+import { failingBefore, provesReady } from './failing-checks.ts';
 import type { HeldSockets } from './held-sockets.ts';
 import type { Version } from './node-process.ts';
 import { NotReplaced, type Replaceable } from './replaceable.ts';
@@ -42,7 +42,7 @@ export async function restart(request: RestartRequest, deps: RestartDeps): Promi
   const settings = await checked(request, deps, given);
   const prepared = await sockets.prepare(socketWishes(definition.name, settings)).catch(untouched);
   const url = deps.readyUrl(settings);
-  const failingBefore = await failingChecks(url);
+  const before = await failingBefore(url);
   let bound = false;
   try {
     const { unreadMs } = await replaceable.replace(
@@ -53,7 +53,8 @@ export async function restart(request: RestartRequest, deps: RestartDeps): Promi
           await prepared.bind();
           bound = true;
         },
-        prove: () => provesReady(url, failingBefore, proveWithinMs),
+        betweenBoth: prepared.share,
+        prove: () => provesReady(url, before, proveWithinMs),
         retreat: prepared.retreat,
       },
     );

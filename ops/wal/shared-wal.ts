@@ -25,10 +25,14 @@ export type WalNews =
   | { readonly type: 'wal_done'; readonly id: number; readonly value: number }
   | { readonly type: 'wal_failed'; readonly id: number; readonly code: string; readonly reason: string };
 
-export type WalOwner = { readonly state: SharedWalState; hear(order: WalOrder): void };
+export type WalOwner = {
+  /** As it is now: the reading thread must hear all that is told from here on. */
+  state(): SharedWalState;
+  hear(order: WalOrder): void;
+};
 export type WalGuest = { readonly wal: Wal; hear(news: WalNews): void };
 
-/** Of the 64-bit numbers. Base of the newest segment; everything before `durable` is on disk; 1: the reader waits for more. */
+/** Of the 64-bit numbers. Base of the newest segment (without one: of the next); everything before `durable` is on disk; 1: the reader waits for more. */
 const places = { base: 0, durable: 1, waits: 2 } as const;
 const placeCount = 3;
 
@@ -44,7 +48,7 @@ export function shareWal(wal: Wal, tell: (news: WalNews) => void): WalOwner {
     if (segments.length !== told.length || last?.base !== told.at(-1)?.base) tell({ type: 'wal_segments', segments });
     told = [...segments];
     // In this order: who sees the new end sees the new segment.
-    Atomics.store(numbers, places.base, BigInt(last?.base ?? 0));
+    Atomics.store(numbers, places.base, BigInt(last?.base ?? wal.durable()));
     Atomics.store(numbers, places.durable, BigInt(wal.durable()));
     if (Atomics.exchange(numbers, places.waits, 0n) === 1n) tell({ type: 'wal_grew' });
   }
@@ -66,7 +70,7 @@ export function shareWal(wal: Wal, tell: (news: WalNews) => void): WalOwner {
   wal.onDurable(publish);
   const { id, folder, cutBytes, openedAt } = wal;
   return {
-    state: { id, folder, cutBytes, openedAt, segments: [...wal.segments()], memory },
+    state: () => ({ id, folder, cutBytes, openedAt, segments: [...wal.segments()], memory }),
     hear(order) {
       obey(order).then(
         (value) => {
@@ -109,7 +113,7 @@ export function guestWal(state: SharedWalState, tell: (order: WalOrder) => void)
         const durable = Number(Atomics.load(numbers, places.durable));
         const base = Number(Atomics.load(numbers, places.base));
         // A segment that is not known here yet: what lies in it does not count so far.
-        return base === (segments.at(-1)?.base ?? 0) ? durable : Math.min(durable, base);
+        return base === segments.at(-1)?.base ? durable : Math.min(durable, base);
       },
       onDurable(listener) {
         listeners.add(listener);

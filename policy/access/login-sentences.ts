@@ -44,6 +44,8 @@ const silences: Readonly<Record<string, string>> = {
   proxy_unreachable: 'No home server of the realm answered.',
   proxy_busy: 'As many requests as allowed wait for the home servers of the realm.',
   proxy_too_long: 'With our Proxy-State the request does not fit into a packet of 4096 octets.',
+  no_answer:
+    'Nothing was decided for longer than any access server waits: a slow hash or a home server takes too long.',
   handler_error: 'The login ended in an error of ours; the log has it.',
 };
 

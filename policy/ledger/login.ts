@@ -32,6 +32,8 @@ export type LoginAsk = {
   readonly limit?: { readonly sessions: number; readonly aliveMs: number };
   readonly mac?: { readonly address: string; readonly most: number; readonly mode: MacMode };
   readonly pools: readonly PoolAsk[];
+  /** It has no other session, so no other one has its last address. */
+  readonly oneSession?: boolean;
   /** How long the addresses wait for their session to name them; as configured of the ledger unless said otherwise. */
   readonly poolHoldMs?: number;
 };
@@ -77,7 +79,8 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
   function poolPart(ask: LoginAsk, { pool, holder }: PoolAsk): Part {
     const { id, coolDownMs } = pool;
     const times = [coolDownMs, settle, ask.poolHoldMs ?? hold];
-    const args = [id, ask.subscriptionId, holder, seen.get(id) ?? 0, ...times, rangesText(pool, ask.nowMs)];
+    const one = ask.oneSession ? 1 : 0;
+    const args = [id, ask.subscriptionId, holder, one, seen.get(id) ?? 0, ...times, rangesText(pool, ask.nowMs)];
     return { slot: keys.pool(id), name: 'pool', args: ['pool', ...args] };
   }
 

@@ -7,6 +7,8 @@ export type DeviceAccess = (typeof deviceAccesses)[number];
 
 /** Service-Type (RFC 2865 §5.6). */
 export const serviceType = { login: 1, framed: 2, administrative: 6, nasPrompt: 7 } as const;
+/** What logins of staff alone say, or may say while nothing else tells whose they are: the prompts, with callback too, and Authenticate-Only. */
+export const staffServiceTypes: readonly number[] = [6, 7, 9, 11, 8];
 const type = 6;
 
 export function serviceTypeAttribute(value: number): NasAttribute {

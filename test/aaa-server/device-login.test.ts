@@ -217,6 +217,31 @@ t.test('after five wrong tries at one device even the right password is refused 
   t.equal(logins.counted('deviceLogins', 'throttled'), 3, 'a name that nobody has is treated alike');
 });
 
+t.test('who guesses at one radio of many, or from one place, keeps nobody out elsewhere', async (t) => {
+  const logins = setup();
+  const at =
+    (radio: string, station: string): Add =>
+    (builder) => {
+      builder.add(attribute.nasIdentifier, radio);
+      if (station !== '') builder.add(attribute.callingStationId, station);
+    };
+  const ask = async (password: string, radio: string, station: string) =>
+    outcome(await pap(logins, 'anna', password, service('administrative'), at(radio, station)));
+  for (let i = 0; i < 50; i++) t.equal(await ask(`guess ${i}`, 'radio 1', '198.51.100.7'), 'reject');
+  t.equal(logins.counted('deviceLogins', 'throttled'), 45);
+  t.equal(await ask('engineer', 'radio 1', '198.51.100.7'), 'reject');
+  t.equal(await ask('engineer', 'radio 1', '192.0.2.1'), 'accept full', 'she sits elsewhere');
+  t.equal(await ask('engineer', 'radio 2', '198.51.100.7'), 'accept full', 'another radio of the same record');
+  for (let i = 0; i < 200; i++) {
+    t.equal(await ask('engineer', 'radio 1', `192.0.2.1`), 'accept full', 'right passwords use nothing up');
+  }
+  for (let i = 0; i < 95; i++) await ask('guess', 'radio 1', `203.0.113.${i}`);
+  t.equal(await ask('engineer', 'radio 1', '192.0.2.1'), 'reject', 'from all places together it is a hundred');
+  t.equal(await ask('engineer', 'radio 2', '192.0.2.1'), 'accept full');
+  logins.monotonicMs += 3000;
+  t.equal(await ask('engineer', 'radio 1', '192.0.2.1'), 'accept full', 'one comes back every three seconds');
+});
+
 t.test('a garden instead of a reject is nothing for staff', async (t) => {
   const garden = [{ vendor: 0, type: attribute.filterId, value: 'garden' }];
   const driven = createDriven({ refusedAnswer: () => garden });

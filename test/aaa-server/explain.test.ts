@@ -287,6 +287,9 @@ t.test('a login of a realm that is forwarded is not decided here', async (t) => 
     sentence: /home servers/,
   });
   t.match(await explained(isp), { result: 'accept' });
+  isp.nasChanged([nasOf({ drain: { answer: 'reject', move: null } })]);
+  const drained = await explained(isp, { userName: 'anna@partner.example' });
+  t.match(drained, { result: 'reject', reason: 'nas_draining' }, 'a drained access server keeps them away, too');
 });
 
 t.test('at a drained access server a login is kept away, and the rest of the explanation stays', async (t) => {

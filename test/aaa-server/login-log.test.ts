@@ -164,6 +164,31 @@ t.test('on a real ClickHouse', async (t) => {
     t.equal((await readRejects(client, { ...span, by: 'username', keys: 1 })).hours.length, 1);
   });
 
+  await t.test('logins of staff to devices are shown only to who may know of them', async (t) => {
+    const isp = createOperated();
+    isp.isp.addDeviceUser('olga', 'secret');
+    isp.isp.addDeviceUser('rita', 'secret', { passwordCipher: Buffer.from('of a key that is gone') });
+    isp.add('carl');
+    await isp.login({ userName: 'olga', serviceType: 6 }, pap('secret'));
+    await isp.login({ userName: 'olga', serviceType: 6 }, pap('wrong'));
+    await isp.testLogin({ tenantId: 1, userName: 'rita', serviceType: 6, method: 'pap', password: 'secret' });
+    await isp.login({ userName: 'carl' }, pap('wrong'));
+    const batch = await flushed(isp);
+    const before = await rows();
+    shipper.take(batch);
+    await until(async () => (await rows()) === before + batch.rows, 'the rows are written', 20_000);
+    const of = async (userName: string, withoutStaff: boolean) =>
+      (await readLogins(client, { ...span, userName, withoutStaff })).logins.map(({ result }) => result);
+    t.strictSame(await of('olga', false), ['reject', 'accept']);
+    t.strictSame(await of('rita', false), ['unanswered']);
+    for (const name of ['olga', 'rita']) t.strictSame(await of(name, true), [], name);
+    t.strictSame(await of('carl', true), ['reject']);
+    const rejects = async (withoutStaff: boolean) =>
+      (await readRejects(client, { ...span, by: 'username', keys: 10, withoutStaff })).top.map((one) => one.userName);
+    t.ok((await rejects(false)).includes('olga'));
+    t.notOk((await rejects(true)).includes('olga'));
+  });
+
   await t.test(
     'while ClickHouse is away logins go on, rows wait in bounded memory, and what waited comes',
     async (t) => {

@@ -248,7 +248,7 @@ t.test(
       patienceMs: 3000,
     });
     const results: SlowResult[] = [];
-    const asker = { tenantId: 1, known: true };
+    const asker = { tenantId: 1, userName: 'alice', known: true };
     const ask = (offered: string) =>
       hashes
         .check(asker, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered))
@@ -277,7 +277,7 @@ t.test('a password that is asked again while its hash waits is computed once, an
     warn: (message) => t.fail(message),
   });
   const ask = (offered: string, tenantId = 1) =>
-    hashes.check({ tenantId, known: true }, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered));
+    hashes.check({ tenantId, userName: 'alice', known: true }, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered));
   const first = ask('first');
   const second = ask('second');
   nowMs = 2900;
@@ -299,6 +299,35 @@ t.test('a password that is asked again while its hash waits is computed once, an
   t.equal(await later, 'right');
 });
 
+t.test(
+  'two names of nobody do not share a hash: together they would be refused sooner than with a name that is known',
+  async (t) => {
+    const computed: string[] = [];
+    let release = () => {};
+    const crypt: Crypt = {
+      hash: async (password) => {
+        computed.push(password.toString());
+        if (computed.length > 1) await new Promise<void>((resolve) => (release = resolve));
+        return '$6$other';
+      },
+    };
+    const logins = loginsWith('crypt', '$6$stored', { crypt });
+    // Nobody's password takes as long as the one that was computed last.
+    t.ok(rejected(await logins.ask(pap('alice', 'wrong'))));
+    for (const [n, name] of ['nobody', 'no one', 'nobody'].entries()) {
+      logins.receive(logins.request(pap(name, 'guess')), 50_000 + n);
+    }
+    await until(() => computed.length === 2, 'the first is computed');
+    t.equal(logins.handler.deciding(), 3);
+    release();
+    await until(() => computed.length === 3, 'so is the second');
+    t.equal(logins.counted('rejects', 'unknown_user'), 2, 'who asks for the same name again waits for the same');
+    release();
+    await until(() => logins.counted('rejects', 'unknown_user') === 3, 'all are refused');
+    t.strictSame(computed, ['wrong', 'guess', 'guess']);
+  },
+);
+
 t.test('in a flood the next hash waits for a quarter of a second, unless the flood is over before', async (t) => {
   let flooded = true;
   const timers: (() => void)[] = [];
@@ -312,7 +341,12 @@ t.test('in a flood the next hash waits for a quarter of a second, unless the flo
     },
   });
   const asked = ['a', 'b', 'c'].map((offered) =>
-    hashes.check({ tenantId: 1, known: true }, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered)),
+    hashes.check(
+      { tenantId: 1, userName: 'alice', known: true },
+      'crypt',
+      Buffer.from('$6$stored'),
+      Buffer.from(offered),
+    ),
   );
   t.equal(await asked[0], 'right', 'the first is not put off');
   for (let round = 0; round < 5; round++) {
@@ -343,7 +377,7 @@ t.test('tenants take turns in the queue of slow hashes, and names of nobody come
   const clock = { monotonicMs: () => 0 };
   const hashes = createSlowHashes({ clock, crypt: slow, warn: (message) => t.fail(message), capacity: 3 });
   const ask = (tenantId: number, name: string, known = true) =>
-    hashes.check({ tenantId, known }, 'crypt', Buffer.from('$6$stored'), Buffer.from(name));
+    hashes.check({ tenantId, userName: name, known }, 'crypt', Buffer.from('$6$stored'), Buffer.from(name));
   const asked = [ask(1, 'first')];
   for (const name of ['nobody 1', 'nobody 2', 'nobody 3']) asked.push(ask(1, name, false));
   for (const name of ['a1', 'a2', 'a3', 'a4']) asked.push(ask(1, name));

@@ -51,8 +51,9 @@ t.test('kept for ten seconds, and for all workers when there are more or fewer',
     },
   ];
   for (const worker of [0, 1]) await keepAnswers(folder(worker), 2, packAnswers(answered(worker + 1)), 50_000);
+  const unreadable: unknown[] = [];
   const found = async (worker: number, workers: number, nowMs: number) =>
-    (await keptAnswers(folder(worker), workers, nowMs)).flatMap((bytes) =>
+    (await keptAnswers(folder(worker), workers, nowMs, (error) => unreadable.push(error))).flatMap((bytes) =>
       [...unpackAnswers(bytes)].map(({ peer, ageMs }) => [peer.port, ageMs]),
     );
   t.strictSame(await found(1, 2, 51_000), [[2, 1100]], 'as old as it is now');
@@ -68,4 +69,9 @@ t.test('kept for ten seconds, and for all workers when there are more or fewer',
   t.strictSame(await found(1, 2, 49_000), [], 'of the future: the clock was set');
   writeFileSync(path.join(folder(1), 'recent-answers'), 'torn');
   t.strictSame(await found(2, 3, 51_000), [[1, 1100]]);
+  t.strictSame(unreadable, []);
+  rmSync(path.join(folder(1), 'recent-answers'));
+  mkdirSync(path.join(folder(1), 'recent-answers'));
+  t.strictSame(await found(2, 3, 51_000), [[1, 1100]], 'a file that cannot be read is as good as none');
+  t.match(unreadable, [{ code: 'EISDIR' }], 'and told');
 });

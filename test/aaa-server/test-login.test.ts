@@ -2,12 +2,20 @@
 import t, { type Test } from 'tap';
 import { showPacket } from '#aaa-server/explain/attributes.ts';
 import { proofMethods } from '#aaa-server/explain/request.ts';
+import { createTestLogins } from '#aaa-server/explain/test-login.ts';
 import { decodePacket } from '#aaa-server/wire/packet.ts';
 import { openCrypt } from '#ops/runtime/crypt.ts';
+import {
+  longestForwardMs,
+  longestRejectDelayMs,
+  slowHashPatienceMs,
+  testPatienceMs,
+} from '#policy/access/login-patience.ts';
+import { loginSentence } from '#policy/access/login-sentences.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { storeForTest } from '#test/policy/ledger/ledger-under-test.ts';
 import { poolOf } from '#test/policy/ledger/pool-model.ts';
-import { nasOf } from './support/isp.ts';
+import { keyring, nasOf } from './support/isp.ts';
 import { createOperated, dictionary, noonMs, type Operated } from './support/operated.ts';
 
 t.setTimeout(60_000);
@@ -78,6 +86,30 @@ t.test('a slow hash is waited for; one that cannot serve the method is told', as
   else t.match(found, { result: 'reject', reason: 'wrong_password' });
 });
 
+t.test(
+  'a login is waited for longer than a slow hash, home servers and the delay of a reject take; then that is told',
+  async (t) => {
+    const isp = createOperated();
+    const waits: number[] = [];
+    const testLogin = createTestLogins({
+      ...{ snapshot: isp.snapshot, keyring, clock: { nowMs: () => noonMs } },
+      handler: { handlePacket: () => null },
+      later(callback, ms) {
+        waits.push(ms);
+        setImmediate(callback);
+      },
+    });
+    t.match(await testLogin({ tenantId: 1, userName: 'anna', method: 'pap', password: 'secret' }), {
+      result: 'unanswered',
+      reason: 'no_answer',
+    });
+    t.strictSame(waits, [testPatienceMs.worker]);
+    t.ok(testPatienceMs.worker > Math.max(slowHashPatienceMs, longestForwardMs) + longestRejectDelayMs);
+    t.ok(testPatienceMs.mainThread > testPatienceMs.worker && testPatienceMs.api > testPatienceMs.mainThread);
+    t.match(loginSentence('no_answer'), /^Nothing was decided/);
+  },
+);
+
 t.test('a stay in the garden is told as what it is', async (t) => {
   const isp = createOperated();
   const stay = { framedPool: '', addressList: 'portal', portalUrl: '', sessionTimeoutS: 300, atOnce: 1 };
@@ -102,6 +134,21 @@ t.test('an access server of another tenant cannot be spoken for, and its own is 
   t.strictSame(await of('192.0.2.2'), { ok: false, problem: 'nas_unknown' });
   t.match(await of('192.0.2.1'), { ok: true, result: 'accept' });
   t.strictSame(isp.handler.nasActivities(), [], 'nothing was counted of the access server');
+});
+
+t.test('a test takes no try of a member of staff, and brings none back', async (t) => {
+  const isp = createOperated();
+  isp.isp.addDeviceUser('rita', 'engineer');
+  const asks = { userName: 'rita', serviceType: 6 };
+  for (let i = 0; i < 6; i++) {
+    t.match(await tried(isp, { ...asks, password: 'guess' }), { result: 'reject', reason: 'device_login_refused' });
+  }
+  const login = async (password: string) => (await isp.login(asks, { method: 'pap', password })).code;
+  for (let i = 0; i < 4; i++) t.equal(await login('guess'), 'accessReject');
+  t.match(await tried(isp, { ...asks, password: 'engineer' }), { result: 'accept' });
+  t.equal(await login('guess'), 'accessReject');
+  t.equal(await login('engineer'), 'accessReject', 'five tries of the device itself are gone');
+  t.equal(isp.counted('deviceLogins', 'throttled'), 1);
 });
 
 t.test('no lease, session or device stays', async (t) => {

@@ -3,7 +3,7 @@ import t from 'tap';
 import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
 import { code } from '#aaa-server/wire/packet.ts';
-import { createExchange } from '#bench/storm/exchange.ts';
+import { createExchange, identifiers } from '#bench/storm/exchange.ts';
 import { interimLoad } from '#bench/storm/interims.ts';
 import { createStormRequests } from '#bench/storm/requests.ts';
 import { createWheel } from '#bench/storm/wheel.ts';
@@ -62,6 +62,29 @@ t.test('an answer to any of the three counts; a second one, one too late and a w
   forged[10] = (forged[10] ?? 0) ^ 1;
   exchange.onReply(0, forged, 15_100);
   t.match(exchange.counts, { requests: 3, answered: 1, again: 1, late: 1, bad: 1 });
+
+  // A wrong answer is wrong however late it is.
+  const lateAndForged = acceptOf(late.request);
+  lateAndForged[10] = (lateAndForged[10] ?? 0) ^ 1;
+  exchange.onReply(1, lateAndForged, 15_200);
+  const againAndForged = acceptOf(first!.request);
+  againAndForged[10] = (againAndForged[10] ?? 0) ^ 1;
+  exchange.onReply(0, againAndForged, 15_200);
+  t.match(exchange.counts, { answered: 1, again: 1, late: 1, bad: 3 });
+});
+
+t.test('an answer to what had the identifier before is late, also when somebody else has it now', async (t) => {
+  const { seen, exchange, begin } = setUp(2 * identifiers + 2);
+  begin(0, 0);
+  const [first] = seen.sent;
+  for (let nowMs = 0; nowMs <= 10_000; nowMs += 10) exchange.advance(nowMs);
+  for (let user = 2; user <= 2 * identifiers; user += 2) begin(user, 11_000);
+  const now = seen.sent.findLast(({ request }) => request[1] === first!.request[1])!;
+  t.notOk(now.request.equals(first!.request));
+  exchange.onReply(0, acceptOf(first!.request), 11_100);
+  t.match(exchange.counts, { late: 1, bad: 0, answered: 0 });
+  exchange.onReply(0, acceptOf(now.request), 11_200);
+  t.match(exchange.counts, { late: 1, bad: 0, answered: 1 });
 });
 
 t.test('a timer that is set again is due once, and none is before its instant', async (t) => {

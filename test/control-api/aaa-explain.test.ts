@@ -96,7 +96,12 @@ t.test('a login explained', async (t) => {
     const query = 'username=anna&nas=tower&service_type=6';
     t.match(await explain(query), { status: 200, body: { result: 'reject', reason: 'device_login_refused' } });
     const viewer = await api.signIn('viewer@fiber.example', 'fiber');
-    t.match(await viewer('GET', `/aaa/explain?${query}`), { status: 403, body: { code: 'forbidden' } });
+    for (const service of [6, 7, 8, 9, 11])
+      t.match(
+        await viewer('GET', `/aaa/explain?username=nobody&nas=tower&service_type=${service}`),
+        { status: 403, body: { code: 'forbidden' } },
+        'whether there is such a user or not',
+      );
     t.equal((await viewer('GET', '/aaa/explain?username=anna&nas=tower')).status, 200);
   });
 
@@ -109,10 +114,22 @@ t.test('a login explained', async (t) => {
     t.match(await explain(`username=${long}&nas=tower`), { status: 400, body: { code: 'validation_failed' } });
   });
 
+  const counted = {
+    ipv4PoolId: null,
+    ipv6PoolId: null,
+    delegatedPoolId: null,
+    sessionLimit: 2,
+    macLimit: 0,
+    macMode: 'lock',
+  } as const;
+
   await t.test('while Redis is away everything but the number of sessions is told', async (t) => {
+    const told = await world({}, { plan: { network: counted } });
+    t.match(told, { result: 'accept', network: { live_sessions: 0 } });
     api.ledger.away = true;
-    const body = await world({}, {});
-    t.match(body, { result: 'accept' });
+    const body = await world({}, { plan: { network: counted } });
+    t.match(body, { result: 'accept', network: { session_limit: 2 } });
+    t.equal(body.network.live_sessions, null);
     api.ledger.away = false;
   });
 
@@ -198,13 +215,19 @@ t.test('the auth log and its statistics', async (t) => {
   t.strictSame(api.history.loginsAsked.at(-1)?.after, { atMs: noonMs, node: 'n', worker: 1, sequence: 2 });
   for (const bad of ['x', Buffer.from('["logins","a","b","c","d"]').toString('base64url')])
     t.match(await call('GET', `/aaa/logins?cursor=${bad}`), { status: 400, body: { code: 'invalid_cursor' } });
+  t.equal(api.history.loginsAsked.at(-1)?.withoutStaff, true, 'who logs in to devices is nothing for viewers');
+  const admin = await api.signIn('admin@fiber.example', 'fiber');
+  await admin('GET', '/aaa/logins');
+  t.equal(api.history.loginsAsked.at(-1)?.withoutStaff, false);
+  await admin('GET', '/aaa/rejects');
+  t.equal(api.history.rejectsAsked.at(-1)?.withoutStaff, false);
   t.match(await call('GET', '/subscriptions/999/logins'), { status: 404, body: { code: 'subscription_unknown' } });
 
   t.match(await call('GET', '/aaa/rejects?by=nas'), {
     status: 200,
     body: { by: 'nas', hours: [], top_user_names: [] },
   });
-  t.match(api.history.rejectsAsked.at(-1), { tenantId, by: 'nas', keys: 20 });
+  t.match(api.history.rejectsAsked.at(-1), { tenantId, by: 'nas', keys: 20, withoutStaff: true });
   const span = 'from=2026-01-01T00:00:00Z&to=2026-03-01T00:00:00Z';
   t.match(await call('GET', `/aaa/rejects?${span}`), { status: 400, body: { code: 'span_too_long' } });
   api.history.away = true;

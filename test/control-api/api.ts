@@ -138,8 +138,10 @@ export async function apiForTest(
           refuseWhenAway(ledger);
           return ledger.usage.get(subscriptionId) ?? { day: zero, week: zero, month: zero, all: zero };
         },
-        sessionsOf: async (tenantId, subscriptionId) =>
-          ledger.sessions.filter((one) => one.tenantId === tenantId && one.subscriptionId === subscriptionId),
+        sessionsOf: async (tenantId, subscriptionId) => {
+          refuseWhenAway(ledger);
+          return ledger.sessions.filter((one) => one.tenantId === tenantId && one.subscriptionId === subscriptionId);
+        },
         listSessions: async (tenantId, { limit, search }) => {
           refuseWhenAway(ledger);
           const found = ledger.sessions.filter(

@@ -52,7 +52,13 @@ t.test('operating access servers', async (t) => {
     const first = await ok('POST', url, { from: at(10 * hour), until: at(12 * hour) });
     await refused('POST', url, { from: at(11 * hour), until: at(13 * hour) }, 409, 'maintenance_overlaps');
     const next = await ok('POST', url, { from: at(12 * hour), until: at(13 * hour) });
-    for (const { id } of [first, next]) await ok('DELETE', `${url}/${id}`);
+    await ok('POST', url, { from: at(14 * hour), until: at(35 * hour) });
+    await refused('POST', url, { from: at(35 * hour), until: at(59 * hour) }, 409, 'maintenance_too_long');
+    await refused('POST', url, { from: at(35.5 * hour), until: at(40 * hour) }, 409, 'maintenance_too_long');
+    await refused('POST', url, { from: at(13 * hour), until: at(14 * hour) }, 409, 'maintenance_too_long');
+    const apart = await ok('POST', url, { from: at(36 * hour), until: at(60 * hour) });
+    const long = (await ok('GET', url)).data[1];
+    for (const { id } of [first, next, long, apart]) await ok('DELETE', `${url}/${id}`);
     t.equal((await ok('GET', url)).data.length, 1, 'what had not begun is taken back');
   });
 
@@ -77,6 +83,8 @@ t.test('operating access servers', async (t) => {
 
     await refused('POST', `${url}/move`, { count: 2, per_s: 5 }, 409, 'move_count_changed');
     await refused('POST', `${url}/move`, { count: 3, per_s: 101 }, 400);
+    await refused('POST', `${url}/move`, { count: 10_000_000, per_s: 5 }, 409, 'move_count_changed');
+    await refused('POST', `${url}/move`, { count: 54, per_s: 5 }, 409, 'move_count_changed');
     t.match(await ok('POST', `${url}/move`, { count: 3, per_s: 5 }), { move: { count: 3, per_s: 5, told: 0 } });
     const { move } = (await edge()).drain;
     t.match(move, { most: 3, per_s: 5 });

@@ -24,6 +24,18 @@ function boundTo(port: number): number {
     .filter((line) => line.includes(` ${place} `)).length;
 }
 
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+
+/** What waits in each socket of the port, in bytes as the kernel books them. */
+function waitingAt(port: number): number[] {
+  const place = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const sockets = readFileSync('/proc/net/udp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local]) => local === place);
+  return sockets.map(([, , , , queues]) => Number.parseInt(queues?.split(':')[1] ?? '0', 16));
+}
+
 t.test('sockets are bound when somebody is about to read, and stay', { skip }, async (t) => {
   const [port = 0] = await freePorts(1);
   const held = createHeldSockets();
@@ -41,8 +53,15 @@ t.test('sockets are bound when somebody is about to read, and stay', { skip }, a
 
   const grown = await held.prepare([wish(port, 3)]);
   await grown.bind();
+  t.equal(boundTo(port), 2, 'nothing arrives in a new one while the former ones are read');
+  grown.share();
+  t.equal(boundTo(port), 3);
   t.equal(grown.retreat().length, 3, 'what waits in a new one is for whoever goes on');
   t.equal(boundTo(port), 3);
+
+  const undone = await held.prepare([wish(port, 4)]);
+  await undone.bind();
+  t.equal(undone.retreat().length, 3, 'one that was not bound is no use to anybody');
 
   const fewer = await held.prepare([wish(port, 1)]);
   await fewer.bind();
@@ -60,6 +79,39 @@ t.test('sockets are bound when somebody is about to read, and stay', { skip }, a
   t.strictSame([boundTo(port), boundTo(elsewhere)], [0, 1]);
   held.close();
   t.equal(boundTo(elsewhere), 0);
+});
+
+t.test('more sockets for a port lose nothing that arrives before somebody reads them', { skip }, async (t) => {
+  const [port = 0] = await freePorts(1);
+  const held = createHeldSockets();
+  t.teardown(held.close);
+  const first = await held.prepare([wish(port, 1)]);
+  await first.bind();
+  first.keep();
+  const grown = await held.prepare([wish(port, 4)]);
+  await grown.bind();
+  const senders = await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const sender = createSocket('udp4');
+      t.teardown(() => sender.close());
+      sender.connect(port, '127.0.0.1');
+      await once(sender, 'connect');
+      return sender;
+    }),
+  );
+  const send = () =>
+    Promise.all(senders.map((sender) => new Promise<void>((done) => sender.send('request', () => done()))));
+  await send();
+  const [waitingBefore = 0, ...others] = waitingAt(port);
+  t.ok(waitingBefore > 0);
+  t.strictSame(others, [], 'all is with the one that is read');
+  grown.share();
+  grown.keep();
+  await send();
+  const waiting = waitingAt(port);
+  t.equal(waiting.length, 4);
+  t.equal(sum(waiting), 2 * waitingBefore, 'nothing is lost');
+  t.ok(waiting.filter((bytes) => bytes > 0).length > 1, 'and the new ones have their share');
 });
 
 t.test('a port of another server is not shared with it', { skip }, async (t) => {

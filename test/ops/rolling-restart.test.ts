@@ -193,8 +193,8 @@ t.test(
           const login = ['User-Name = "user1"', 'User-Password = "pass123"', 'Message-Authenticator = 0x00'];
           while (asking) codes.push((await radclient(stack.authTarget, 'auth', login, { timeoutS: 10 })).code);
         })();
-        const others = [['UDP_DRIVER=dgram'], ['UDP_DRIVER=', 'AAA_WORKERS=1']];
-        const steps = isLong ? [[], ...others, [], ['AAA_WORKERS=3'], ['AAA_WORKERS=2']] : others;
+        const others = [['UDP_DRIVER=dgram'], ['UDP_DRIVER=', 'AAA_WORKERS=1'], ['AAA_WORKERS=3']];
+        const steps = isLong ? [[], ...others, [], ['AAA_WORKERS=4'], ['AAA_WORKERS=2']] : others;
         for (const step of Array.from({ length: rounds }, () => steps).flat()) {
           await answered(running, 100);
           const before = aaa(stack);

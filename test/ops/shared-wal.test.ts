@@ -9,6 +9,16 @@ import { guestWal, shareWal, type WalNews, type WalOrder } from '#ops/wal/shared
 import { openWal } from '#ops/wal/wal.ts';
 import { until } from '#test/support/wait.ts';
 
+/** A log whose news are kept back. */
+async function kept(t: Test) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-shared-wal-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const wal = await openWal({ folder: path.join(folder, 'a'), segmentBytes: 200, retentionMs: 0 });
+  t.teardown(() => wal.close());
+  const news: WalNews[] = [];
+  return { wal, news, owner: shareWal(wal, (message) => news.push(structuredClone(message))) };
+}
+
 /** What is posted passes through a real port: it is copied, and arrives later. */
 async function shared(t: Test, segmentBytes = 200) {
   const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-shared-wal-'));
@@ -19,7 +29,7 @@ async function shared(t: Test, segmentBytes = 200) {
   t.teardown(() => port1.close());
   const news: WalNews['type'][] = [];
   const owner = shareWal(wal, (message) => port1.postMessage(message));
-  const guest = guestWal(structuredClone(owner.state), (order) => port2.postMessage(order));
+  const guest = guestWal(structuredClone(owner.state()), (order) => port2.postMessage(order));
   port1.on('message', (order: WalOrder) => owner.hear(order));
   port2.on('message', (message: WalNews) => {
     news.push(message.type);
@@ -55,6 +65,26 @@ t.test('everything that is on disk is read, over many segments', async (t) => {
     Array.from({ length: 50 }, (_, n) => String(payload(n))),
   );
   t.ok(guest.segments().length > 10);
+});
+
+t.test('what was kept before the reading thread began is read, whatever it was not told', async (t) => {
+  const { wal, owner } = await kept(t);
+  for (let n = 0; n < 20; n++) await wal.append(payload(n));
+  const { wal: guest } = guestWal(structuredClone(owner.state()), () => undefined);
+  t.equal(guest.durable(), wal.durable());
+  t.strictSame(guest.segments(), wal.segments());
+});
+
+t.test('nothing counts as readable before its segment is known, the first one included', async (t) => {
+  const { wal, owner, news } = await kept(t);
+  const { wal: guest, hear } = guestWal(structuredClone(owner.state()), () => undefined);
+  await wal.append(payload(0));
+  t.ok(wal.durable() > 0);
+  t.equal(guest.durable(), 0);
+  for (const message of news.splice(0)) hear(message);
+  t.equal(guest.durable(), wal.durable());
+  for (let n = 1; n < 10; n++) await wal.append(payload(n));
+  t.equal(guest.durable(), wal.segments().at(-1)?.base, 'up to the segment that is not known yet');
 });
 
 t.test('a reader that waits is woken, and one that does not is left alone', async (t) => {

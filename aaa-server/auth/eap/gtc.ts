@@ -8,7 +8,7 @@ const prompt = Buffer.from('Password: ');
 export const gtcMethod: MethodMaker = {
   type: eapType.gtc,
   needs: 'eap_gtc',
-  create({ tenantId, credential, credentials }) {
+  create({ tenantId, identity, credential, credentials }) {
     const turnOf = (checked: Checked): MethodTurn => {
       if (checked === 'right' && credential) return { kind: 'success', credential, keys: null };
       if (checked === 'right' || checked === 'wrong') return failure(credential ? 'wrong_password' : 'unknown_user');
@@ -17,7 +17,7 @@ export const gtcMethod: MethodMaker = {
     return {
       begin: () => request(prompt),
       answer(data) {
-        const checked = credentials.check(tenantId, credential, data);
+        const checked = credentials.check(tenantId, credential, data, identity);
         return checked instanceof Promise ? checked.then(turnOf) : turnOf(checked);
       },
       close: () => undefined,

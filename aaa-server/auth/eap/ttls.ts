@@ -46,13 +46,17 @@ function createInside(context: MethodContext, session: TlsSession): Inside {
     );
   }
 
-  function pap(credential: CredentialRecord | undefined, padded: Buffer): TunnelTurn | Promise<TunnelTurn> {
+  function pap(
+    credential: CredentialRecord | undefined,
+    padded: Buffer,
+    userName: string,
+  ): TunnelTurn | Promise<TunnelTurn> {
     // Filled up with NULs so that its length does not show (RFC 5281 §11.2.5).
     let length = padded.length;
     while (length > 0 && padded[length - 1] === 0) length--;
     const turnOf = (checked: Checked): TunnelTurn =>
       checked === 'right' || checked === 'wrong' ? resultOf(credential, checked === 'right') : unchecked(checked);
-    const checked = credentials.check(tenantId, credential, padded.subarray(0, length));
+    const checked = credentials.check(tenantId, credential, padded.subarray(0, length), userName);
     return checked instanceof Promise ? checked.then(turnOf) : turnOf(checked);
   }
 
@@ -127,7 +131,7 @@ function createInside(context: MethodContext, session: TlsSession): Inside {
       if (!userName) return failure('no_user_name');
       const credential = credentials.find(tenantId, userName);
       const password = of(attribute.userPassword);
-      if (password) return pap(credential, password);
+      if (password) return pap(credential, password, userName);
       const chapResponse = of(attribute.chapPassword);
       if (chapResponse) return chap(credential, chapResponse, of(attribute.chapChallenge));
       const challenge = of(microsoft.chapChallenge, vendor.microsoft);

@@ -125,9 +125,9 @@ local parts = {
       mode = args[i + 4] }), i + 5
   end,
   pool = function(now, _, args, i, look)
-    return ledger.lease(now, { look = look, id = args[i], sub = args[i + 1], holder = args[i + 2], seen = tonumber(args[i + 3]),
-      cool = tonumber(args[i + 4]), settle = tonumber(args[i + 5]), hold = tonumber(args[i + 6]),
-      ranges = ledger.ranges(args[i + 7]) }), i + 8
+    return ledger.lease(now, { look = look, id = args[i], sub = args[i + 1], holder = args[i + 2], one = args[i + 3] == '1',
+      seen = tonumber(args[i + 4]), cool = tonumber(args[i + 5]), settle = tonumber(args[i + 6]), hold = tonumber(args[i + 7]),
+      ranges = ledger.ranges(args[i + 8]) }), i + 9
   end,
 }
 

@@ -28,8 +28,8 @@ local function load(pool, ask)
 end
 
 -- The store is an older one than the caller has seen: up to `seen - seq` leases are unknown here. For a while only what nobody can have
--- got meanwhile is given: never-used units behind those that may be gone, and to a subscription what it had last, unless it was among the
--- units that would have been given next. Meanwhile the lanes bring the sessions back, and with them their leases.
+-- got meanwhile is given: never-used units behind those that may be gone, and to a subscription of one session what it had last, unless it
+-- was among the units that would have been given next. Meanwhile the lanes bring the sessions back, and with them their leases.
 -- `lost`: how many leases; `long`: there was time for a unit to pass to another subscription.
 local function recover(pool, state, now, ask)
   state.recovering = state.till > now
@@ -43,7 +43,7 @@ local function recover(pool, state, now, ask)
     place.r = math.min(range.size, (state.recovering and place.r or place.c) + missing)
     set[2 * i - 1], set[2 * i] = 'r:' .. range.id, ledger.text(place.r)
   end
-  state.recovering, state.seq = true, ask.seen
+  state.recovering, state.seq, state.till = true, ask.seen, now + ask.settle
   if ask.look then return end
   redis.call('HSET', pool.base, 'seq', ledger.text(ask.seen), 'recover', ledger.text(now + ask.settle), 'lost', ledger.text(state.lost),
     'long', state.long and '1' or '0', unpack(set))
@@ -107,20 +107,29 @@ end
 local function again(pool, state, now, ask, unit)
   local r = unit and read(pool, unit)
   if not r or r.sub ~= ask.sub or r.holder ~= ask.holder then return false end
+  -- In the part that is lost another session of its own may have got it, without any cool-down.
+  if state.recovering and not ask.one and r.at <= state.till - ask.settle then return false end
   if r.state == HELD then
     -- A hold that is over may have passed to another one in the part that is lost.
     if state.recovering and tonumber(redis.call('ZSCORE', pool.x, unit)) <= now then return false end
-    if not ask.look then redis.call('ZADD', pool.x, now + ask.hold, unit) end
+    if not ask.look then
+      redis.call('ZADD', pool.x, now + ask.hold, unit)
+      -- A hold that was made longer is missed in an older copy like one that was begun.
+      state.seq = state.seq + 1
+      redis.call('HSET', pool.base, 'seq', ledger.text(state.seq))
+    end
     return true
   end
   return r.state == LIVE and served(ask, unit) and not (state.recovering and state.long)
 end
 
--- What the subscription had last, if nobody has it since.
-local function sticky(pool, state, ask, unit)
+-- What the subscription had last, if nobody has it since. Of one of several sessions it is certain only that it ended when it began: its
+-- Start may be on its way, and in the part that is lost another one may have got it.
+local function sticky(pool, state, now, ask, unit)
   if not unit or not served(ask, unit) then return nil end
   local r = read(pool, unit)
   if not r or r.state ~= FREE or r.sub ~= ask.sub then return nil end
+  if not ask.one and (state.recovering or r.session == '' and tonumber(redis.call('ZSCORE', pool.f .. range_of(unit), unit)) > now) then return nil end
   if state.recovering and redis.call('ZRANK', pool.f .. range_of(unit), unit) < state.lost then return nil end
   return unit, r
 end
@@ -134,12 +143,13 @@ function ledger.lease(now, ask)
   local mine, last = unpack(redis.call('HMGET', pool.i, 'h' .. ask.holder, 's' .. ask.sub))
   if again(pool, state, now, ask, mine) then return { 'leased', mine, state.seq } end
   if not ask.look then expire(pool, now, ask.cool, DUE_AT_ONCE) end
-  local unit, r = sticky(pool, state, ask, last)
+  local unit, r = sticky(pool, state, now, ask, last)
   if not unit then unit, r = pick(pool, state, now, ask) end
-  if ask.look then return { unit and 'leased' or state.recovering and 'recovering' or 'exhausted', unit or '', state.seq } end
+  local unknown = state.recovering or state.unsure
+  if ask.look then return { unit and 'leased' or unknown and 'recovering' or 'exhausted', unit or '', state.seq } end
   if not unit then
     redis.call('HSET', pool.base, 'seq', ledger.text(state.seq), unpack(state.moved))
-    if state.recovering or state.unsure then return { 'recovering', '', state.seq } end
+    if unknown then return { 'recovering', '', state.seq } end
     redis.call('HINCRBY', pool.base, 'exhausted', 1)
     return { 'exhausted', '', state.seq }
   end

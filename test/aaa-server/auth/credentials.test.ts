@@ -35,7 +35,7 @@ function setUp(scheme: CredentialRecord['scheme']) {
     passwordCipher: Buffer.from('dnalrednow'),
   };
   const check = (credential: CredentialRecord, offered: string) =>
-    credentials.check(1, credential, Buffer.from(offered));
+    credentials.check(1, credential, Buffer.from(offered), 'alice');
   return { asked, alice, check };
 }
 

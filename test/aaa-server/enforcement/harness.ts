@@ -42,6 +42,7 @@ export type NodeOptions = {
   redis?: Redis;
   log?: string;
   links?: EnforcementDeps['links'];
+  timer?: Timer;
 };
 
 export type Isp = Awaited<ReturnType<typeof createIsp>>;
@@ -212,7 +213,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
         log: pino({ level: options.log ?? 'silent' }),
         onAlarm: ({ reason }) => alarms.push(reason),
         links: options.links,
-        timer,
+        timer: options.timer ?? timer,
         random: () => 0.5,
         pace: { tickMs: 20, leaseMs: 1500, visibilityMs: 1000, ...options.pace },
       },
@@ -229,6 +230,7 @@ export async function createIsp(t: Teardown, nasPort: number, server?: TestRedis
     plan,
     timer,
     subscribe,
+    unsubscribe: (id: number) => subscriptions.delete(id),
     /** What an evaluation decides by, besides what it reads of the ledger. */
     assessing: {
       ...{ snapshot, decide, hashOutcome: outcomeHash, fallback: true },

@@ -59,16 +59,19 @@ t.test('an operator who ends the window early has everything sent at once', asyn
 t.test('a node that is killed in the window loses nothing of what waits', async (t) => {
   const { nas, isp, maintain } = await setup(t);
   maintain(-hour, hour);
-  const first = isp.node('a');
+  const dying = isp.connect();
+  const first = isp.node('a', { redis: dying });
   await first.start();
   await isp.open(1);
   first.nudge([await isp.cross(1)]);
   await until(async () => (await isp.session(1)).desired === throttled, 'it is known what is due');
-  await first.stop();
+  await until(() => isp.redis.zscore(keys.wheel(partitionOf(tenantId, 1)), `${tenantId}:1`), 'and when');
+  // As if its process had gone: it says nothing to Redis any more, not even that it leaves.
+  dying.disconnect();
   isp.state.offsetMs = hour + 1000;
   const second = isp.node('b');
   await second.start();
-  await until(async () => (await isp.session(1)).acked === throttled, 'another node sends it');
+  await until(async () => (await isp.session(1)).acked === throttled, 'another node sends it', 20_000);
   t.equal(nas.received.length, 1);
 });
 
@@ -87,4 +90,32 @@ t.test('what is under way when the window begins is not repeated, and comes agai
   isp.state.offsetMs = hour + 1000;
   node.changed({ kind: 'nas', tenantId, id: 1 });
   await until(async () => (await isp.session(1)).acked === throttled, 'it is sent', 20_000);
+});
+
+t.test('what waits for its turn when the window begins is not taken for sent, and comes after it', async (t) => {
+  const { nas, isp, maintain } = await setup(t);
+  isp.state.nas = { ...isp.state.nas, coaRatePerS: 1 };
+  const node = isp.node('a');
+  await node.start();
+  const ids = [1, 2, 3, 4];
+  for (const id of ids) await isp.open(id);
+  node.nudge(await Promise.all(ids.map((id) => isp.cross(id))));
+  for (const id of ids) await until(async () => (await isp.session(id)).sent === throttled, `s${id} is on its way`);
+  maintain(-1000, hour);
+  const told = () => new Set(nas.received.map(({ sessionId }) => sessionId));
+  await until(
+    async () => {
+      const withdrawn = /result="withdrawn"} (\d+)/.exec(await node.registry.metrics())?.[1];
+      return Number(withdrawn ?? 0) + told().size === ids.length;
+    },
+    'they are withdrawn',
+    20_000,
+  );
+  const waiting = ids.filter((id) => !told().has(`s${id}`));
+  t.ok(waiting.length > 0);
+  for (const id of waiting) await until(async () => (await isp.session(id)).sent === '', `s${id} counts as not sent`);
+  maintain(-hour, 0);
+  node.changed({ kind: 'nas', tenantId, id: 1 });
+  for (const id of ids)
+    await until(async () => (await isp.session(id)).acked === throttled, `s${id} is throttled`, 20_000);
 });

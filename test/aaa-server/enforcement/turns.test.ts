@@ -19,20 +19,21 @@ t.test('a crossing that the sweep meets on its way is not left until the end of 
   const { ledger, lease } = await isp.owner(sessions[0]?.partition ?? 0);
   const looks: ((look: Look) => void)[] = [];
   const told: Change[] = [];
-  const reconciler = createReconciler({
+  const options = {
     ...isp.assessing,
     look: () => new Promise((resolve) => looks.push(resolve)),
     ledger,
     profiles: { publish: async () => {} },
-    gate: { ask: async (_, changes) => ({ verdicts: changes.map(() => 'go' as const), opened: null }) },
-    sender: { newest: () => null, ready: () => true, push: (change) => told.push(change) },
+    gate: { ask: async (_: number, changes: readonly unknown[]) => ({ verdicts: changes.map(() => 'go' as const), opened: null }) },
+    sender: { newest: () => null, ready: () => true, push: (change: Change) => told.push(change) },
     timer: systemTimer,
     random: () => 0,
     metrics: createEnforcementMetrics(new Registry()),
-    failed: (_, error) => {
+    failed: (_: string, error: unknown) => {
       throw error;
     },
-  } as unknown as ReconcilerOptions);
+  };
+  const reconciler = createReconciler(options as unknown as ReconcilerOptions);
   const owned = { lease, signal: new AbortController().signal };
   const work = (cause: Work['cause']): Work => ({ who: { tenantId, subscriptionId: 1 }, owned, cause });
 

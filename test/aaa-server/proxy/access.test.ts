@@ -1,12 +1,14 @@
 // Logins that are forwarded, with a home server that answers rightly, wrongly, late or not at all.
 import { createSocket } from 'node:dgram';
 import t from 'tap';
+import { createTrust } from '#aaa-server/radius/trust.ts';
 import { attribute, firstAttribute, octetsAt, textOf } from '#aaa-server/wire/attributes.ts';
 import { createPacketBuilder, type PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { createSecret } from '#aaa-server/wire/md5.ts';
 import { verifyMessageAuthenticator } from '#aaa-server/wire/message-authenticator.ts';
 import { code, type Packet } from '#aaa-server/wire/packet.ts';
 import { revealPassword } from '#aaa-server/wire/user-password.ts';
+import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import { until } from '#test/support/wait.ts';
 import { nasOf } from '../support/isp.ts';
 import { homeSecret, homeServer, realm, type ScriptedHome, startNode, startScriptedHome } from './harness.ts';
@@ -77,6 +79,55 @@ t.test('a CHAP response to the Request Authenticator brings its challenge along'
   t.equal(home.received.length, 1);
 });
 
+t.test('an access server that only forwards teaches `auto` by the passwords that a home server accepts', async (t) => {
+  let nowMs = 1_000_000;
+  const learned: LearnedOfNas[] = [];
+  const trust = createTrust({ windowMs: 60_000, nowMs: () => nowMs, onLearned: (one) => learned.push(one) });
+  const home = await startScriptedHome(t);
+  let answer: number = code.accessReject;
+  home.answer = (packet, from) => home.send(home.reply({ packet, from }, answer), from);
+  const node = await startNode(
+    t,
+    { homeServers: [homeServer(1, home.authPort)], realms: [realm(1, 'partner', [1])] },
+    {
+      trust,
+      nas: {
+        ...{ address: '127.0.0.1/32', learnSinceMs: nowMs },
+        ...{ messageAuthenticator: 'auto', limitProxyState: 'auto' },
+      },
+    },
+  );
+  const nas = createNas(t);
+  const logsIn = (password = true) => nas.login(node.authPort, 'bob@partner', undefined, password, false);
+  t.equal((await logsIn().reply()).code, code.accessReject);
+  answer = code.accessAccept;
+  t.equal((await logsIn(false).reply()).code, code.accessAccept);
+  t.strictSame(learned, [], 'a reject says nothing of it, nor an Accept without a password');
+  t.equal((await logsIn().reply()).code, code.accessAccept);
+  t.match(learned.at(-1), { nasId: 1, messageAuthenticator: { value: 'no' }, limitProxyState: { value: 'yes' } });
+  nowMs += 3_600_000;
+  t.equal((await logsIn().reply()).code, code.accessAccept, 'it is answered when the window is over');
+  t.equal(node.counted('drops', 'message_authenticator_required'), 0);
+});
+
+t.test('while a secret is changed, a password that proves no secret is forwarded as it was typed', async (t) => {
+  const home = accepting(await startScriptedHome(t));
+  const node = await startNode(
+    t,
+    { homeServers: [homeServer(1, home.authPort)], realms: [realm(1, 'partner', [1])] },
+    { nas: { secrets: ['the other one', 'testing123'] } },
+  );
+  const nas = createNas(t);
+  const reply = await nas.login(node.authPort, 'bob@partner', undefined, true, false).reply();
+  t.equal(reply.code, code.accessAccept, 'signed with the secret that hid the password');
+  const { packet } = home.received[0]!;
+  const hidden = octetsAt(packet, firstAttribute(packet, attribute.userPassword));
+  t.equal(revealPassword(hidden, homeSecret, packet.data, packet.start + 4)?.toString(), 'wonderland');
+  t.equal(node.handler.nasActivities()[0]!.next, 1, 'and it is known which secret is in use');
+  const chap = (builder: PacketBuilder) => builder.add(attribute.chapPassword, Buffer.alloc(17, 5));
+  await nas.login(node.authPort, 'bob@partner', chap, false, false).reply();
+});
+
 t.test('what the access server repeats goes to the same home server again, the same octets', async (t) => {
   const home = await startScriptedHome(t);
   const node = await startNode(t, {
@@ -98,6 +149,31 @@ t.test('what the access server repeats goes to the same home server again, the s
   t.equal(reply.code, code.accessReject);
   t.equal(textOf(reply, attribute.replyMessage), 'no');
   t.equal(node.counted('rejects', 'home_server_rejected'), 1);
+});
+
+t.test('in a flood the rounds of a login that a home server has begun are let in', async (t) => {
+  const home = await startScriptedHome(t);
+  home.answer = (packet, from) => {
+    const goesOn = firstAttribute(packet, attribute.state) >= 0;
+    const challenge = home.reply({ packet, from }, code.accessChallenge, (builder) =>
+      builder.add(attribute.state, 'second round'),
+    );
+    home.send(goesOn ? home.reply({ packet, from }, code.accessAccept) : challenge, from);
+  };
+  let flooded = false;
+  const node = await startNode(
+    t,
+    { homeServers: [homeServer(1, home.authPort)], realms: [realm(1, 'partner', [1])] },
+    { admission: { admits: (_nowMs, standing) => !flooded || standing.goesOn() } },
+  );
+  const nas = createNas(t);
+  t.equal((await nas.login(node.authPort, 'bob@partner').reply()).code, code.accessChallenge);
+  flooded = true;
+  const withState = (state: string) => (builder: PacketBuilder) => builder.add(attribute.state, state);
+  t.equal((await nas.login(node.authPort, 'bob@partner', withState('second round')).reply()).code, code.accessAccept);
+  nas.login(node.authPort, 'bob@partner', withState('made up'));
+  nas.login(node.authPort, 'bob@partner');
+  await until(() => node.counted('drops', 'overload') === 2, 'new ones are not, nor who makes up a State');
 });
 
 t.test('replies that anybody could have made are dropped and counted', async (t) => {

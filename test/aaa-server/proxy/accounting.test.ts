@@ -183,6 +183,30 @@ t.test('what is too old is sent all the same to a server that is there', async (
   t.equal(await second.metric('lastmile_proxy_accounting_lost_total'), 0);
 });
 
+t.test('what came through too many proxies is not copied, and counted here all the same', async (t) => {
+  const [acct] = await freePorts();
+  const home = taking(await startScriptedHome(t, acct));
+  const node = await startNode(t, {
+    homeServers: [homeServer(1, acct, { acctPort: acct })],
+    realms: [realm(1, 'partner', [1])],
+    copies: [{ id: 1, name: 'billing', homeServerId: 1, nasId: null }],
+  });
+  const nas = createNas(t);
+  const account = (userName: string, proxies: number) =>
+    nas.account(node.acctPort, userName, (builder) => {
+      record(userName, 1).add(builder);
+      for (let n = 0; n < proxies; n++) builder.add(attribute.proxyState, `proxy ${n}`);
+    });
+  await account('alice', 10).reply();
+  await account('alice', 9).reply();
+  await until(() => accounting(home).length === 1, 'the other one is copied');
+  t.equal(node.records.length, 2);
+  t.equal(await node.metric('lastmile_proxy_accounting_loops_total'), 1);
+  const forwarded = account('bob@partner', 10);
+  await until(() => node.counted('drops', 'proxy_too_many_hops') === 1, 'what is to be forwarded gets no answer');
+  t.equal(forwarded.replies.length, 0);
+});
+
 t.test('what is refused here is not forwarded, and gets no answer', async (t) => {
   const [acct] = await freePorts();
   const home = taking(await startScriptedHome(t, acct));

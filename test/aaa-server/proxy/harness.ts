@@ -9,9 +9,11 @@ import { createAccountingReceiver } from '#aaa-server/accounting/receive.ts';
 import { type CounterFamily, type CounterValue, createCounters, sumOf } from '#aaa-server/counters.ts';
 import type { HealthTimings } from '#aaa-server/proxy/health.ts';
 import { createProxy } from '#aaa-server/proxy/proxy.ts';
+import type { Admission } from '#aaa-server/radius/admission.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
 import { createRadiusServer } from '#aaa-server/radius/server.ts';
+import type { Trust } from '#aaa-server/radius/trust.ts';
 import type {
   AccountingCopyRecord,
   HomeServerRecord,
@@ -85,6 +87,10 @@ export type NodeOptions = {
   /** Ports that are ours beside those that the system chooses. */
   ownPorts?: readonly number[];
   ports?: readonly [number, number];
+  trust?: Trust;
+  admission?: Pick<Admission, 'admits'>;
+  /** The access server. */
+  nas?: Parameters<typeof nasOf>[0];
 };
 
 /** A process of ours with one worker: alice logs in with wonderland where nothing is forwarded. */
@@ -96,7 +102,7 @@ export async function startNode(
   const { node = randomUUID(), worker = 0, timings = quick, folder = temporaryFolder(t) } = options;
   const isp = createIsp();
   isp.addSubscriber('alice', 'wonderland');
-  isp.setNases([nasOf({ limitProxyState: 'no' })]);
+  isp.setNases([nasOf({ limitProxyState: 'no', ...options.nas })]);
   const configure = (record: typeof proxy) =>
     isp.setProxies([{ tenantId: 1, id: 1, homeServers: [], realms: [], copies: [], ...record }]);
   if (Object.keys(proxy).length > 0) configure(proxy);
@@ -134,6 +140,8 @@ export async function startNode(
       uuid: () => randomUUID().replaceAll('-', ''),
     }),
     proxy: forwarding,
+    ...(options.trust ? { trust: options.trust } : {}),
+    ...(options.admission ? { admission: options.admission } : {}),
     receiveAccounting: createAccountingReceiver({ snapshot: isp.snapshot, classKey }),
     append: async (record) => void records.push(record),
     later: () => undefined,

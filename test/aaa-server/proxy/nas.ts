@@ -56,16 +56,17 @@ export function createNas(t: Teardown) {
   }
 
   return {
-    /** With the password wonderland unless `password` is false. */
+    /** With the password wonderland unless `password` is false, and Message-Authenticator unless `signed` is. */
     login(
       port: number,
       userName: string,
       add: (builder: PacketBuilder, authenticator: Buffer) => void = () => {},
       password = true,
+      signed = true,
     ): Asked {
       const authenticator = randomBytes(16);
       builder.begin(code.accessRequest, identifier++ % 256);
-      builder.messageAuthenticator();
+      if (signed) builder.messageAuthenticator();
       builder.add(attribute.userName, userName);
       const hidden = hidePassword(Buffer.from('wonderland'), nasSecret, authenticator);
       if (password) builder.add(attribute.userPassword, hidden);

@@ -67,11 +67,14 @@ t.test(
       packetOf(code.accessRequest, (builder) => {
         for (const state of states) builder.add(attribute.proxyState, state);
       });
-    t.equal(ours.whyNot(through()), null);
-    t.equal(ours.whyNot(through(theirs.octets, Buffer.from('x'))), null);
-    t.equal(ours.whyNot(through(Buffer.from('x'), sibling.octets, theirs.octets)), 'proxy_loop');
-    t.equal(ours.whyNot(through(...Array.from({ length: 9 }, () => theirs.octets))), null);
-    t.equal(ours.whyNot(through(...Array.from({ length: 10 }, () => theirs.octets))), 'proxy_too_many_hops');
+    t.equal(ours.whyNot(through(), 1), null);
+    t.equal(ours.whyNot(through(theirs.of(1), Buffer.from('x')), 1), null);
+    t.equal(ours.whyNot(through(Buffer.from('x'), sibling.of(1), theirs.of(1)), 1), 'proxy_loop');
+    t.equal(ours.whyNot(through(ours.of(2)), 1), null, 'from one tenant to another of the same node is no loop');
+    t.equal(ours.whyNot(through(ours.of(2), ours.of(1)), 2), 'proxy_loop');
+    const nine = Array.from({ length: 9 }, () => theirs.of(1));
+    t.equal(ours.whyNot(through(...nine), 1), null);
+    t.equal(ours.whyNot(through(...nine, theirs.of(1)), 1), 'proxy_too_many_hops');
   },
 );
 

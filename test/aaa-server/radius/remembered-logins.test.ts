@@ -1,4 +1,5 @@
 // What a worker remembers of logins: answered octet for octet as if it were decided anew, and never once something has changed.
+import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { createCounters } from '#aaa-server/counters.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
@@ -21,6 +22,7 @@ import type {
 import type { SourceRow } from '#aaa-server/subscribers/rows.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
 import { attribute } from '#aaa-server/wire/attributes.ts';
+import { chapResponse } from '#aaa-server/wire/chap.ts';
 import type { PacketBuilder } from '#aaa-server/wire/encode.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { hidePassword } from '#aaa-server/wire/user-password.ts';
@@ -114,8 +116,8 @@ async function createPair(
     /** Each time is a while later: access servers are looked at again, and no request is a repetition. */
     asked: 0,
     /** What both answer, which is the same; '' for nothing. `read`: how often the one that remembers looked for a credential. */
-    ask(userName = 'alice', password = 'wonderland', extra?: (builder: PacketBuilder) => void) {
-      const datagram = pap(userName, password, extra);
+    ask(userName = 'alice', password = 'wonderland', extra?: (builder: PacketBuilder) => void, request = pap) {
+      const datagram = request(userName, password, extra);
       pair.asked++;
       const before = give(deciding, datagram);
       pair.reads = 0;
@@ -156,6 +158,33 @@ function pap(userName: string, password: string, extra?: (builder: PacketBuilder
     },
     { messageAuthenticator: true, ...(extra ? { extra } : {}) },
   );
+}
+
+function chap(userName: string, password: string, extra?: (builder: PacketBuilder) => void): Buffer {
+  return accessRequest(
+    (builder, authenticator) => {
+      builder.add(attribute.userName, userName);
+      builder.add(attribute.chapPassword, answerTo(authenticator, password));
+    },
+    { messageAuthenticator: true, ...(extra ? { extra } : {}) },
+  );
+}
+
+function challenged(userName: string, password: string, extra?: (builder: PacketBuilder) => void): Buffer {
+  const challenge = randomBytes(23);
+  return accessRequest(
+    (builder) => {
+      builder.add(attribute.userName, userName);
+      builder.add(attribute.chapPassword, answerTo(challenge, password));
+      builder.add(attribute.chapChallenge, challenge);
+    },
+    { messageAuthenticator: true, ...(extra ? { extra } : {}) },
+  );
+}
+
+function answerTo(challenge: Buffer, password: string): Buffer {
+  const identifier = challenge[0] ?? 0;
+  return Buffer.concat([Buffer.of(identifier), chapResponse(identifier, Buffer.from(password), challenge)]);
 }
 
 const noPools = { ipv4PoolId: null, ipv6PoolId: null, delegatedPoolId: null };
@@ -204,6 +233,40 @@ t.test('what depends on more than one record is decided each time', async (t) =>
   }
   const pair = await createPair(t);
   for (let i = 0; i < 3; i++) t.match(pair.ask('carl@isp.example', 'carpet'), { code: accepted, read: 2 });
+});
+
+t.test('so is a login by CHAP, whose challenge is another one each time', async (t) => {
+  for (const request of [chap, challenged]) {
+    const pair = await createPair(t);
+    const ask = (userName = 'alice', password = 'wonderland') => pair.ask(userName, password, undefined, request);
+    t.match(ask(), { code: accepted }, 'the first time it is decided');
+    t.match(ask(), { code: accepted, read: 0 });
+    t.match(ask('alice', 'wonderland!'), { code: rejected }, 'another password is refused');
+    t.match(ask('alice', ''), { code: rejected });
+    t.match(ask('bob@isp.example', 'wonderland'), { code: rejected }, 'and so is the password of somebody else');
+    t.match(pair.ask(), { code: accepted, read: 1 }, 'by PAP it is another login');
+    t.match(pair.ask(), { code: accepted, read: 0 });
+    t.match(ask(), { code: accepted, read: 0 }, 'and both are known');
+    await pair.snapshot.put(
+      pair.isp.rows().map((row) => {
+        if (row.kind !== 'subscription' || row.record.id !== 1) return row;
+        const passwordCipher = keyring.encrypt('credential', '1::alice', Buffer.from('looking glass'));
+        return { ...row, credentials: row.credentials.map((credential) => ({ ...credential, passwordCipher })) };
+      }),
+    );
+    await until(() => ask('alice', 'looking glass').code === accepted, 'the password is another one');
+    t.match(ask(), { code: rejected }, 'the former one is right no more');
+    t.match(ask('alice', 'looking glass'), { code: accepted, read: 0 });
+  }
+});
+
+t.test('a password of CHAP that is longer than sixteen octets is looked up each time', async (t) => {
+  const pair = await createPair(t);
+  pair.isp.addSubscriber('dora', 'correct horse battery staple');
+  await pair.snapshot.put(pair.isp.rows());
+  const ask = () => pair.ask('dora', 'correct horse battery staple', undefined, chap);
+  await until(() => ask().code === accepted, 'dora is known');
+  for (let i = 0; i < 3; i++) t.match(ask(), { code: accepted, read: 1 });
 });
 
 t.test('a tariff that asks nothing of the ledger keeps no login from being remembered', async (t) => {

@@ -1,4 +1,5 @@
 // Staff who log in to devices on their way to the edge: by the feed from PostgreSQL, and out at once.
+import { cpSync } from 'node:fs';
 import t from 'tap';
 import { openSnapshotReader } from '#aaa-server/subscribers/reader.ts';
 import { databaseForTest } from '#test/support/stores.ts';
@@ -39,10 +40,49 @@ t.test('device users are in the snapshot, follow changes, and leave it at once',
   await until(() => reader.deviceUserList()[1]?.nasIds?.length === 0, 'bert may go nowhere');
 
   await t.test('also where the guard holds removals of subscribers back', async (t) => {
-    await isp.deleteSubscriptions(await isp.addSubscriptions(60));
+    const many = await isp.addSubscriptions(60);
+    await until(() => reader.credential(isp.tenantId, '', 'user59') !== undefined, 'they are there', 15_000);
+    await isp.deleteSubscriptions(many);
+    await until(() => harness.subscribers.guard.list().length > 0, 'the guard holds them', 15_000);
     await isp.db.query('DELETE FROM device_user WHERE id = $1', [anna]);
     await until(() => reader.deviceUserList().length === 1, 'anna is gone');
     t.equal(reader.deviceUserList()[0]?.userName, 'bert');
+  });
+
+  await t.test('also where a full copy waits for a confirmation', async (t) => {
+    await isp.addSubscriptions(80, 'many');
+    await until(() => reader.credential(isp.tenantId, '', 'many79') !== undefined, 'they are there', 15_000);
+    await harness.subscribers.stop();
+    const other = await databaseForTest(t);
+    const less = await createIsp(t, other.ownerUrl);
+    t.equal(less.tenantId, isp.tenantId);
+    await less.db.query(
+      `INSERT INTO device_user (tenant_id, user_name, password_scheme, password_cipher, access) VALUES ($1, 'carl', 'argon2', '\\x0102', 'read')`,
+      [less.tenantId],
+    );
+    const held = createHarness(t, other.feedUrl, temporaryFolder(t));
+    cpSync(folder, held.path, { recursive: true });
+    await held.ready();
+    await until(() => held.subscribers.guard.list().some(({ kind }) => kind === 'reload'), 'the copy is held', 15_000);
+    t.match(
+      held.subscribers.reader.deviceUserList(),
+      [{ userName: 'carl', access: 'read' }],
+      'bert is out, carl is in',
+    );
+    t.ok(held.subscribers.reader.credential(isp.tenantId, '', 'many79'), 'subscribers stay');
+    await held.subscribers.stop();
+    await harness.subscribers.start();
+  });
+
+  await t.test('staff of a tenant that a copy does not have stay until the loss is confirmed', async (t) => {
+    await harness.subscribers.stop();
+    const held = createHarness(t, (await databaseForTest(t)).feedUrl, temporaryFolder(t));
+    cpSync(folder, held.path, { recursive: true });
+    await held.ready();
+    await until(() => held.subscribers.guard.list().some(({ kind }) => kind === 'reload'), 'the copy is held', 15_000);
+    t.match(held.subscribers.reader.deviceUserList(), [{ userName: 'bert' }]);
+    await held.subscribers.stop();
+    await harness.subscribers.start();
   });
 
   await t.test('a node that starts without PostgreSQL knows them', async (t) => {

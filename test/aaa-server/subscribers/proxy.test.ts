@@ -56,6 +56,11 @@ t.test('home servers, realms and copies are in the snapshot, and follow changes'
   await until(() => reader.proxyList()[0]?.homeServers.length === 0, 'a home server out of use', 15_000);
   await isp.db.query('DELETE FROM realm');
   await until(() => reader.proxyList()[0]?.realms.length === 0, 'no realm', 15_000);
+  // The guard holds removals of subscribers back: nobody's logins may stay with a home server for that.
+  const many = await isp.addSubscriptions(60);
+  await until(() => reader.credential(isp.tenantId, '', 'user59') !== undefined, 'they are there', 15_000);
+  await isp.deleteSubscriptions(many);
+  await until(() => harness.subscribers.guard.list().length > 0, 'the guard holds subscribers', 15_000);
   await isp.db.query('DELETE FROM accounting_copy');
   await until(() => reader.proxyList().length === 0, 'nothing is forwarded any more', 15_000);
 });

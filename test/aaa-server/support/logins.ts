@@ -107,17 +107,24 @@ export function createLogins({
       t.teardown(() => server.stop());
       return server.bound().authPort;
     },
-    /** The reply to an Access-Request, undefined when there is none. */
-    async ask(
+    /** An Access-Request. */
+    request(
       add: (builder: PacketBuilder, authenticator: Buffer) => void,
       authenticator: Buffer = randomBytes(16),
-    ): Promise<Reply | undefined> {
+    ): Buffer {
       const builder = createPacketBuilder();
       builder.begin(code.accessRequest, 7);
       builder.messageAuthenticator();
       add(builder, authenticator);
       if (!builder.finishAccessRequest(authenticator, secret)) throw new Error('the request does not fit');
-      logins.receive(Buffer.from(builder.data.subarray(0, builder.length())));
+      return Buffer.from(builder.data.subarray(0, builder.length()));
+    },
+    /** The reply to an Access-Request, undefined when there is none. */
+    async ask(
+      add: (builder: PacketBuilder, authenticator: Buffer) => void,
+      authenticator: Buffer = randomBytes(16),
+    ): Promise<Reply | undefined> {
+      logins.receive(logins.request(add, authenticator));
       await until(() => sent.length > 0 || handler.deciding() === 0, 'the decision', 20_000);
       const reply = sent.shift();
       if (!reply) return undefined;

@@ -84,12 +84,14 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
     await isp.ask(pool, alice);
     isp.clock.nowMs += holdMs;
     t.equal(unitOf(await isp.ask(pool, bob)), null, 'Alice had it a moment ago');
-    t.equal(unitOf(await isp.ask(pool, { sub: 1, holder: 'new device' })), '1:0', 'she may have it at once');
+    const hers = { sub: 1, holder: 'new device' };
+    t.equal(unitOf(await isp.ask(pool, hers)), null, 'the Start of her other session may be on its way');
+    t.equal(unitOf(await isp.ask(pool, hers, { oneSession: true })), '1:0', 'if she has no other she has it at once');
     isp.clock.nowMs += holdMs + coolDownMs - 1;
     t.equal(unitOf(await isp.ask(pool, bob)), null);
     isp.clock.nowMs += 1;
     t.equal(unitOf(await isp.ask(pool, bob)), '1:0');
-    t.match(await readPoolUse(isp.redis, pool.id), { used: 1, exhausted: 2 });
+    t.match(await readPoolUse(isp.redis, pool.id), { used: 1, exhausted: 3 });
   },
 
   'a Start keeps the address, a Stop gives it back, and its subscription gets it again': async (t, isp) => {
@@ -105,6 +107,35 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
     isp.clock.nowMs += 600 * minute;
     for (const holder of ['x', 'y', 'z']) t.not(unitOf(await isp.ask(pool, { sub: 9, holder })), unit);
     t.equal(unitOf(await isp.ask(pool, { sub: 1, holder: 'elsewhere' })), unit);
+  },
+
+  'after the store went back in time the last address is given to who has one session only': async (t, isp) => {
+    for (const oneSession of [false, true]) {
+      const pool = poolOf({ id: oneSession ? 2 : 1 });
+      const last = new Map<number, string>();
+      for (const who of [bob, alice]) {
+        const unit = unitOf(await isp.ask(pool, who))!;
+        for (const open of [true, false]) await isp.note(pool, unit, who.sub, `s${who.sub}`, open);
+        last.set(who.sub, unit);
+      }
+      isp.seen.set(pool.id, isp.seen.get(pool.id)! + 1);
+      t.equal(
+        unitOf(await isp.ask(pool, alice, { oneSession })) === last.get(1),
+        oneSession,
+        'none of hers may have it',
+      );
+      t.not(unitOf(await isp.ask(pool, bob, { oneSession })), last.get(2), 'his would have been given next');
+    }
+  },
+
+  'whoever only looks at a new range is told, too, that nobody knows yet what is free': async (t, isp) => {
+    const young = { id: 1, first: '100.64.0.0', size: 4, draining: false, createdAtMs: noon - minute };
+    const pool = poolOf({ ranges: [young] });
+    t.match(await isp.look(pool, alice), { units: [null], recovering: [true] });
+    t.match(await isp.ask(pool, alice), { units: [null], recovering: [true] });
+    t.match(await readPoolUse(isp.redis, pool.id), { used: 0, exhausted: 0 });
+    await isp.pools.seen(pool.id, [1]);
+    t.match(await isp.look(pool, alice), { units: ['1:0'], recovering: [false] });
   },
 
   'what is told late or twice changes nothing, closed wins ties': async (t, isp) => {

@@ -1,6 +1,6 @@
 // When an access server is left alone.
 import t from 'tap';
-import { endedLately, maintenanceUntil } from '#policy/nas/maintenance.ts';
+import { endedLately, joinedMs, maintenanceUntil } from '#policy/nas/maintenance.ts';
 
 t.test('an access server is left alone from the begin of a window on, before its end', async (t) => {
   const windows = [
@@ -19,6 +19,19 @@ t.test('an access server is left alone from the begin of a window on, before its
   ] as const)
     t.equal(maintenanceUntil(windows, nowMs), untilMs, `at ${nowMs}`);
   t.equal(maintenanceUntil(undefined, 1), undefined);
+});
+
+t.test('windows less than an hour apart last as long as from the first to the last', async (t) => {
+  const hour = 3600_000;
+  const windows = [
+    { fromMs: 8 * hour, untilMs: 9 * hour },
+    { fromMs: 2 * hour, untilMs: 4 * hour },
+    { fromMs: 4.5 * hour, untilMs: 6 * hour },
+  ];
+  t.equal(joinedMs(windows, { fromMs: 6 * hour, untilMs: 7 * hour }), 5 * hour);
+  t.equal(joinedMs(windows, { fromMs: 6.5 * hour, untilMs: 7.5 * hour }), 7 * hour);
+  t.equal(joinedMs(windows, { fromMs: 10 * hour, untilMs: 11 * hour }), hour, 'an hour is a pause');
+  t.equal(joinedMs([], { fromMs: 0, untilMs: hour }), hour);
 });
 
 t.test('a window has ended lately from its end on', async (t) => {
