@@ -43,8 +43,8 @@ if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aa
 const main = parentPort;
 // What takes long and depends on nothing but this machine, while a predecessor still serves.
 const thread = loadWorker(countingScript, 'counting');
-const [crypt] = await Promise.all([openCrypt(), loadCalls(), thread.loaded]);
-const settings = await beginning<WorkerSettings>();
+const [crypt] = await Promise.all([openCrypt(), loadCalls()]);
+const settings = await beginning<WorkerSettings>(thread.loaded);
 const tell = (message: FromWorker) => main.postMessage(message);
 
 setThreadPriority('answers');

@@ -32,11 +32,15 @@ export function loadWorker(script: URL, name: string): LoadedWorker {
   return { worker, loaded, ended, begin: (settings) => port1.postMessage(settings) };
 }
 
-/** In the worker: its settings, when it is told to begin. A channel of its own, so that no order to the worker is lost meanwhile. */
-export async function beginning<Settings>(): Promise<Settings> {
+/**
+ * In the worker: its settings, when it is told to begin. A channel of its own, so that no order to the worker is lost meanwhile.
+ * @param loaded what may be waited for while there is time, before it is told to begin
+ */
+export async function beginning<Settings>(loaded: Promise<unknown> = Promise.resolve()): Promise<Settings> {
   const port = workerData as MessagePort;
   const told = new Promise<Settings>((resolve) => port.once('message', resolve));
-  port.postMessage('loaded');
+  // Caught by nobody: what fails ends this thread, begun or not.
+  void loaded.then(() => port.postMessage('loaded'));
   const settings = await told;
   port.close();
   return settings;
