@@ -32,13 +32,14 @@ export function createPoolModel() {
   }
 
   return {
-    /** Undefined: all is well; else what is wrong with giving this unit to the login. */
-    grant(unit: string, who: Subscriber, nowMs: number): string | undefined {
+    /** Undefined: all is well; else what is wrong with giving this unit to the login. `recovering`: when a session of it ended may be forgotten. */
+    grant(unit: string, who: Subscriber, nowMs: number, recovering = false): string | undefined {
       const had = now(unit, nowMs);
       const same = had && 'holder' in had && had.holder === who.holder && had.sub === who.sub;
       if (had?.kind === 'live' && same) return undefined;
       units.set(unit, { ...who, kind: 'held', untilMs: nowMs + holdMs });
-      if (!had || same || (had.kind === 'free' && (had.sub === who.sub || had.fromMs <= nowMs))) return undefined;
+      if (!had || same || (had.kind === 'free' && (recovering || had.sub === who.sub || had.fromMs <= nowMs)))
+        return undefined;
       return `${unit} for ${JSON.stringify(who)} at ${nowMs}: ${JSON.stringify(had)}`;
     },
     /** Whether a login may rightly be told that nothing is free. */

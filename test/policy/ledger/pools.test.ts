@@ -291,7 +291,7 @@ async function live(isp: Pools, drawn: readonly Step[], model = createPoolModel(
       case 'login': {
         const who = { sub: todo.sub + 1, holder: `${todo.sub}-${todo.device}` };
         const unit = unitOf(await isp.ask(pool, who));
-        const wrong = unit === null ? undefined : model.grant(unit, who, nowMs);
+        const wrong = unit === null ? undefined : model.grant(unit, who, nowMs, recovering);
         if (wrong) throw new Error(wrong);
         if (unit === null && !recovering && !model.full(pool, who, nowMs)) throw new Error(`refused ${who.holder}`);
         break;
