@@ -285,11 +285,10 @@ function build(config: Settings) {
 
 const receiveBufferBytes = 8 * 1024 * 1024;
 
+collectEarly();
 try {
   const { log, parts } = build(readSettings(settings, process.env));
   if (!process.argv.includes('--check')) await run(parts, log);
-  // Not while programs load: what they leave behind is little.
-  collectEarly();
 } catch (error) {
   if (!(error instanceof InvalidSettings)) throw error;
   process.stderr.write(`aaa-server: ${error.message}\n`);
