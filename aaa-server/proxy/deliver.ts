@@ -48,18 +48,20 @@ export type Pauses = { readonly firstMs: number; readonly longestMs: number };
 export const usualPauses: Pauses = { firstMs: 500, longestMs: 10_000 };
 /** With the usual pauses between them more than a minute. */
 const mostRefusals = 10;
+/** Of fewer first tries nothing is concluded. */
+const leastTries = 20;
 
 /**
- * A record is given up when it is too old, or `refused`: its servers took the greater part of what they were sent for the first time
- * meanwhile, ten times over, and not this. While they take little or nothing, they are away or overloaded, and it is kept.
+ * A record is given up when it is too old, or `refused`: its servers took the greater part of twenty others or more that they were sent
+ * for the first time meanwhile, ten times over, and not this. While they take little or nothing, they are away or overloaded, and it is kept.
  */
 export async function deliver(deps: DeliverDeps, record: WaitingRecord): Promise<Delivered> {
   const { firstTries, pauses } = deps;
   let rounds = 0;
   let refusals = 0;
+  let before: FirstTries | undefined;
   for (let pauseMs = pauses.firstMs; ; pauseMs = Math.min(2 * pauseMs, pauses.longestMs)) {
     if (deps.stopping()) return 'stopped';
-    const before = { ...firstTries };
     const outcome = await askAll(deps, record, rounds === 0);
     if (outcome === 'stopped' || outcome === 'too_long') return outcome;
     if (outcome === 'answered') {
@@ -77,8 +79,11 @@ export async function deliver(deps: DeliverDeps, record: WaitingRecord): Promise
       await deps.somebody();
       pauseMs = pauses.firstMs;
     } else await deps.pause(pauseMs);
+    before ??= { ...firstTries };
     const [taken, left] = [firstTries.taken - before.taken, firstTries.left - before.left];
-    if (outcome === 'silent' && taken > 0 && taken >= left && ++refusals === mostRefusals) return 'refused';
+    if (outcome !== 'silent' || taken + left < leastTries) continue;
+    before = { ...firstTries };
+    if (taken >= left && ++refusals === mostRefusals) return 'refused';
   }
 }
 
