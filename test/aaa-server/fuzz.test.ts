@@ -92,9 +92,21 @@ t.test(
       const probe = createSocket('udp4');
       let code = 0;
       probe.on('message', ([answer = 0]) => (code = answer));
-      probe.send(pap({ messageAuthenticator: true }), authPort, '127.0.0.1');
-      sent++;
-      await until(() => code > 0, 'a login among all that is answered', 20_000, 1);
+      const request = pap({ messageAuthenticator: true });
+      let askedAtMs = Number.NEGATIVE_INFINITY;
+      await until(
+        () => {
+          // A worker that cannot keep up with all that may leave one unanswered: access servers ask again.
+          if (performance.now() - askedAtMs < 1000 || code > 0) return code > 0;
+          askedAtMs = performance.now();
+          probe.send(request, authPort, '127.0.0.1');
+          sent++;
+          return false;
+        },
+        () => `a login among all that is answered; died: ${fatal.map(String)}`,
+        30_000,
+        1,
+      );
       if (code !== 2) throw new Error(`a right login was answered ${code}`);
       probe.close();
     }
