@@ -24,21 +24,23 @@ export type Gathered = Pick<BatchFacts, 'rows' | 'oldestMs'> & {
 };
 
 /**
- * So few at once that the event loop is never held up for long, and a batch ends soon after its rows: an entry of accounting has up to 16,
- * one of flow usage up to 500.
+ * Entries of a partition: so few at once that the event loop is never held up for long, and a batch ends soon after its rows. One of
+ * accounting has up to 16, one of flow usage up to 500.
  */
-const entriesAtOnce = 4;
+const entriesAtOnce = { first: 4, small: 8, large: 1 } as const;
+/** Rows of an entry. */
+const smallEntry = 16;
 export const partitionsAtOnce = 8;
 export const everyPartition = Array.from({ length: partitionCount }, (_, partition) => partition);
 /** Bytes of rows that wait to be compressed: a whole batch has fifty times of it. */
 const pieceBytes = 256 * 1024;
 
-/** Reads until nothing is left, `mostRows` or a little more are gathered, something fails, or `stopped`. */
+/** Reads until no partition has as many as were asked of it, `mostRows` or a little more are gathered, something fails, or it is `ended`. */
 export async function gather(
   partitions: readonly number[],
   source: Source,
   mostRows: number,
-  stopped: () => boolean,
+  ended: () => boolean,
 ): Promise<Gathered> {
   const writer = createRowWriter();
   const compressed = createCompressed();
@@ -46,12 +48,15 @@ export async function gather(
   const failures: unknown[] = [];
   const unreadable: string[] = [];
   let rows = 0;
+  let entries = 0;
+  let each: number = entriesAtOnce.first;
   let oldestMs = Number.POSITIVE_INFINITY;
-  const enough = () => rows >= mostRows || failures.length > 0 || stopped();
+  const enough = () => rows >= mostRows || failures.length > 0 || ended();
 
   function take(partition: number, { ids, rows: found, unreadable: damaged }: OutboxRead): void {
     unreadable.push(...damaged);
     rows += found.length;
+    entries += ids.length;
     for (const row of found) writeRow(writer, row);
     for (const id of ids) oldestMs = Math.min(oldestMs, msOfId(id));
     const known = receipt.get(partition);
@@ -63,12 +68,14 @@ export async function gather(
     more = false;
     for (let at = 0; at < partitions.length && !enough(); at += partitionsAtOnce) {
       const some = partitions.slice(at, at + partitionsAtOnce);
-      const reads = await Promise.allSettled(some.map((partition) => source(partition, entriesAtOnce)));
+      const count = each;
+      const reads = await Promise.allSettled(some.map((partition) => source(partition, count)));
       for (const [index, read] of reads.entries()) {
         if (read.status === 'rejected') failures.push(read.reason);
         else take(some[index] ?? 0, read.value);
-        more ||= read.status === 'fulfilled' && read.value.ids.length > 0;
+        more ||= read.status === 'fulfilled' && read.value.ids.length >= count;
       }
+      each = rows <= entries * smallEntry ? entriesAtOnce.small : entriesAtOnce.large;
       if (writer.length() >= pieceBytes) await compressed.add(writer.take());
       await otherWork();
     }

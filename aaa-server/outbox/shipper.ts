@@ -47,6 +47,7 @@ export type Shipper = Part & {
   trouble(): string | null;
 };
 
+const longestGatherMs = 1000;
 /** Below this share of the limit the disk takes rows again. */
 const calmShare = 0.9;
 /** Entries of a partition: any may have the 500 rows of flow usage. */
@@ -138,13 +139,13 @@ export function createShipper(options: ShipperOptions): Shipper {
     ours = everyPartition.filter((partition) => held[partition] !== 'no');
   }
 
-  /** Fixes the next entries of `source` on disk; answers how many there were. */
-  async function keep(into: Spool, partitions: readonly number[], source: Source): Promise<number> {
+  /** Fixes the next entries of `source` on disk; answers how many there were. `enough`: what it has then is a batch. */
+  async function keep(into: Spool, partitions: readonly number[], source: Source, enough = stopped): Promise<number> {
     // After a failure only a little is tried at once.
     const mostRows = breaker.limit(batchRows);
     first = (first + partitionsAtOnce) % everyPartition.length;
     const turns = [...partitions.filter((each) => each >= first), ...partitions.filter((each) => each < first)];
-    const { rows, oldestMs, receipt, body, failures, unreadable } = await gather(turns, source, mostRows, stopped);
+    const { rows, oldestMs, receipt, body, failures, unreadable } = await gather(turns, source, mostRows, enough);
     if (unreadable.length > 0) alarms.raise('entry_unreadable', { ids: unreadable.slice(0, 10) });
     if (failures.length > 0) everythingAstray();
     if (rows > 0) {
@@ -214,7 +215,11 @@ export function createShipper(options: ShipperOptions): Shipper {
     if (!(await due())) return false;
     await recover(own);
     readAtMs = clock.monotonicMs();
-    return (await keep(own, ours, outbox.read)) >= breaker.limit(batchRows);
+    // Where records keep coming there are always more: history must not wait until a batch is full.
+    const endAtMs = readAtMs + longestGatherMs;
+    const late = () => clock.monotonicMs() >= endAtMs;
+    const rows = await keep(own, ours, outbox.read, () => stopping || late());
+    return rows >= breaker.limit(batchRows) || (rows > 0 && late());
   }
 
   async function loop(): Promise<void> {

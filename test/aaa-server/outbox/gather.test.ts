@@ -69,13 +69,17 @@ t.test('what else is to be done is done meanwhile', async (t) => {
 });
 
 t.test('a partition that cannot be read ends the batch, and what was given is kept', async (t) => {
-  const { source, asked } = sourceOf(10, 1);
+  const { source } = sourceOf(10, 1);
+  let given = 0;
   const failing: Source = async (partition, count) => {
     if (partition === 9) throw new Error('away');
-    return source(partition, count);
+    const read = await source(partition, count);
+    given += read.ids.length;
+    return read;
   };
   const { rows, failures, receipt } = await gather(everyPartition, failing, 50_000, never);
   t.match(failures, [{ message: 'away' }]);
-  t.equal(rows, asked.length * 4, 'nothing that was given is left out');
+  t.ok(given >= 32);
+  t.equal(rows, given, 'nothing that was given is left out');
   t.notOk(receipt.has(9));
 });
