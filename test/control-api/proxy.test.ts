@@ -296,7 +296,12 @@ t.test('what is named by others stays, also when they name it at that very momen
   const removals = Promise.all([call('DELETE', `/nas/${nas}`), call('DELETE', `/home-servers/${server}`)]);
   const waiting = `SELECT count(DISTINCT l.pid)::int AS n FROM pg_locks l JOIN pg_stat_activity a USING (pid)
     WHERE NOT l.granted AND a.datname = current_database()`;
-  await until(async () => (await api.owner.query(waiting)).rows[0].n === 2, 'both wait for the copy', 15_000);
+  const bothWait = async () => {
+    // Else a transaction sees the connections of its first look.
+    await api.owner.query('SELECT pg_stat_clear_snapshot()');
+    return (await api.owner.query(waiting)).rows[0].n === 2;
+  };
+  await until(bothWait, 'both wait for the copy', 15_000);
   await api.owner.query('COMMIT');
   t.match(await removals, [
     { status: 409, body: { code: 'nas_in_use' } },
