@@ -1,10 +1,11 @@
 // Enforcement of this node: claims work, evaluates it, sweeps, and answers nudges and changes (ARCHITECTURE §Enforcement).
 import type { Part } from '#ops/runtime/lifecycle.ts';
 import type { Logger } from '#ops/runtime/log.ts';
-import { type EnforceEntry, type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
+import { type EnforcementLedger, memberOf, type Subscriber } from '#policy/ledger/enforcement.ts';
 import { partitionOf } from '#policy/ledger/keys.ts';
 import { partitionCount } from '#policy/ledger/types.ts';
 import type { Failures } from './failures.ts';
+import { type Item, itemsOf } from './items.ts';
 import type { ClaimedWork, Owned, Partitions } from './partitions.ts';
 import type { Reconciler, Work } from './reconciler.ts';
 import type { Sweep } from './sweep.ts';
@@ -39,9 +40,6 @@ export type EnforcementLoopOptions = {
   tickMs: number;
   sweepMs: number;
 };
-
-/** Work of one partition, entries of one subscription together. */
-type Item = Work & { readonly entries: readonly EnforceEntry[] };
 
 /** Of a partition at once: of all of them no more than is under way at most. */
 const claimCount = 32;
@@ -275,43 +273,5 @@ export function createEnforcementLoop(options: EnforcementLoopOptions): Enforcem
       await partitions.release();
       await Promise.allSettled(jobs);
     },
-  };
-}
-
-function itemsOf({ owned, claim }: ClaimedWork): Item[] {
-  const items = new Map<string, Item>();
-  for (const who of claim.due) {
-    items.set(memberOf(who), { who, owned, cause: 'wheel', claimedMs: claim.dueUntilMs, entries: [] });
-  }
-  for (const entry of claim.entries) {
-    const key = memberOf(entry);
-    items.set(key, { ...itemOf(entry, owned), ...merged(items.get(key), entry) });
-  }
-  return [...items.values()];
-}
-
-function itemOf(entry: EnforceEntry, owned: Owned): Item {
-  const { tenantId, subscriptionId, kind, atMs } = entry;
-  const crossed = kind === 'crossed' ? { crossedAtMs: atMs } : {};
-  const sign = kind === 'opened' ? { opened: true } : kind === 'probe' ? { probe: true } : {};
-  return {
-    who: { tenantId, subscriptionId },
-    owned,
-    cause: kind,
-    entries: [entry],
-    ...crossed,
-    ...sign,
-  };
-}
-
-/** What an earlier entry of the same subscription said and must not be forgotten. */
-function merged(before: Item | undefined, entry: EnforceEntry): Partial<Item> {
-  if (!before) return {};
-  return {
-    entries: [...before.entries, entry],
-    ...(before.opened ? { opened: true } : {}),
-    ...(before.probe ? { probe: true } : {}),
-    ...(before.claimedMs === undefined ? {} : { claimedMs: before.claimedMs }),
-    ...(before.crossedAtMs === undefined ? {} : { crossedAtMs: before.crossedAtMs, cause: 'crossed' as const }),
   };
 }
