@@ -29,6 +29,7 @@ import { createAdmission } from './radius/admission.ts';
 import { createAnswerLogin } from './radius/answer-login.ts';
 import { createRadiusHandler } from './radius/handler.ts';
 import { createOncePer } from './radius/once-per.ts';
+import { quietMoment } from './radius/quiet-moment.ts';
 import { createRandomOctets } from './radius/random-octets.ts';
 import { keepAnswers, keptAnswers } from './radius/recent-answers.ts';
 import { createRememberedLogins } from './radius/remembered-logins.ts';
@@ -172,6 +173,8 @@ const running = await startAll(
   log,
 );
 
+/** A successor waits. */
+let givesWay = false;
 main.on('message', async (message: ToWorker) => {
   switch (message.type) {
     case 'report': {
@@ -203,9 +206,12 @@ main.on('message', async (message: ToWorker) => {
     case 'handed_over':
       return server.receive(message.datagram);
     case 'wind_down':
+      givesWay = true;
       await accounting.endCounting();
       return tell({ type: 'wound_down' });
     case 'stop':
+      // Logins begin all the time: those that did since all workers were quiet. The others wait for this one, so not for long.
+      if (givesWay) await quietMoment(handler.conversing, 500, clock.monotonicMs);
       // Nothing new by either way; then all that was taken is answered by the way it came.
       radsec?.stopReceiving();
       await running.stop();

@@ -18,6 +18,7 @@ import type { TestLogin, TestLoginResult } from './explain/test-login.ts';
 import type { LoginBatch } from './login-log/log.ts';
 import type { OwnWords, ToWorker, WorkerReport, WorkerSettings } from './protocol.ts';
 import { mergeNasActivities, type NasActivity } from './radius/nas-activity.ts';
+import { quietMoment } from './radius/quiet-moment.ts';
 import { mergeUnknownClients, type UnknownReport } from './radius/unknown-clients.ts';
 import type { RadsecOrder, RadsecReport } from './radsec/protocol.ts';
 
@@ -65,7 +66,7 @@ export type Workers = Part & {
   teach(learned: readonly LearnedOfNas[]): void;
 };
 
-/** So long a successor waits for logins of several rounds to come to their end. */
+/** So long a successor waits for logins of several rounds, of all workers, to come to their end. */
 const conversationsMs = 3000;
 /** Longer than a worker waits for its thread that counts. */
 const windDownMs = 4000;
@@ -171,15 +172,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     while (woundDown < count && performance.now() < deadline) await delay(10);
   }
 
-  /** A moment without a login that takes several rounds, if there is one soon. */
-  async function quietMoment(): Promise<void> {
-    const deadline = performance.now() + conversationsMs;
-    while (performance.now() < deadline) {
-      const conversing = (await group.reports()).reduce((sum, report) => sum + report.conversing, 0);
-      if (conversing === 0) return;
-      await delay(10);
-    }
-  }
+  const conversing = async () => (await group.reports()).reduce((sum, report) => sum + report.conversing, 0);
 
   return {
     ...group,
@@ -190,7 +183,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     async stop() {
       if (released) {
         await windDown();
-        await quietMoment();
+        await quietMoment(conversing, conversationsMs, () => performance.now());
       }
       await group.stop();
     },

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
+import { codeOf } from '#ops/runtime/errors.ts';
 import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { openDataFolder, readRecord } from '#ops/stores/data-folder.ts';
 import { type ClickHouseRecord, clickHouseUrl } from '#ops/stores/embedded/clickhouse.ts';
@@ -49,8 +50,16 @@ function restart(stack: Pick<Stack, 'dataDir'>, ...args: string[]): Promise<{ st
 const portOf = (target: string) => Number(target.split(':')[1]);
 const aaa = (stack: Stack) => stack.pidOf('aaa-server/main.ts');
 
-/** It only looks at its settings. */
-const isCheck = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--check');
+/** It only looks at its settings, or has ended. */
+function isCheck(pid: number): boolean {
+  try {
+    const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return commandLine === '' || commandLine.includes('--check');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return true;
+    throw error;
+  }
+}
 
 function load(stack: Stack): SteadyLoad {
   const ports = { authPort: portOf(stack.authTarget), acctPort: portOf(stack.acctTarget) };
@@ -130,22 +139,29 @@ async function allCounted(stack: Stack, loads: readonly SteadyLoad[]): Promise<v
   }
 }
 
-/** A release of aaa-server that prepares itself and then cannot start, in a folder of its own. */
-function brokenRelease(t: Test, start: string): string {
+/** A release of aaa-server in a folder of its own, with this main.ts. */
+function release(t: Test, main: string): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-release-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   symlinkSync(path.join(root, 'ops'), path.join(folder, 'ops'));
   mkdirSync(path.join(folder, 'aaa-server'));
+  writeFileSync(path.join(folder, 'aaa-server/main.ts'), main);
+  return folder;
+}
+
+const unlessChecked = "if (!process.argv.includes('--check'))";
+
+/** It prepares itself and then cannot start. */
+function brokenRelease(t: Test, start: string): string {
   const from = (file: string) => JSON.stringify(path.join(root, file));
-  writeFileSync(
-    path.join(folder, 'aaa-server/main.ts'),
+  return release(
+    t,
     `import { run } from ${from('ops/runtime/lifecycle.ts')};
 import { createLogger } from ${from('ops/runtime/log.ts')};
 const part = { name: 'a part of the new release', start: async () => { ${start} }, stop: async () => {} };
-if (!process.argv.includes('--check')) await run([part], createLogger('aaa-server', 'info'));
+${unlessChecked} await run([part], createLogger('aaa-server', 'info'));
 `,
   );
-  return folder;
 }
 
 t.test(
@@ -370,18 +386,20 @@ t.test(
       const running = begin();
       await answered(running, 100);
       const before = aaa(stack);
-      const restarting = restart(stack);
+      // One that is not done with its preparations before it is killed.
+      const repository = release(t, `${unlessChecked} setInterval(() => {}, 1000);\n`);
+      const restarting = askControl(
+        stack.dataDir,
+        { restart: 'aaa-server', settings: {}, repository },
+        () => undefined,
+      );
       const pid = await until(
-        () => {
-          const pids = stack.pidsOf('aaa-server/main.ts').filter((one) => one !== before && !isCheck(one));
-          return pids[0];
-        },
+        () => stack.pidsOf(path.join(repository, 'aaa-server/main.ts')).find((one) => !isCheck(one)),
         'the new one is there',
         30_000,
       );
       process.kill(pid, 'SIGKILL');
-      const { status, output } = await restarting;
-      t.equal(status, 1, output);
+      t.match(await restarting, { ok: false, serves: 'former untouched', problem: /SIGKILL/ });
       t.equal(aaa(stack), before);
       await running.stop();
       allAnswered(t, running);
