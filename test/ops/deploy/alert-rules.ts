@@ -8,6 +8,8 @@ export type AlertRule = {
   readonly summary: string;
   readonly description: string;
   readonly runbook_url: string;
+  /** The rule as it stands in its file. */
+  readonly written: string;
 };
 
 export const prometheusFolder = path.resolve(import.meta.dirname, '../../../ops/deploy/prometheus');
@@ -15,8 +17,14 @@ export const ruleFiles = globSync('rules/*.yml', { cwd: prometheusFolder })
   .sort()
   .map((file) => path.join(prometheusFolder, file));
 
-export const alertRules: readonly AlertRule[] = ruleFiles.flatMap((file) =>
+const groups = ruleFiles.flatMap((file) =>
   readFileSync(file, 'utf8')
+    .split(/^(?= +- name: )/m)
+    .slice(1),
+);
+
+export const alertRules: readonly AlertRule[] = groups.flatMap((group) =>
+  group
     .split(/^ +- alert: /m)
     .slice(1)
     .map((text) => {
@@ -30,6 +38,7 @@ export const alertRules: readonly AlertRule[] = ruleFiles.flatMap((file) =>
         summary: value('summary'),
         description: value('description'),
         runbook_url: value('runbook_url'),
+        written: `      - alert: ${text}`,
       };
     }),
 );
