@@ -35,10 +35,8 @@ export async function redisClient(t: Test, url: string): Promise<RedisClient> {
   return client;
 }
 
-const subscriptions = 40;
-
 /** Applies interims of ever growing sessions; `walId` tells the tests apart. */
-export async function createSource(redis: RedisClient, walId: string) {
+export async function createSource(redis: RedisClient, walId: string, subscriptions = 40) {
   const ledger = createLedger(redis);
   await ledger.load();
   const lanes = new Map<number, number>();

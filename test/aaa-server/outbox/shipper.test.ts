@@ -246,7 +246,7 @@ t.test('the outbox', async (t) => {
       return gone;
     };
     const died = { withBatches: 0, withEntries: 0 };
-    for (let round = 0; round < runs(15); round++) {
+    for (let round = 0; round < runs(8, 750); round++) {
       const child = start();
       await started(child);
       const goal = Date.now() + Math.random() * 400;

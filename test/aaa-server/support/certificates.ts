@@ -1,11 +1,28 @@
 // Certificates for tests of EAP, made by openssl: a server, subscribers, one of them revoked, and one of another authority.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TlsIdentity } from '#ops/runtime/eap-identity.ts';
 
+/** Those of this process, by name: the keys take seconds to make. */
+let made: ReadonlyMap<string, Buffer> | undefined;
+
 /** Writes `<name>.pem` and `<name>.key` of ca, foreign, radius.example.net, alice, bob, revoked (by ca) and mallory (by foreign). */
 export function makeCertificates(folder: string): TlsIdentity {
+  if (made) for (const [name, octets] of made) writeFileSync(path.join(folder, name), octets, { mode: 0o600 });
+  else makeAnew(folder);
+  made ??= new Map(readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name))]));
+  const read = (name: string) => readFileSync(path.join(folder, name), 'utf8');
+  return {
+    cert: `${read('radius.example.net.pem')}${read('ca.pem')}`,
+    key: read('radius.example.net.key'),
+    ca: read('ca.pem'),
+    crl: read('crl.pem'),
+    tenant: '',
+  };
+}
+
+function makeAnew(folder: string): void {
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
   const authority = (name: string) =>
     openssl(
@@ -34,12 +51,4 @@ export function makeCertificates(folder: string): TlsIdentity {
   );
   openssl('ca', '-config', 'ca.conf', '-revoke', 'revoked.pem');
   openssl('ca', '-config', 'ca.conf', '-gencrl', '-out', 'crl.pem');
-  const read = (name: string) => readFileSync(path.join(folder, name), 'utf8');
-  return {
-    cert: `${read('radius.example.net.pem')}${read('ca.pem')}`,
-    key: read('radius.example.net.key'),
-    ca: read('ca.pem'),
-    crl: read('crl.pem'),
-    tenant: '',
-  };
 }

@@ -111,7 +111,7 @@ t.test('the history is the ledger', async (t) => {
         if (days.length > 0) await hoursMakeDays(subscriptionId, upTo, days);
       }
     }),
-    { numRuns: runs(25) },
+    { numRuns: runs(15, 1250) },
   );
   t.ok(windows > 100, `${windows} windows compared`);
 });

@@ -12,6 +12,8 @@ import { until } from '#test/support/wait.ts';
 
 t.setTimeout(300_000);
 const root = path.resolve(import.meta.dirname, '../../..');
+/** Each is compared by queries of its own, in every run of a command. */
+const subscriptions = 6;
 
 t.test('the commands of the ledger', async (t) => {
   const { ownerUrl } = await databaseForTest(t);
@@ -34,8 +36,8 @@ t.test('the commands of the ledger', async (t) => {
       child.on('close', (code) => resolve({ code, out, err }));
     });
   const node = 'a7c1e6a2-0000-4000-8000-000000000001';
-  const source = await createSource(redis, `${node}-0`);
-  await source.apply(80);
+  const source = await createSource(redis, `${node}-0`, subscriptions);
+  await source.apply(2 * subscriptions);
   const usageKey = keys.usage(partitionOf(1, 1), 1, 1);
 
   await t.test('drift: 2 while rows are missing, 0 when all is the same, 1 when not', async (t) => {
@@ -45,7 +47,7 @@ t.test('the commands of the ledger', async (t) => {
     await shipAll(redis, clickhouse.client);
     const same = await run('drift');
     t.equal(same.code, 0, same.out + same.err);
-    t.match(same.out, /of 40 subscriptions compared: the ledger and the history are the same/);
+    t.match(same.out, /of 6 subscriptions compared: the ledger and the history are the same/);
     const counted = unpackCount(await redis.hgetBuffer(usageKey, 'all'));
     await redis.hset(usageKey, 'all', packCount({ ...counted, upBytes: counted.upBytes + 5 }));
     const differs = await run('drift');
@@ -54,7 +56,7 @@ t.test('the commands of the ledger', async (t) => {
     t.match(differs.out, /1 differ/);
     const json = await run('drift', '--json');
     t.equal(json.code, 1);
-    t.match(JSON.parse(json.out), { subscriptions: 40, differences: [{ subscriptionId: 1, counter: 'all' }] });
+    t.match(JSON.parse(json.out), { subscriptions, differences: [{ subscriptionId: 1, counter: 'all' }] });
     t.equal((await run('drift', '--wait', 'long')).code, 2);
   });
 
@@ -62,15 +64,15 @@ t.test('the commands of the ledger', async (t) => {
     t.match(await run('rebuild'), { code: 1, err: /--from clickhouse\|wal/ });
     const preview = await run('rebuild', '--from', 'clickhouse');
     t.equal(preview.code, 0, preview.out + preview.err);
-    t.match(preview.out, /40 subscriptions would be forgotten, and brought back from the history/);
+    t.match(preview.out, /6 subscriptions would be forgotten, and brought back from the history/);
     t.match(preview.out, /1 counters of 1 subscriptions differ now/);
     t.match(preview.out, new RegExp(`! node ${node} has counted .* and ships nothing now`));
-    t.match(preview.out, /--from clickhouse --confirm 40 --force/);
-    t.match(await run('rebuild', '--from', 'clickhouse', '--confirm', '41'), {
+    t.match(preview.out, /--from clickhouse --confirm 6 --force/);
+    t.match(await run('rebuild', '--from', 'clickhouse', '--confirm', '7'), {
       code: 1,
-      err: /40 subscriptions, not 41/,
+      err: /6 subscriptions, not 7/,
     });
-    t.match(await run('rebuild', '--from', 'clickhouse', '--confirm', '40'), { code: 1, err: /nothing was changed/ });
+    t.match(await run('rebuild', '--from', 'clickhouse', '--confirm', '6'), { code: 1, err: /nothing was changed/ });
     const logs = await run('rebuild', '--from', 'wal');
     t.match(logs.out, /there is no log on this node/);
     t.match(logs.out, new RegExp(`log ${node}-0 is not on this node`));
@@ -82,11 +84,11 @@ t.test('the commands of the ledger', async (t) => {
     t.teardown(() => shipper.stop());
     await shipper.start();
     await until(async () => (await presentShippers(redis)).includes(node), 'it ships', 20_000);
-    const done = await run('rebuild', '--from', 'clickhouse', '--confirm', '40');
+    const done = await run('rebuild', '--from', 'clickhouse', '--confirm', '6');
     t.equal(done.code, 0, done.out + done.err);
-    t.match(done.out, /40 subscriptions and 40 sessions are back/);
+    t.match(done.out, /6 subscriptions and 6 sessions are back/);
     t.equal((await run('drift')).code, 0);
-    await source.apply(40);
+    await source.apply(subscriptions);
     t.equal((await run('drift')).code, 0, 'and counting goes on');
   });
 });

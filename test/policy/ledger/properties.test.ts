@@ -33,7 +33,7 @@ import {
 } from './ledger-under-test.ts';
 import { shareOf } from './model.ts';
 
-const numRuns = runs(40);
+const numRuns = runs(20, 2000);
 t.setTimeout(isLong ? 3_600_000 : 600_000);
 const thresholds: Facts = {
   thresholds: windowKinds.flatMap((window) =>
