@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { freePort } from '#ops/stores/embedded/ports.ts';
 import { testAuthority } from '#test/aaa-server/radsec/certificates.ts';
 import { startRadsecWorkers } from '#test/aaa-server/radsec/workers.ts';
@@ -19,6 +19,8 @@ const chap = ['User-Name = "alice"', 'CHAP-Password = "wonderland"'];
 const start = (id: string) => ['User-Name = "alice"', 'Acct-Status-Type = Start', `Acct-Session-Id = "${id}"`];
 
 t.setTimeout(290_000);
+// They wait for their peers most of the time.
+t.jobs = 2;
 
 t.test('radsecproxy', { timeout: 240_000, skip: skip || missing('radsecproxy') }, async (peer) => {
   const authority = testAuthority(peer);
@@ -33,6 +35,7 @@ t.test('radsecproxy', { timeout: 240_000, skip: skip || missing('radsecproxy') }
   const login = (attributes = pap) => radclient(target, 'auth', attributes, { retries: 2, timeoutS: 3 });
   /** While a connection is made anew, radsecproxy drops what comes. */
   const loginInTheEnd = () => until(async () => (await login()).code === 'Access-Accept', 'a login works', 90_000);
+  const silent = await startSilent(peer);
 
   await peer.test('PAP, CHAP, a wrong password, accounting', async (t) => {
     await loginInTheEnd();
@@ -53,15 +56,6 @@ t.test('radsecproxy', { timeout: 240_000, skip: skip || missing('radsecproxy') }
     const { promise, resolve } = Promise.withResolvers<string>();
     execFile('eapol_test', args, { timeout: 30_000 }, (_, stdout) => resolve(stdout));
     t.match((await promise).trim(), /SUCCESS$/);
-  });
-
-  await peer.test('its watchdog is answered', { timeout: 100_000 }, async () => {
-    // It asks after 25 to 30 seconds of silence, and again at every connection.
-    await until(
-      async () => (await lastmile.metric(/^lastmile_radius_replies_total\{code="status"/)) >= 1,
-      () => `a Status-Server; ${proxy.output().slice(-500)}`,
-      90_000,
-    );
   });
 
   await peer.test('after a restart of ours it comes again', { timeout: 100_000 }, async (t) => {
@@ -91,7 +85,29 @@ t.test('radsecproxy', { timeout: 240_000, skip: skip || missing('radsecproxy') }
     );
     t.equal((await radclient(target, 'auth', pap, { retries: 1, timeoutS: 1 })).code, 'none');
   });
+
+  await peer.test('the watchdog of one that has been silent meanwhile is answered', { timeout: 100_000 }, async () => {
+    // It asks after 25 to 30 seconds of silence.
+    await until(
+      async () => (await silent.lastmile.metric(/^lastmile_radius_replies_total\{code="status"/)) >= 1,
+      () => `a Status-Server; ${silent.proxy.output().slice(-500)}`,
+      90_000,
+    );
+  });
 });
+
+/** Another radsecproxy at workers of its own: it takes one login, and then nothing more. */
+async function startSilent(peer: Test) {
+  const authority = testAuthority(peer);
+  const { certFile, keyFile } = authority.nas('silent');
+  const nases = [nasOf({ address: '192.0.2.1/32', radsecIdentity: 'dns:silent', messageAuthenticator: 'yes' })];
+  const [tlsPort, udpPort] = [await freePort(), await freePort()];
+  const lastmile = await startRadsecWorkers(peer, { authority, nases, port: tlsPort });
+  const proxy = await startRadsecproxy(peer, { udpPort, tlsPort, caFile: authority.caFile, certFile, keyFile });
+  const login = () => radclient(`127.0.0.1:${udpPort}`, 'auth', pap, { retries: 2, timeoutS: 3 });
+  await until(async () => (await login()).code === 'Access-Accept', 'a login works', 90_000);
+  return { lastmile, proxy };
+}
 
 t.test('FreeRADIUS as proxy over TLS', { timeout: 90_000, skip: skip || missing('freeradius') }, async (t) => {
   const authority = testAuthority(t);
