@@ -1,14 +1,9 @@
 // `npm run restart` under a steady load that repeats nothing: no request is lost, none is answered twice, every record is counted.
-import { spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
 import { codeOf } from '#ops/runtime/errors.ts';
-import { createClickHouse } from '#ops/stores/clickhouse.ts';
-import { openDataFolder, readRecord } from '#ops/stores/data-folder.ts';
-import { type ClickHouseRecord, clickHouseUrl } from '#ops/stores/embedded/clickhouse.ts';
 import { askControl } from '#ops/up/control-socket.ts';
 import { scriptedNas } from '#test/aaa-server/enforcement/scripted-nas.ts';
 import { testAuthority } from '#test/aaa-server/radsec/certificates.ts';
@@ -16,9 +11,9 @@ import { pap, radsecClient } from '#test/aaa-server/radsec/client.ts';
 import { makeCertificates } from '#test/aaa-server/support/certificates.ts';
 import { eapolTest } from '#test/support/eapol-test.ts';
 import { isLong } from '#test/support/effort.ts';
-import { netflow5 } from '#test/support/netflow5.ts';
 import { missing } from '#test/support/peers.ts';
 import { radclient } from '#test/support/radclient.ts';
+import { restart } from '#test/support/restart.ts';
 import { freePorts, type Stack, startStack } from '#test/support/stack.ts';
 import { type SteadyLoad, startLoad } from '#test/support/steady-load.ts';
 import { until } from '#test/support/wait.ts';
@@ -31,21 +26,7 @@ const perSecond = isLong ? 400 : 120;
 /** How often everything is restarted. */
 const rounds = isLong ? 10 : 1;
 
-type Test = { teardown(handler: () => unknown): unknown; equal: typeof t.equal; ok: typeof t.ok };
-
-/** `npm run restart` with these arguments. */
-function restart(stack: Pick<Stack, 'dataDir'>, ...args: string[]): Promise<{ status: number | null; output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['ops/run.mjs', 'ops/restart.ts', ...args], {
-      cwd: root,
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, LASTMILE_DATA_DIR: stack.dataDir },
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    child.once('error', reject);
-    child.once('close', (status) => resolve({ status, output }));
-  });
-}
+type Test = Pick<typeof t, 'teardown' | 'equal' | 'ok' | 'fail'>;
 
 const portOf = (target: string) => Number(target.split(':')[1]);
 const aaa = (stack: Stack) => stack.pidOf('aaa-server/main.ts');
@@ -139,6 +120,68 @@ async function allCounted(stack: Stack, loads: readonly SteadyLoad[]): Promise<v
   }
 }
 
+/** One login of many rounds after the other, each of which must succeed. */
+function loginsByPeap(t: Test, folder: string, authPort: number) {
+  const quoted = (text: string) => `"${text}"`;
+  const device = {
+    ...{ eap: 'PEAP', identity: quoted('user2'), password: quoted('pass123'), ca_cert: quoted('ca.pem') },
+    ...{ anonymous_identity: quoted('anonymous'), phase2: quoted('auth=MSCHAPV2') },
+  };
+  let asking = true;
+  let logins = 0;
+  const asker = (async () => {
+    for (; asking; logins++) {
+      const { ok, output } = await eapolTest(folder, authPort, device, true);
+      if (!ok) t.fail(`login ${logins}`, { output: output.slice(-4000) });
+    }
+  })();
+  return {
+    logins: () => logins,
+    stop() {
+      asking = false;
+      return asker;
+    },
+  };
+}
+
+/** One login after the other over RadSec, over a new connection when the one before has ended. */
+async function loginsByRadsec(t: Test, connect: () => ReturnType<typeof radsecClient>) {
+  const connected = () =>
+    until(
+      async () => {
+        const client = await connect();
+        client.send(pap('user0', 'pass123'));
+        return (await client.packet(1).catch(() => undefined)) && client;
+      },
+      'the access server is known at the edge',
+      60_000,
+    );
+  let nas = await connected();
+  let logins = 0;
+  let connections = 1;
+  let asking = true;
+  const asker = (async () => {
+    for (; asking; logins++) {
+      const before = nas.received.length;
+      nas.send(pap('user0', 'pass123'));
+      await until(() => nas.received.length > before || nas.closed(), 'an answer, or the end', 30_000);
+      if (nas.received.length > before) continue;
+      // What was not read when the connection ended is asked again over the next one, as RadSec has it (RFC 6614 §2.1).
+      nas = await connect();
+      if (nas.error() !== '') t.fail(`the connection was refused: ${nas.error()}`);
+      connections++;
+    }
+  })();
+  return {
+    logins: () => logins,
+    connections: () => connections,
+    stop() {
+      asking = false;
+      return asker;
+    },
+  };
+}
+
 /** A release of aaa-server in a folder of its own, with this main.ts. */
 function release(t: Test, main: string): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-release-'));
@@ -198,115 +241,71 @@ t.test(
       return running;
     };
 
-    await t.test(
-      'by the same code, by other settings, by the other driver, with more and with fewer workers',
-      async (t) => {
-        const running = begin();
-        const turnedAway = watchOverload(stack);
-        let asking = true;
-        const codes: string[] = [];
-        const asker = (async () => {
-          const login = ['User-Name = "user1"', 'User-Password = "pass123"', 'Message-Authenticator = 0x00'];
-          while (asking) codes.push((await radclient(stack.authTarget, 'auth', login, { timeoutS: 10 })).code);
-        })();
-        const others = [['UDP_DRIVER=dgram'], ['UDP_DRIVER=', 'AAA_WORKERS=1'], ['AAA_WORKERS=3']];
-        const steps = isLong ? [[], ...others, [], ['AAA_WORKERS=4'], ['AAA_WORKERS=2']] : others;
-        for (const step of Array.from({ length: rounds }, () => steps).flat()) {
-          await answered(running, 100);
-          const before = aaa(stack);
-          const { status, output } = await restart(stack, ...step);
-          t.equal(status, 0, `restart ${step.join(' ')}: ${output}`);
-          t.not(aaa(stack), before, 'another process serves');
-        }
-        await answered(running, 100);
-        asking = false;
-        await asker;
-        await running.stop();
-        const overload = await turnedAway();
-        const refused = codes.filter((code) => code !== 'Access-Accept').length;
-        t.ok(refused <= overload, `radclient, ${codes.length} times without a repetition, was answered but ${refused}`);
-        allAnswered(t, running, overload - refused);
-        const longest = Math.max(...running.sent.map(({ tookMs }) => tookMs));
-        t.comment(`${running.sent.length} requests, the longest waited ${Math.round(longest)} ms`);
-      },
-    );
-
-    await t.test('logins by PEAP, each of many rounds, come to their end', async (t) => {
+    await t.test('by other settings: by the other driver, with more and with fewer workers', async (t) => {
       const running = begin();
-      const quoted = (text: string) => `"${text}"`;
-      const device = {
-        ...{ eap: 'PEAP', identity: quoted('user2'), password: quoted('pass123'), ca_cert: quoted('ca.pem') },
-        ...{ anonymous_identity: quoted('anonymous'), phase2: quoted('auth=MSCHAPV2') },
-      };
+      const turnedAway = watchOverload(stack);
       let asking = true;
-      let logins = 0;
+      const codes: string[] = [];
       const asker = (async () => {
-        for (; asking; logins++) {
-          const { ok, output } = await eapolTest(folder, portOf(stack.authTarget), device, true);
-          if (!ok) t.fail(`login ${logins}`, { output: output.slice(-4000) });
-        }
+        const login = ['User-Name = "user1"', 'User-Password = "pass123"', 'Message-Authenticator = 0x00'];
+        while (asking) codes.push((await radclient(stack.authTarget, 'auth', login, { timeoutS: 10 })).code);
       })();
-      for (let times = 0; times < rounds; times++) {
+      const others = [
+        ['UDP_DRIVER=dgram', 'AAA_WORKERS=1'],
+        ['UDP_DRIVER=', 'AAA_WORKERS=3'],
+      ];
+      const steps = isLong ? [[], ...others, [], ['AAA_WORKERS=4'], ['AAA_WORKERS=2']] : others;
+      for (const step of Array.from({ length: rounds }, () => steps).flat()) {
         await answered(running, 100);
-        t.equal((await restart(stack)).status, 0);
+        const before = aaa(stack);
+        const { status, output } = await restart(stack, ...step);
+        t.equal(status, 0, `restart ${step.join(' ')}: ${output}`);
+        t.not(aaa(stack), before, 'another process serves');
       }
       await answered(running, 100);
       asking = false;
       await asker;
       await running.stop();
-      allAnswered(t, running);
-      t.ok(logins > 2, `${logins} logins`);
+      const overload = await turnedAway();
+      const refused = codes.filter((code) => code !== 'Access-Accept').length;
+      t.ok(refused <= overload, `radclient, ${codes.length} times without a repetition, was answered but ${refused}`);
+      allAnswered(t, running, overload - refused);
+      const longest = Math.max(...running.sent.map(({ tookMs }) => tookMs));
+      t.comment(`${running.sent.length} requests, the longest waited ${Math.round(longest)} ms`);
     });
 
-    await t.test('RadSec: connections end with their answers, and a new one is never refused', async (t) => {
-      await stack.api('POST', '/nas', {
-        ...{ name: 'tower', address: '100::7', secret: 'not used inside TLS', vendor: 'mikrotik' },
-        radsec_identity: 'cn:tower',
-      });
-      const { ca } = authority.material();
-      const connect = () => radsecClient(t, { port: radsecPort, ca, ...tower });
-      const connected = () =>
-        until(
-          async () => {
-            const client = await connect();
-            client.send(pap('user0', 'pass123'));
-            return (await client.packet(1).catch(() => undefined)) && client;
-          },
-          'the access server is known at the edge',
-          60_000,
+    await t.test(
+      'by the same code: logins of many rounds by PEAP, and connections of RadSec, come to their end',
+      async (t) => {
+        await stack.api('POST', '/nas', {
+          ...{ name: 'tower', address: '100::7', secret: 'not used inside TLS', vendor: 'mikrotik' },
+          radsec_identity: 'cn:tower',
+        });
+        const running = begin();
+        const peap = loginsByPeap(t, folder, portOf(stack.authTarget));
+        const radsec = await loginsByRadsec(t, () =>
+          radsecClient(t, { port: radsecPort, ca: authority.material().ca, ...tower }),
         );
-      let nas = await connected();
-      let logins = 0;
-      let connections = 1;
-      let asking = true;
-      const asker = (async () => {
-        for (; asking; logins++) {
-          const before = nas.received.length;
-          nas.send(pap('user0', 'pass123'));
-          await until(() => nas.received.length > before || nas.closed(), 'an answer, or the end', 30_000);
-          if (nas.received.length > before) continue;
-          // What was not read when the connection ended is asked again over the next one, as RadSec has it (RFC 6614 §2.1).
-          nas = await connect();
-          if (nas.error() !== '') t.fail(`the connection was refused: ${nas.error()}`);
-          connections++;
+        const some = async () => {
+          const [before, rounds] = [radsec.logins(), peap.logins()];
+          await answered(running, 100);
+          await until(() => radsec.logins() > before + 50 && peap.logins() > rounds, 'more logins of both', 60_000);
+        };
+        for (let times = 0; times < rounds; times++) {
+          await some();
+          const { status, output } = await restart(stack);
+          t.equal(status, 0, output);
         }
-      })();
-      const some = (more: number) => {
-        const before = logins;
-        return until(() => logins > before + more, `${more} more logins`, 30_000);
-      };
-      for (let times = 0; times < rounds; times++) {
-        await some(50);
-        const { status, output } = await restart(stack);
-        t.equal(status, 0, output);
-      }
-      await some(50);
-      asking = false;
-      await asker;
-      // A worker that stops a moment later than the other may take the new one, and end it too.
-      const more = connections - 1;
-      t.ok(more >= rounds && more <= 2 * rounds, `${more} connections more: one or two for each restart`);
-    });
+        await some();
+        await Promise.all([peap.stop(), radsec.stop()]);
+        await running.stop();
+        allAnswered(t, running);
+        t.ok(peap.logins() > 2, `${peap.logins()} logins by PEAP`);
+        // A worker that stops a moment later than the other may take the new one, and end it too.
+        const more = radsec.connections() - 1;
+        t.ok(more >= rounds && more <= 2 * rounds, `${more} connections more: one or two for each restart`);
+      },
+    );
 
     await t.test('a CoA that is not answered before the change is told again after it', async (t) => {
       device.answer = () => null;
@@ -439,61 +438,4 @@ t.test('without a running one, and with wrong arguments, nobody is asked', async
   const wrong = await restart({ dataDir }, '--quickly');
   t.equal(wrong.status, 2);
   t.match(wrong.output, /usage: npm run restart/);
-});
-
-t.test('flow-collector is replaced under load: every flow is stored, once', { timeout: 400_000 }, async (t) => {
-  const stack = await startStack(t);
-  await stack.seed(1);
-  await stack.api('POST', '/exporters', { name: 'bng', address: '127.0.0.1', role: 'core' });
-  const known = path.join(stack.dataDir, 'flow-exporters.json');
-  await until(() => readFileSync(known, 'utf8').includes('"core"'), 'flow-collector knows the exporter', 60_000);
-  await until(async () => (await fetch(`${stack.flowAdminUrl}/readyz`)).ok, 'flow-collector is ready', 60_000);
-  const record = readRecord<ClickHouseRecord>(openDataFolder(stack.dataDir), 'clickhouse');
-  const clickhouse = createClickHouse(clickHouseUrl(record!), { name: 'test' });
-  t.teardown(() => clickhouse.close());
-  const sockets = Array.from({ length: 8 }, () => createSocket('udp4'));
-  t.teardown(() => {
-    for (const socket of sockets) socket.close();
-  });
-  const sequences = sockets.map(() => 0);
-  let sent = 0;
-  const timer = setInterval(() => {
-    for (const [engine, socket] of sockets.entries()) {
-      const sequence = sequences[engine]!;
-      const flows = Array.from({ length: 20 }, (_, i) => ({
-        ...{ src: '10.99.0.1', dst: '198.51.100.1', srcPort: (sequence + i) % 65_536, dstPort: 4445, bytes: 100 },
-        inIf: Math.floor((sequence + i) / 65_536) * 8 + engine,
-      }));
-      socket.send(netflow5(flows, { sequence, nowMs: Date.now(), engine }), stack.netflowPort, '127.0.0.1');
-      sequences[engine] = sequence + flows.length;
-      sent += flows.length;
-    }
-  }, 20);
-  t.teardown(() => clearInterval(timer));
-  const more = (flows: number) => {
-    const before = sent;
-    return until(() => sent > before + flows, 'more flows', 30_000);
-  };
-  await more(5000);
-  for (const step of isLong ? [[], ['FLOW_WORKERS=3'], ['FLOW_WORKERS=1']] : [['FLOW_WORKERS=3']]) {
-    const before = stack.pidOf('flow-collector/main.ts');
-    const { status, output } = await restart(stack, 'flow-collector', ...step);
-    t.equal(status, 0, output);
-    t.not(stack.pidOf('flow-collector/main.ts'), before);
-    await more(5000);
-  }
-  clearInterval(timer);
-  const stored = async () => {
-    const answer = await clickhouse.query({
-      query: 'SELECT count() AS n, uniqExact(src_port, in_if) AS u FROM flows WHERE dst_port = 4445',
-      format: 'JSONEachRow',
-    });
-    return (await answer.json<{ n: string; u: string }>())[0]!;
-  };
-  await until(
-    async () => Number((await stored()).u) >= sent,
-    () => `${sent} flows are stored`,
-    120_000,
-  );
-  t.strictSame(await stored(), { n: String(sent), u: String(sent) });
 });
