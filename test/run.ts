@@ -1,11 +1,10 @@
-// `npm test`: lint, types, then every test file under tap; ends with one line `N passed, N failed, N skipped`.
+// `npm test`: lint, types and every test file; ends with one line `N passed, N failed, N skipped`.
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { installPeers } from './support/peers.ts';
 import { startSharedPostgres } from './support/postgres.ts';
-import { createTapReader } from './support/tap-reader.ts';
+import { createFileRuns, inLanes } from './support/run-files.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const bin = path.join(root, 'node_modules', '.bin');
@@ -26,6 +25,23 @@ const peers = [
   'radsecproxy',
 ];
 
+/** For two processors: tests wait for their peers a third of the time. */
+const atOnce = 3;
+
+/** They begin first, so that the run does not end with one of them alone. */
+const longest = [
+  'test/ops/rolling-restart.test.ts',
+  'test/ops/demo/demo.test.ts',
+  'test/interop/radsec.test.ts',
+  'test/scenarios/radsec.test.ts',
+  'test/scenarios/drain.test.ts',
+  'test/ops/rolling-restart-flows.test.ts',
+  'test/ops/deploy/queries.test.ts',
+  'test/scenarios/flows.test.ts',
+  'test/scenarios/crash.test.ts',
+  'test/scenarios/auth-log.test.ts',
+];
+
 function check(title: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((resolve) => {
     const child = spawn(path.join(bin, command), args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -39,32 +55,29 @@ function check(title: string, command: string, args: readonly string[]): Promise
   });
 }
 
-async function runTap(files: readonly string[], environment: Record<string, string>) {
-  const timeoutS = long ? 3600 : 300;
-  const child = spawn(
-    path.join(bin, 'tap'),
-    ['run', '--disable-coverage', '--jobs=2', `--timeout=${timeoutS}`, '--reporter=tap', ...files],
-    { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...environment } },
-  );
-  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const reader = createTapReader((line) => console.log(line));
-  for await (const line of createInterface({ input: child.stdout })) reader.line(line);
-  return { ok: (await closed) === 0, ...reader.tally() };
-}
-
-const checks = await Promise.all([check('lint', 'biome', ['check', '.']), check('types', 'tsc', ['--noEmit'])]);
-const failedChecks = checks.filter((ok) => !ok).length;
-
 for (const line of installPeers(peers)) console.log(line);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const files = named.length > 0 ? named : globSync('test/**/*.test.ts', { cwd: root }).sort();
+const all = globSync('test/**/*.test.ts', { cwd: root }).sort();
+const files = named.length > 0 ? named : [...longest, ...all.filter((file) => !longest.includes(file))];
 const postgres = await startSharedPostgres();
 try {
-  const tap = await runTap(files, { ...postgres.environment, ...(long ? { LASTMILE_TEST_LONG: '1' } : {}) });
-  const failed = tap.failed + failedChecks;
-  console.log(`${tap.passed + checks.length - failedChecks} passed, ${failed} failed, ${tap.skipped} skipped`);
-  process.exitCode = failed === 0 && tap.ok ? 0 : 1;
+  const { jobs, tally } = createFileRuns({
+    files,
+    environment: { ...postgres.environment, ...(long ? { LASTMILE_TEST_LONG: '1' } : {}) },
+    ...{ deadlineS: long ? 3600 : 300, longestS: long ? 7200 : 900 },
+    tell: (line) => console.log(line),
+  });
+  const checks: boolean[] = [];
+  const checkJobs = [
+    async () => void checks.push(await check('types', 'tsc', ['--noEmit'])),
+    async () => void checks.push(await check('lint', 'biome', ['check', '.'])),
+  ];
+  await inLanes(atOnce, [...checkJobs, ...jobs]);
+  const failedChecks = checks.filter((ok) => !ok).length;
+  const failed = tally.failed + failedChecks;
+  console.log(`${tally.passed + checks.length - failedChecks} passed, ${failed} failed, ${tally.skipped} skipped`);
+  process.exitCode = failed === 0 ? 0 : 1;
 } finally {
   await postgres.stop();
 }
