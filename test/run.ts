@@ -1,10 +1,10 @@
 // `npm test`: lint, types and every test file; ends with one line `N passed, N failed, N skipped`.
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { installPeers } from './support/peers.ts';
 import { startSharedPostgres } from './support/postgres.ts';
-import { createFileRuns, inLanes } from './support/run-files.ts';
+import { createFileRuns, workOff } from './support/run-files.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const bin = path.join(root, 'node_modules', '.bin');
@@ -25,22 +25,8 @@ const peers = [
   'radsecproxy',
 ];
 
-/** For two processors: tests wait for their peers a third of the time. */
-const atOnce = 3;
-
-/** They begin first, so that the run does not end with one of them alone. */
-const longest = [
-  'test/ops/rolling-restart.test.ts',
-  'test/ops/demo/demo.test.ts',
-  'test/interop/radsec.test.ts',
-  'test/scenarios/radsec.test.ts',
-  'test/scenarios/drain.test.ts',
-  'test/ops/rolling-restart-flows.test.ts',
-  'test/ops/deploy/queries.test.ts',
-  'test/scenarios/flows.test.ts',
-  'test/scenarios/crash.test.ts',
-  'test/scenarios/auth-log.test.ts',
-];
+/** Beside the tests that start the whole product. Others wait for their peers most of the time. */
+const othersAtOnce = 2;
 
 function check(title: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((resolve) => {
@@ -58,22 +44,26 @@ function check(title: string, command: string, args: readonly string[]): Promise
 for (const line of installPeers(peers)) console.log(line);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const all = globSync('test/**/*.test.ts', { cwd: root }).sort();
-const files = named.length > 0 ? named : [...longest, ...all.filter((file) => !longest.includes(file))];
+const files = named.length > 0 ? named : globSync('test/**/*.test.ts', { cwd: root }).sort();
+const startsAll = (file: string) => readFileSync(path.resolve(root, file), 'utf8').includes('startStack(');
 const postgres = await startSharedPostgres();
 try {
-  const { jobs, tally } = createFileRuns({
-    files,
+  const { run, tally } = createFileRuns({
     environment: { ...postgres.environment, ...(long ? { LASTMILE_TEST_LONG: '1' } : {}) },
     ...{ deadlineS: long ? 3600 : 300, longestS: long ? 7200 : 900 },
     tell: (line) => console.log(line),
   });
   const checks: boolean[] = [];
-  const checkJobs = [
-    async () => void checks.push(await check('types', 'tsc', ['--noEmit'])),
-    async () => void checks.push(await check('lint', 'biome', ['check', '.'])),
-  ];
-  await inLanes(atOnce, [...checkJobs, ...jobs]);
+  const { whole = [], others = [] } = Object.groupBy(files, (file) => (startsAll(file) ? 'whole' : 'others'));
+  await workOff(
+    othersAtOnce,
+    whole.map((file) => () => run(file)),
+    [
+      async () => void checks.push(await check('types', 'tsc', ['--noEmit'])),
+      async () => void checks.push(await check('lint', 'biome', ['check', '.'])),
+      ...others.map((file) => () => run(file)),
+    ],
+  );
   const failedChecks = checks.filter((ok) => !ok).length;
   const failed = tally.failed + failedChecks;
   console.log(`${tally.passed + checks.length - failedChecks} passed, ${failed} failed, ${tally.skipped} skipped`);

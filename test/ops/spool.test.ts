@@ -169,7 +169,7 @@ t.test(
           t.equal(failures.filter((label) => label === 'refused').length >= refused.size * 3, true);
         },
       ),
-      { numRuns: runs(10) },
+      { numRuns: runs(6, 500) },
     );
   },
 );

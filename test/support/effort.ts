@@ -1,4 +1,4 @@
-// How hard property tests and fuzzers try: short in `npm test`, fifty times as long in `npm run test:long`.
+// How hard property tests and fuzzers try: short in `npm test`, many times as long in `npm run test:long`.
 export const isLong = process.env.LASTMILE_TEST_LONG === '1';
 
 export function runs(short: number, long = short * 50): number {

@@ -1,4 +1,4 @@
-// Runs test files, each in a process of its own, several at a time, and tells one line for each; what failed in full.
+// Runs test files, each in a process of its own, and tells one line for each; what failed in full.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -7,8 +7,6 @@ import { createTapReader } from './tap-reader.ts';
 export type Tally = { passed: number; failed: number; skipped: number };
 
 export type RunOptions = {
-  /** In the order in which they begin. */
-  files: readonly string[];
   environment: Readonly<Record<string, string>>;
   /** For the tests of a file that set no deadline themselves. */
   deadlineS: number;
@@ -22,11 +20,10 @@ const root = path.resolve(import.meta.dirname, '../..');
 /** After its last test a file takes its servers down, and ends: something that it left open must not hold up the run. */
 const endS = 60;
 
-/** One test file as a job of the run. */
-export function createFileRuns({ files, environment, deadlineS, longestS, tell }: RunOptions) {
+export function createFileRuns({ environment, deadlineS, longestS, tell }: RunOptions) {
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
 
-  async function runFile(file: string): Promise<void> {
+  async function run(file: string): Promise<void> {
     const began = performance.now();
     const child = spawn(process.execPath, [file], {
       cwd: root,
@@ -61,15 +58,19 @@ export function createFileRuns({ files, environment, deadlineS, longestS, tell }
     tally.skipped += skipped.length;
   }
 
-  return { jobs: files.map((file) => () => runFile(file)), tally };
+  return { run, tally };
 }
 
-/** Works off the jobs in their order, as many at once as there are lanes. */
-export async function inLanes(lanes: number, jobs: readonly (() => Promise<void>)[]): Promise<void> {
-  const waiting = jobs.values();
-  await Promise.all(
-    Array.from({ length: lanes }, async () => {
-      for (const job of waiting) await job();
-    }),
-  );
+type Job = () => Promise<void>;
+
+/** Heavy jobs one after the other, beside them `lightAtOnce` light ones; who has no more work of the own kind takes the other. */
+export async function workOff(lightAtOnce: number, heavy: readonly Job[], light: readonly Job[]): Promise<void> {
+  const [heavyOnes, lightOnes] = [heavy.values(), light.values()];
+  const lane = async (...queues: readonly Iterable<Job>[]) => {
+    for (const queue of queues) for (const job of queue) await job();
+  };
+  await Promise.all([
+    lane(heavyOnes, lightOnes),
+    ...Array.from({ length: lightAtOnce }, () => lane(lightOnes, heavyOnes)),
+  ]);
 }

@@ -169,7 +169,7 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
           if (byKey(open) !== byKey(live)) throw new Error(`told ${byKey(open)}, but open are ${byKey(live)}`);
         }
       }),
-      { numRuns: runs(30) },
+      { numRuns: runs(15, 1500) },
     );
     t.pass('holds');
   },

@@ -37,7 +37,7 @@ for (const cluster of [false, true]) {
     for (const [title, property] of Object.entries(properties)) {
       await t.test(title, async (t) => {
         const quiet = { strictSame: (found: unknown, wanted: unknown, what: string) => same(found, wanted, what) };
-        await property(() => ledgerOn(quiet, store), runs(cluster ? 8 : 25));
+        await property(() => ledgerOn(quiet, store), cluster ? runs(5, 400) : runs(15, 1250));
         t.pass('holds');
       });
     }
