@@ -167,6 +167,22 @@ export const counterFamilies = {
     label: 'event',
     values: ['started', 'repeated', 'handed_over', 'evicted', 'cut'],
   },
+  remembered: {
+    name: 'lastmile_radius_remembered_logins_total',
+    help: 'Logins and what was remembered of them: answered = from memory alone; kept = remembered from then on; any other was decided anew, by reason (unproven = without a Message-Authenticator, unknown = never kept or displaced, changed = its records, its access server or its time, unmarked = nothing tells what changes)',
+    label: 'event',
+    values: [
+      'answered',
+      'kept',
+      'unproven',
+      'other_method',
+      'unknown',
+      'changed',
+      'other_password',
+      'mirror_behind',
+      'unmarked',
+    ],
+  },
   deviceLogins: {
     name: 'lastmile_device_logins_total',
     help: 'Logins of staff to the device itself, by result; elsewhere = not at this access server, throttled = too many tries',

@@ -130,7 +130,7 @@ const handler = createRadiusHandler({
       }
     },
   }),
-  remembered: createRememberedLogins({ snapshot, classKey, random: Math.random, uuid }),
+  remembered: createRememberedLogins({ snapshot, classKey, random: Math.random, counters, uuid }),
   proxy,
   refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),
   receiveAccounting: createAccountingReceiver({ snapshot, classKey }),

@@ -87,14 +87,32 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const failure = (step: string, error: unknown) => options.failed(step, error, 'evaluation failed, it comes again');
 
   async function evaluate(works: readonly Work[], { postpone = false } = {}): Promise<Evaluated> {
+    const taken: [member: string, turn: number][] = [];
+    try {
+      return await evaluateInTurn(works, postpone, taken);
+    } finally {
+      // Also of those that failed, or that nothing is known of: else the sweep would pass them over for ever.
+      for (const [member, turn] of taken) if (turns.get(member) === turn) turns.delete(member);
+    }
+  }
+
+  async function evaluateInTurn(
+    works: readonly Work[],
+    postpone: boolean,
+    taken: [member: string, turn: number][],
+  ): Promise<Evaluated> {
     const failed: Work[] = [];
     const postponed: Work[] = [];
     const assessed = await mapLimited(works, atOnce, async (work): Promise<Assessed | null> => {
       metrics.evaluations.inc({ cause: work.cause });
       const seenMs = timer.monotonicMs();
       // What may be postponed takes no turn from what is under way: that would wait for it.
-      const turn = postpone && turns.has(memberOf(work.who)) ? 0 : ++lastTurn;
-      if (turn > 0) turns.set(memberOf(work.who), turn);
+      const member = memberOf(work.who);
+      const turn = postpone && turns.has(member) ? 0 : ++lastTurn;
+      if (turn > 0) {
+        turns.set(member, turn);
+        taken.push([member, turn]);
+      }
       try {
         const assessment = await assess(options, work.who, timer.nowMs());
         if (assessment) return { work, assessment, turn, seenMs };
@@ -130,9 +148,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         failure('brake', error);
         failed.push(...items.map(({ work }) => work));
       }
-    }
-    for (const item of assessed) {
-      if (item && turns.get(memberOf(item.work.who)) === item.turn) turns.delete(memberOf(item.work.who));
     }
     const sessions = countSessions(assessed.flatMap((item) => item?.assessment.sessions ?? []));
     return { failed, postponed, sessions };

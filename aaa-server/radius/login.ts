@@ -110,8 +110,8 @@ function decide(
   check: Check | undefined,
 ): LoginDecision | Promise<LoginDecision> {
   const key = check?.secret === provenSecret ? check?.key : undefined;
-  const known = provenSecret && deps.remembered?.answer(packet, client, provenSecret, deps.clock.nowMs(), key);
-  if (known) {
+  const known = deps.remembered?.answer(packet, client, provenSecret, deps.clock.nowMs(), key);
+  if (known && provenSecret) {
     const { subscriptionId, outcome } = known;
     const what = { subscriptionId, outcome, secret: provenSecret };
     return { kind: 'accept', attributes: none, encoded: known, byPassword: true, ...what };

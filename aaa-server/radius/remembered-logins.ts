@@ -5,6 +5,7 @@ import { classLength, writeClass } from '../accounting/class.ts';
 import { type Authorization, isInStep, jittered, secondsUntil } from '../auth/authorize.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import type { NasClient } from '../auth/nas-table.ts';
+import type { Counters, CounterValue } from '../counters.ts';
 import type { CredentialRecord } from '../subscribers/records.ts';
 import { attribute, textAt } from '../wire/attributes.ts';
 import { authenticatorOffset } from '../wire/authenticators.ts';
@@ -21,11 +22,11 @@ import { createReplyTemplates } from './reply-templates.ts';
 export type RememberedLogin = EncodedAttributes & { readonly subscriptionId: number; readonly outcome: string };
 
 export type RememberedLogins = {
-  /** `key` as of `Check`. Valid until the next call; undefined: it has to be decided. `secret` is that of its maker. */
+  /** `key` as of `Check`. Valid until the next call; undefined: it has to be decided. `secret` is that of its maker, null where nothing proved it. */
   answer(
     packet: Packet,
     client: NasClient,
-    secret: Secret,
+    secret: Secret | null,
     nowMs: number,
     key?: Uint8Array,
   ): RememberedLogin | undefined;
@@ -42,6 +43,7 @@ export type RememberedLogins = {
 };
 
 export type RememberedLoginsDeps = Pick<AnswerLoginDeps, 'snapshot' | 'classKey' | 'random'> & {
+  readonly counters: Pick<Counters, 'count'>;
   /** 16 octets, new with every call. */
   uuid(): Uint8Array;
 };
@@ -70,7 +72,7 @@ const chapMark = 0x5bd1e995;
  * @param capacity a power of two from 16, of 76 octets each
  */
 export function createRememberedLogins(
-  { snapshot, classKey, random, uuid }: RememberedLoginsDeps,
+  { snapshot, classKey, random, counters, uuid }: RememberedLoginsDeps,
   capacity = 131_072,
 ): RememberedLogins {
   const sets = capacity / ways;
@@ -146,6 +148,10 @@ export function createRememberedLogins(
     finishHmacMd5(states, fingerprint, 0);
   }
 
+  function anew(reason: CounterValue<'remembered'>): undefined {
+    counters.count('remembered', reason);
+  }
+
   const firstOf = (hash: number) => (hash & (sets - 1)) * ways;
   /** The places of a name, in the order in which they are looked at: `i` below twice the ways. */
   const slotOf = (hash: number, i: number) =>
@@ -207,29 +213,38 @@ export function createRememberedLogins(
     answer(packet, client, secret, nowMs, key) {
       missed = undefined;
       // A login that an operator tries is to show how it is decided.
-      if (client.test || !look(packet)) return undefined;
+      if (client.test) return undefined;
+      if (!secret) return anew('unproven');
+      if (!look(packet)) return anew('other_method');
+      const { standing } = snapshot;
+      if (!standing) return anew('unmarked');
       const hash = hashOf(packet, client.record.id);
       let isComputed = false;
+      let hasChanged = false;
       for (let i = 0; i < 2 * ways; i++) {
         const slot = slotOf(hash, i);
         if (hashes[slot] !== hash) continue;
         const at = slot * wordsEach;
         if (words[at + templateAt] === 0) continue;
         const template = templates.at(words[at + templateAt] as number);
-        if (template.nas !== client.record || !stands(slot, nowMs)) continue;
-        if (!isInStep(template, snapshot.mirrorState().inStepAtMs, nowMs)) return undefined;
-        if (!isComputed && !computeFingerprint(packet, secret, key)) return undefined;
+        if (template.nas !== client.record || !stands(slot, nowMs)) {
+          hasChanged = true;
+          continue;
+        }
+        if (!isInStep(template, snapshot.mirrorState().inStepAtMs, nowMs)) return anew('mirror_behind');
+        if (!isComputed && !computeFingerprint(packet, secret, key)) return anew('other_password');
         isComputed = true;
-        if (isHere(slot) && (chapAt < 0 || kept.answer(slot, packet, nameAt, chapAt, challengeAt)))
+        if (isHere(slot) && (chapAt < 0 || kept.answer(slot, packet, nameAt, chapAt, challengeAt))) {
+          counters.count('remembered', 'answered');
           return encode(slot, nowMs);
+        }
       }
-      const versions = snapshot.standing?.versions();
-      if (!versions) return undefined;
       // What is read to decide it has these versions at least.
+      const versions = standing.versions();
       missed = packet;
       missedVersion = versions.snapshot;
       missedProfiles = versions.profiles;
-      return undefined;
+      return anew(isComputed ? 'other_password' : hasChanged ? 'changed' : 'unknown');
     },
 
     remember(packet, { record: nas }, secret, credential, found, nowMs, credentials) {
@@ -261,6 +276,7 @@ export function createRememberedLogins(
       words[at + partitionAt] = partitionOf(nas.tenantId, id);
       octets.set(fingerprint, (at + fingerprintAt) * 4);
       if (password) kept.keep(slot, packet, nameAt, password);
+      counters.count('remembered', 'kept');
     },
   };
 

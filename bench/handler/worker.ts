@@ -67,7 +67,7 @@ export async function openBareWorker(
     eap: { node: 'bench', worker: 0, workers: 1, makers: [] },
     handOver: () => {},
     authorize: createAnswerLogin({ ...answers, clock: systemClock }),
-    remembered: createRememberedLogins(answers),
+    remembered: createRememberedLogins({ ...answers, counters }),
     receiveAccounting: createAccountingReceiver({ snapshot, classKey }),
     append: (record) => wal.append(encodeRecord(record)),
     later: (callback, ms) => void setTimeout(callback, ms),

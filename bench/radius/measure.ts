@@ -48,9 +48,6 @@ const halfLoadLines = 2048;
  */
 const warmUpMs = { login: 10_000, accounting: 3000, again: 1000 };
 
-/** Of all subscribers this part logs in during a run in which none may twice. */
-const distinctPart = 3;
-
 let lastRun = 0;
 let loginsBefore = 0;
 let sessionsBefore = 0;
@@ -91,16 +88,15 @@ export async function measure(target: Target, radiusCase: RadiusCase, options: M
   };
 }
 
-function warmUpOf({ request, network }: RadiusCase): number {
-  // Of logins that none may repeat there are not enough.
-  if (network) return warmUpMs.again;
+function warmUpOf({ request, network, warmBefore }: RadiusCase): number {
+  if (network && warmBefore) return warmUpMs.again;
   return request === 'accounting' ? warmUpMs.accounting : warmUpMs.login;
 }
 
 async function measureRun(
   target: Target,
   radiusCase: RadiusCase,
-  { seconds, subscribers }: MeasureOptions,
+  { runs, seconds, subscribers }: MeasureOptions,
   perSecond: number | null,
   longestWarmUpMs: number,
 ): Promise<MeasuredRun> {
@@ -112,7 +108,7 @@ async function measureRun(
   try {
     const before = isAccounting ? await target.total() : null;
     const recordsNeeded = (seconds + warmUpMs / 1000) * (perSecond ?? preparedRecordsPerSecond) * (perSecond ? 1.5 : 1);
-    await generator.prepare(preparationOf(target, radiusCase, subscribers, recordsNeeded, perSecond !== null));
+    await generator.prepare(preparationOf(target, radiusCase, { runs, subscribers }, recordsNeeded, perSecond !== null));
     place(placement, generator.pid);
     let servers: number[] = [];
     let cpuBefore = 0;
@@ -148,14 +144,15 @@ async function measureRun(
 function preparationOf(
   target: Target,
   { request, sourcePorts, window, network }: RadiusCase,
-  subscribers: number,
+  { runs, subscribers }: Pick<MeasureOptions, 'runs' | 'subscribers'>,
   records: number,
   paced: boolean,
 ): Preparation {
   const lines = paced ? Math.min(halfLoadLines, sourcePorts * 256) : window;
   const shape = { secret, sockets: sourcePorts, lines, verify: !target.echo };
   if (network && request !== 'accounting') {
-    const perLine = Math.max(1, Math.floor(subscribers / distinctPart / lines));
+    // None may log in twice: each run has its part of the subscribers.
+    const perLine = Math.max(1, Math.floor(subscribers / runs / lines));
     const behind = loginsBefore;
     loginsBefore += perLine * lines;
     return {

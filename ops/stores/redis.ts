@@ -19,6 +19,8 @@ export type ConnectRedisOptions = {
   onProblem?: (problem: string) => void;
 };
 
+const leaveEveryMs = 200;
+
 /**
  * Connects to whatever answers at the URL, single server or cluster, trying until it does. Afterwards the client reconnects by itself.
  * While it is away commands fail at once: nothing is queued, and nothing is sent twice behind the caller's back.
@@ -93,8 +95,7 @@ async function connectOnce(
     connectTimeout: 2000,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    // A demoted primary: the next connection finds the new one.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    reconnectOnError: createLeavingReplica(),
     ...(commandTimeoutMs > 0 ? { commandTimeout: commandTimeoutMs } : {}),
   };
   const backoff = (times: number) => Math.min(1000, 50 * 2 ** Math.min(times, 5));
@@ -134,6 +135,20 @@ async function connectOnce(
     cluster.disconnect();
     throw error;
   }
+}
+
+/**
+ * A demoted primary is left: the next connection finds the new one. It refuses every command that is under way, and each that says to
+ * leave closes the connection once more: one of them does.
+ */
+function createLeavingReplica(): (error: Error) => boolean {
+  let leftAtMs = Number.NEGATIVE_INFINITY;
+  return ({ message }) => {
+    const nowMs = performance.now();
+    if (!message.startsWith('READONLY') || nowMs - leftAtMs < leaveEveryMs) return false;
+    leftAtMs = nowMs;
+    return true;
+  };
 }
 
 /** `connect()` alone would wait through every retry and hide the cause; the caller wants the first failure. */

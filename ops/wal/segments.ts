@@ -1,6 +1,7 @@
 // The files of one WAL: `<base position>.wal`, each beginning with a short header; positions count every byte of every segment.
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { Clock } from '#ops/runtime/clock.ts';
 
 export type Segment = {
   /** Position of the first byte of its header: the position of a record is base + its offset in the file. */
@@ -48,20 +49,30 @@ export async function endOf(segment: Segment): Promise<number> {
   return segment.base + (await stat(segment.file)).size;
 }
 
-/** Deletes the segments before the last that end at or before `passed` and were last written before `olderThanMs` (wall clock). */
+/** Deletes the segments before the last that end at or before `passed` and of which `isOld` is true. */
 export async function removePassed(
   segments: readonly Segment[],
   passed: number,
-  olderThanMs: number,
+  isOld: (segment: Segment) => boolean,
 ): Promise<Segment[]> {
   const removed: Segment[] = [];
   for (const [index, segment] of segments.entries()) {
     const next = segments[index + 1];
-    if (!next || next.base > passed || (await stat(segment.file)).mtimeMs > olderThanMs) break;
+    if (!next || next.base > passed || !isOld(segment)) break;
     await rm(segment.file, { force: true });
     removed.push(segment);
   }
   return removed;
+}
+
+/** Instants of the monotonic clock at which the segments were last written, as far as the wall clock tells now. */
+export async function lastWritten(segments: readonly Segment[], clock: Clock): Promise<Map<number, number>> {
+  const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+  const found = new Map<number, number>();
+  for (const { base, file } of segments) {
+    found.set(base, monotonicMs - Math.max(0, nowMs - (await stat(file)).mtimeMs));
+  }
+  return found;
 }
 
 /** @throws when the file was written by a version this one cannot read. */

@@ -6,7 +6,15 @@ import { type Clock, systemClock } from '#ops/runtime/clock.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { lockFolder } from './lock.ts';
 import { recoverSegment } from './recover.ts';
-import { createFolder, createSegment, listSegments, removePassed, type Segment, segmentHeader } from './segments.ts';
+import {
+  createFolder,
+  createSegment,
+  lastWritten,
+  listSegments,
+  removePassed,
+  type Segment,
+  segmentHeader,
+} from './segments.ts';
 
 export type WalOptions = {
   folder: string;
@@ -58,12 +66,15 @@ export async function openWal(options: WalOptions): Promise<Wal> {
   if (!unlock) throw new WalInUse(`${folder} is in use by another thread or process`);
 
   let segments: Segment[];
+  /** By base, on the monotonic clock: a wall clock that is set makes no segment old. */
+  let writtenAtMs: Map<number, number>;
   let durable = 0;
   let cutBytes = 0;
   /** The segment that appending goes on in; undefined: a new one at `durable`. */
   let resumed: Segment | undefined;
   try {
     segments = await listSegments(folder);
+    writtenAtMs = await lastWritten(segments, clock);
     const last = segments.at(-1);
     if (last) {
       const recovered = await recoverSegment(last);
@@ -99,6 +110,7 @@ export async function openWal(options: WalOptions): Promise<Wal> {
     writing = { segment, handle: await open(segment.file, durably), sinceMs: clock.monotonicMs() };
     segments.push(segment);
     durable = base + segmentHeader;
+    if (previous) writtenAtMs.set(previous.segment.base, clock.monotonicMs());
     await previous?.handle.close();
     return writing;
   }
@@ -159,8 +171,11 @@ export async function openWal(options: WalOptions): Promise<Wal> {
       }),
     prune: (passed) =>
       inTurn(async () => {
-        const removed = await removePassed(segments, passed, clock.nowMs() - retentionMs);
+        const olderThanMs = clock.monotonicMs() - retentionMs;
+        const isOld = ({ base }: Segment) => (writtenAtMs.get(base) ?? Number.POSITIVE_INFINITY) <= olderThanMs;
+        const removed = await removePassed(segments, passed, isOld);
         segments = segments.filter((segment) => !removed.includes(segment));
+        for (const { base } of removed) writtenAtMs.delete(base);
         return removed.length;
       }),
     async close() {

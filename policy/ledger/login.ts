@@ -1,8 +1,9 @@
-// What a login asks of the ledger before it is answered: one more session, one more device, addresses of pools. One call.
+// What logins ask of the ledger before they are answered: one more session, one more device, addresses of pools. One call for all of a moment.
 import { Cluster, type Redis } from 'ioredis';
 import { isNewRange, type Pool } from '../network/pool.ts';
 import { createFunctionCaller } from './call.ts';
 import { keys, partitionOf, tag } from './keys.ts';
+import { createTogether } from './together.ts';
 
 export const macModes = ['lock', 'replace'] as const;
 /** lock: a further device is refused. replace: it takes the place of the one that was away for longest. */
@@ -63,45 +64,79 @@ export type LoginLedgerOptions = {
 export const holdMs = 120_000;
 export const settleMs = 15 * 60_000;
 
+/** A name and five arguments, as lua/login.lua takes them. */
 type Part = {
   readonly slot: string;
   readonly name: 'session_limit' | 'mac' | 'pool';
-  readonly args: (string | number)[];
+  readonly args: readonly (string | number)[];
+  /** That it draws from. */
+  readonly pool?: Pool;
 };
+/** What one login asks of one slot. */
+type SlotAsk = { readonly nowMs: number; readonly parts: readonly [Part, ...Part[]] };
 type RawAnswer = string | [kind: 'leased' | 'exhausted' | 'recovering', unit: string, sequence: number];
+type RawAnswers = readonly RawAnswer[] | readonly ['error', text: string];
+
+/** While so many are asked about Redis does nothing else. */
+const mostTogether = 32;
 
 export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOptions = {}) {
   const { call } = createFunctionCaller(redis, () => {});
   const seen = options.seen ?? new Map<number, number>();
   const hold = options.holdMs ?? holdMs;
   const settle = options.settleMs ?? settleMs;
+  const isCluster = redis instanceof Cluster;
+  const askTogether = createTogether<SlotAsk, RawAnswer[]>({
+    groupOf: ({ parts }) => (isCluster ? parts[0].slot : ''),
+    most: mostTogether,
+    send: (asks) => send('login_ask', asks),
+  });
 
   function poolPart(ask: LoginAsk, { pool, holder }: PoolAsk): Part {
-    const { id, coolDownMs } = pool;
-    const times = [coolDownMs, settle, ask.poolHoldMs ?? hold];
-    const one = ask.oneSession ? 1 : 0;
-    const args = [id, ask.subscriptionId, holder, one, seen.get(id) ?? 0, ...times, rangesText(pool, ask.nowMs)];
-    return { slot: keys.pool(id), name: 'pool', args: ['pool', ...args] };
+    const args = ['pool', pool.id, ask.subscriptionId, holder, ask.oneSession ? 1 : 0, ask.poolHoldMs ?? hold];
+    return { slot: keys.pool(pool.id), name: 'pool', args, pool };
   }
 
-  async function send(name: string, nowMs: number, parts: readonly Part[]): Promise<RawAnswer[]> {
-    const [first] = parts;
-    if (!first) return [];
-    const args = parts.flatMap((part) => part.args);
-    return (await call(name, [first.slot], [nowMs, hold, ...args])) as RawAnswer[];
+  async function send(name: 'login_ask' | 'login_look', asks: readonly SlotAsk[]): Promise<(RawAnswer[] | Error)[]> {
+    const pools = new Map<number, Pool>();
+    const args: (string | number)[] = [];
+    let nowMs = 0;
+    for (const ask of asks) {
+      nowMs = Math.max(nowMs, ask.nowMs);
+      args.push(ask.parts.length);
+      for (const part of ask.parts) {
+        if (part.pool) pools.set(part.pool.id, part.pool);
+        args.push(...part.args);
+      }
+    }
+    const terms = [...pools.values()].flatMap((pool) => [
+      ...[pool.id, seen.get(pool.id) ?? 0, pool.coolDownMs, settle, rangesText(pool, nowMs)],
+    ]);
+    const slot = asks[0]?.parts[0].slot ?? '';
+    const answers = (await call(name, [slot], [nowMs, hold, pools.size, ...terms, ...args])) as RawAnswers[];
+    return answers.map((found) => (isError(found) ? new Error(`the ledger says: ${found[1]}`) : [...found]));
   }
 
-  /** One call; in a cluster one for the subscription and then one for each pool, because each lies in its own slot. */
-  async function answerOf(name: 'login_ask' | 'login_look', ask: LoginAsk): Promise<LoginGrant> {
+  /** @throws when the ledger cannot tell */
+  async function lookAt(ask: SlotAsk): Promise<RawAnswer[]> {
+    const [found] = await send('login_look', [ask]);
+    if (!found || found instanceof Error) throw found ?? new Error('the ledger answered nothing');
+    return found;
+  }
+
+  /** At once; in a cluster for the subscription first and then for each pool, because each lies in its own slot. */
+  async function answerOf(ask: LoginAsk, asked: (ask: SlotAsk) => Promise<RawAnswer[]>): Promise<LoginGrant> {
     const own = partitionParts(ask);
     const pools = ask.pools.map((pool) => poolPart(ask, pool));
+    const ofSlot = async ([first, ...rest]: readonly Part[]) =>
+      first ? asked({ nowMs: ask.nowMs, parts: [first, ...rest] }) : [];
     let answers: RawAnswer[];
-    if (redis instanceof Cluster) {
-      answers = await send(name, ask.nowMs, own);
+    if (isCluster) {
+      answers = await ofSlot(own);
       if (answers.at(-1) !== 'refused') {
-        answers.push(...(await Promise.all(pools.map((pool) => send(name, ask.nowMs, [pool])))).flat());
+        answers.push(...(await Promise.all(pools.map((pool) => ofSlot([pool])))).flat());
       }
-    } else answers = await send(name, ask.nowMs, [...own, ...pools]);
+    } else answers = await ofSlot([...own, ...pools]);
     const refused = own[answers.indexOf('refused')];
     if (refused) return { kind: 'refused', by: refused.name === 'mac' ? 'mac' : 'session_limit' };
     const units = answers.slice(own.length).map((answer, index) => {
@@ -116,10 +151,15 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
   }
 
   return {
-    ask: (ask: LoginAsk) => answerOf('login_ask', ask),
+    ask: (ask: LoginAsk) => answerOf(ask, askTogether),
     /** What `ask` would answer now: no session, device or address is taken, which the store itself sees to. */
-    look: (ask: LoginAsk) => answerOf('login_look', ask),
+    look: (ask: LoginAsk) => answerOf(ask, lookAt),
   };
+}
+
+/** Of a part the first text is its answer; there is none of this name. */
+function isError(answers: RawAnswers): answers is readonly ['error', string] {
+  return answers[0] === 'error';
 }
 
 export type LoginLedger = Pick<ReturnType<typeof createLoginLedger>, 'ask'>;

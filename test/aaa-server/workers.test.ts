@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t from 'tap';
 import { registerNasMetrics } from '#aaa-server/nas-metrics.ts';
+import { metaKeys, numberBytes } from '#aaa-server/subscribers/meta.ts';
 import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
 import { chapResponse } from '#aaa-server/wire/chap.ts';
 import { decodeEap, eapOf, eapType } from '#aaa-server/wire/eap.ts';
@@ -25,6 +26,7 @@ import { nasOf } from './support/isp.ts';
 import { startWorkers } from './support/workers.ts';
 
 const login = ['User-Name = "alice"', 'User-Password = "wonderland"'];
+const provenLogin = [...login, 'Message-Authenticator = 0x00'];
 const start = ['User-Name = "alice"', 'Acct-Status-Type = Start', 'Acct-Session-Id = "81a00001"'];
 const skip = missing('radclient', 'redis-server');
 
@@ -56,13 +58,25 @@ t.test(
   'two workers share the ports; without Redis logins and accounting are answered all the same',
   { skip },
   async (t) => {
-    const { auth, acct, workers, metric, fatal } = await startWorkers(t);
+    const { auth, acct, workers, node, metric, fatal } = await startWorkers(t);
     for (let i = 0; i < 8; i++) t.equal((await radclient(auth, 'auth', login)).code, 'Access-Accept');
     t.equal((await radclient(acct, 'acct', start)).code, 'Accounting-Response');
     t.equal(await metric(/^lastmile_radius_replies_total\{code="access_accept"/), 8, 'summed over the workers');
     t.equal(await metric(/^lastmile_radius_handling_seconds_count\{kind="access"/), 8);
     t.equal(await metric(/^lastmile_radius_handling_seconds_bucket\{kind="access",le="\+Inf"/), 8);
     t.equal(await metric(/^lastmile_accounting_appended_total/), 1, 'what a worker keeps in a registry of its own');
+    const remembered = (event: string) =>
+      metric(new RegExp(`^lastmile_radius_remembered_logins_total\\{event="${event}"`));
+    t.equal(await remembered('unproven'), 8);
+    await node.put(metaKeys.mirrorInStep, numberBytes(Date.now()));
+    for (let i = 0; i < 8; i++) t.equal((await radclient(auth, 'auth', provenLogin)).code, 'Access-Accept');
+    const [unknown, kept, answered] = [
+      await remembered('unknown'),
+      await remembered('kept'),
+      await remembered('answered'),
+    ];
+    t.ok(unknown >= 1 && unknown <= 2 && kept === unknown, `${kept} of two workers remember the login`);
+    t.equal(unknown + answered, 8);
     t.strictSame(await workers.unknownClients(), { clients: [], networks: [] });
     await workers.stop();
     t.strictSame(fatal, [], 'a stop that was asked for is no death');
@@ -85,8 +99,7 @@ t.test(
     const quick = { timeoutS: 1, retries: 1 };
     await until(async () => (await radclient(auth, 'auth', login, quick)).code === 'none', 'one worker to know');
     for (let i = 0; i < 2; i++) t.equal((await radclient(auth, 'auth', login, quick)).code, 'none', 'either worker');
-    const proven = [...login, 'Message-Authenticator = 0x00'];
-    t.equal((await radclient(auth, 'auth', proven)).code, 'Access-Accept');
+    t.equal((await radclient(auth, 'auth', provenLogin)).code, 'Access-Accept');
   },
 );
 

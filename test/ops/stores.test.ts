@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { Cluster } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { Client } from 'pg';
 import t from 'tap';
 import { createKeyring } from '#ops/runtime/keyring.ts';
@@ -135,6 +135,28 @@ t.test('redis clients', async (t) => {
     await until(() => problems.some((problem) => problem.includes('ECONNREFUSED')), 'the reason is told');
     await server.start();
     await until(async () => (await client.set('a', '2')) === 'OK', 'it works again');
+  });
+
+  await t.test('a primary that became a replica is left once, however many commands it refuses', async (t) => {
+    const server = await redisForTest(t);
+    const warnings: string[] = [];
+    const note = ({ name }: Error) => warnings.push(name);
+    process.on('warning', note);
+    t.teardown(() => process.off('warning', note));
+    const operator = new Redis(server.port, '127.0.0.1');
+    t.teardown(() => operator.disconnect());
+    const client = await connectRedis({ url: server.url, name: 'test' });
+    t.teardown(() => client.disconnect());
+    const connections = async () => Number(/total_connections_received:(\d+)/.exec(await operator.info('stats'))?.[1]);
+    const before = await connections();
+    await operator.replicaof('127.0.0.1', '1');
+    const keys = Array.from({ length: 100 }, (_, i) => `key ${i}`);
+    const answers = await Promise.allSettled(keys.map((key) => client.set(key, '1')));
+    t.ok(answers.every((answer) => answer.status === 'rejected' && /READONLY/.test(String(answer.reason))));
+    await until(async () => (await connections()) > before, 'another connection is made');
+    await operator.replicaof('NO', 'ONE');
+    await until(async () => (await client.set('a', '2').catch(() => undefined)) === 'OK', 'it works again');
+    t.strictSame(warnings, []);
   });
 
   await t.test('a server that cannot keep what it acknowledged is not fit', async (t) => {

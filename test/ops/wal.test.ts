@@ -226,12 +226,15 @@ const root = path.resolve(import.meta.dirname, '../..');
 
 t.test('old segments go only when they are passed and past their retention; the last one stays', async (t) => {
   const folder = folderOf(t);
-  const wal = await walOf(t, folder, { segmentBytes: 100, retentionMs: 24 * 3_600_000 });
-  for (let i = 0; i < 40; i++) await wal.append(text(i));
+  const options = { segmentBytes: 100, retentionMs: 24 * 3_600_000 };
+  const written = await openWal({ folder, ...options });
+  for (let i = 0; i < 40; i++) await written.append(text(i));
   const all = segmentsOf(folder);
-  t.equal(await wal.prune(wal.durable()), 0, 'too young');
+  t.equal(await written.prune(written.durable()), 0, 'too young');
+  await written.close();
   const old = new Date(Date.now() - 25 * 3_600_000);
   for (const name of all) utimesSync(path.join(folder, name), old, old);
+  const wal = await walOf(t, folder, options);
   t.equal(await wal.prune(0), 0, 'not passed');
   const { positions } = await readAll(wal);
   const passed = positions[20]!;
@@ -242,6 +245,33 @@ t.test('old segments go only when they are passed and past their retention; the 
   t.equal(segmentsOf(folder).length, 1);
   await wal.append(text(40));
   t.ok(wal.durable() > positions.at(-1)!, 'positions go on');
+});
+
+t.test('the retention is time that passed, however the wall clock is set meanwhile', async (t) => {
+  const folder = folderOf(t);
+  const hour = 3_600_000;
+  let [wallMs, monotonicMs] = [Date.now(), 0];
+  const options = { segmentBytes: 100, retentionMs: 24 * hour, segmentMs: 1e12 };
+  const clock = { nowMs: () => wallMs, monotonicMs: () => monotonicMs };
+  const written = await openWal({ folder, ...options, clock });
+  for (let i = 0; i < 20; i++) await written.append(text(i));
+  for (const jump of [25, 10 * 365 * 24, -20 * 365 * 24]) {
+    wallMs += jump * hour;
+    t.equal(await written.prune(written.durable()), 0, `set by ${jump} hours`);
+  }
+  monotonicMs += 23 * hour;
+  t.equal(await written.prune(written.durable()), 0, 'after 23 hours');
+  await written.close();
+  const old = new Date(Date.now() - 23 * hour);
+  for (const name of segmentsOf(folder)) utimesSync(path.join(folder, name), old, old);
+  wallMs = Date.now() - hour;
+  const wal = await walOf(t, folder, { ...options, clock });
+  t.equal(await wal.prune(wal.durable()), 0, 'opened while the clock is an hour behind: 22 hours old');
+  monotonicMs += 1.9 * hour;
+  t.equal(await wal.prune(wal.durable()), 0);
+  monotonicMs += 0.2 * hour;
+  await wal.prune(wal.durable());
+  t.equal(segmentsOf(folder).length, 1);
 });
 
 t.test('the log can be moved on beyond a position', async (t) => {

@@ -74,6 +74,17 @@ t.test('first light', { timeout: 240_000, skip: missing('radclient', 'freeradius
     t.ok(Number(login.value('Acct-Interim-Interval')) >= 60);
   });
 
+  await t.test('a login that comes again is answered from memory', async (t) => {
+    const answered = async () => {
+      const text = await (await fetch(`${stack.aaaAdminUrl}/metrics`)).text();
+      return Number(/^lastmile_radius_remembered_logins_total\{event="answered"[^}]*\} (\d+)/m.exec(text)?.[1]);
+    };
+    await until(async () => {
+      t.equal((await radclient(stack.authTarget, 'auth', access('user0'))).code, 'Access-Accept');
+      return (await answered()) > 0;
+    }, 'a worker remembers it');
+  });
+
   await t.test('a wrong password is rejected', async (t) => {
     const attributes = access('user0').map((line) => line.replace('pass123', 'wrong'));
     t.equal((await radclient(stack.authTarget, 'auth', attributes)).code, 'Access-Reject');

@@ -1,14 +1,12 @@
-// Debian's radsecproxy: takes RADIUS over UDP from a client on this machine and passes it on over TLS.
+// Debian's radsecproxy: takes RADIUS over UDP from a client on this machine and passes it on over TLS, or over UDP.
 import path from 'node:path';
 import { type PeerProcess, startPeer } from './peer-process.ts';
 
-export type RadsecproxyOptions = {
-  udpPort: number;
-  tlsPort: number;
-  caFile: string;
-  certFile: string;
-  keyFile: string;
-};
+type Listening = { udpPort: number };
+type OverTls = { tlsPort: number; caFile: string; certFile: string; keyFile: string };
+type OverUdp = { targetPort: number };
+
+export type RadsecproxyOptions = Listening & (OverTls | OverUdp);
 
 type Teardown = { teardown(handler: () => unknown): unknown };
 
@@ -23,19 +21,29 @@ export function startRadsecproxy(t: Teardown, options: RadsecproxyOptions): Prom
   });
 }
 
-/** `statusServer on` makes it ask for a sign of life when the connection is idle. */
-function configuration({ udpPort, tlsPort, caFile, certFile, keyFile }: RadsecproxyOptions): string {
+function configuration(options: RadsecproxyOptions): string {
   return `
-ListenUDP 127.0.0.1:${udpPort}
-tls lastmile {
-  CACertificateFile ${caFile}
-  CertificateFile ${certFile}
-  CertificateKeyFile ${keyFile}
-}
+ListenUDP 127.0.0.1:${options.udpPort}
 client nas {
   host 127.0.0.1
   type udp
   secret testing123
+}
+${'tlsPort' in options ? overTls(options) : overUdp(options)}
+realm * {
+  server lastmile
+  accountingServer lastmile
+}
+`;
+}
+
+/** `statusServer on` makes it ask for a sign of life when the connection is idle. */
+function overTls({ tlsPort, caFile, certFile, keyFile }: OverTls): string {
+  return `
+tls lastmile {
+  CACertificateFile ${caFile}
+  CertificateFile ${certFile}
+  CertificateKeyFile ${keyFile}
 }
 server lastmile {
   host 127.0.0.1
@@ -44,10 +52,15 @@ server lastmile {
   tls lastmile
   secret radsec
   statusServer on
+}`;
 }
-realm * {
-  server lastmile
-  accountingServer lastmile
-}
-`;
+
+function overUdp({ targetPort }: OverUdp): string {
+  return `
+server lastmile {
+  host 127.0.0.1
+  port ${targetPort}
+  type udp
+  secret testing123
+}`;
 }

@@ -38,11 +38,14 @@ local function by_span(s, call)
 end
 
 -- Event time and Session-Time cannot both be right: one moment is later by one and earlier by the other, by more than a minute in all.
+-- An earlier session of the same id has ended when the next begins: an event within this one is no earlier session's, its clock was set back.
 local function by_order(s, call)
   if not call.st or not s.stime then return nil end
   local events, times = call.event - s.sat, (call.st - s.stime) * 1000
   if events > 0 and times < 0 and events - times > APART_MS then return 'later' end
-  if events < 0 and times > 0 and times - events > APART_MS then return 'earlier' end
+  local other = s.uuid and call.uuid ~= '' and s.uuid ~= call.uuid
+  local within = not other and s.began ~= 'unknown' and call.event > s.started + APART_MS
+  if events < 0 and times > 0 and times - events > APART_MS and not within then return 'earlier' end
 end
 
 -- The record lies `same`, `later` or `earlier` than the incarnation.
@@ -69,12 +72,15 @@ function ledger.place(s, call)
   end
   if where == 'same' then return s end
   if where == 'later' then return nil, 'later', list end
+  -- A login whose counters began anew may have several incarnations. A new one before the first it never has: a clock was set back.
+  local class = call.uuid ~= '' and call.uuid == s.uuid
   for i = #list, 1, -1 do
-    local old = ledger.load(ledger.old_key(s.key, list[i].inc))
+    local old = (not class or list[i].uuid == call.uuid) and ledger.load(ledger.old_key(s.key, list[i].inc))
     local found = old and relation(old, call) or 'earlier'
     if found == 'same' then return old end
-    if found == 'later' then return nil, 'before', list, i end
+    if found == 'later' and not class then return nil, 'before', list, i end
   end
+  if class then return s end
   return nil, 'before', list, 0
 end
 

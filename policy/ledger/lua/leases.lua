@@ -8,6 +8,8 @@
 -- A record is `<state>|<instant>|<subscription>|<holder>|<incarnation>|<session key>`; states: held, live, block, free.
 -- Nothing is searched: a lease looks at a few entries whatever the pool's size and fill.
 local HELD, LIVE, BLOCK, FREE = 'h', 'l', 'b', 'f'
+local MOST_KEPT_BACK = 64
+local keep
 
 local function base_of(id)
   if not string.find(id, '^%d+$') then error({ err = 'ERR a pool has no number' }) end
@@ -16,7 +18,7 @@ end
 
 local function pool_of(id)
   local base = base_of(id)
-  return { base = base, u = base .. ':u', i = base .. ':i', x = base .. ':x', l = base .. ':l', f = base .. ':f:' }
+  return { base = base, u = base .. ':u', i = base .. ':i', x = base .. ':x', l = base .. ':l', f = base .. ':f:', taken = {}, given = {} }
 end
 
 local function range_of(unit)
@@ -24,6 +26,7 @@ local function range_of(unit)
 end
 
 local function read(pool, unit)
+  if pool.given[unit] then return pool.given[unit] end
   local text = redis.call('HGET', pool.u, unit)
   if not text then return nil end
   local r = {}
@@ -32,9 +35,12 @@ local function read(pool, unit)
   return r
 end
 
+local function record(r)
+  return r.state .. '|' .. ledger.text(r.at) .. '|' .. r.sub .. '|' .. r.holder .. '|' .. ledger.text(r.inc) .. '|' .. r.session
+end
+
 local function write(pool, unit, r)
-  redis.call('HSET', pool.u, unit,
-    r.state .. '|' .. ledger.text(r.at) .. '|' .. r.sub .. '|' .. r.holder .. '|' .. ledger.text(r.inc) .. '|' .. r.session)
+  redis.call('HSET', pool.u, unit, record(r))
 end
 
 local function count(pool, unit, by)
@@ -67,24 +73,52 @@ local function release(pool, unit, r, from)
 end
 
 -- `r`: the record of the unit before, if it has one. Every lease counts `seq` up: whoever has seen a higher number knows that leases were
--- lost.
+-- lost. What a lease writes is kept back until `keep`, once for all of a call; `given`: what the records of these units will be.
 local function take(pool, state, unit, r, held, now, sub, holder, till)
   if r then
     redis.call('ZREM', pool.f .. range_of(unit), unit)
     forget_last(pool, unit, r, sub)
   end
-  write(pool, unit, { state = held, at = now, sub = sub, holder = holder, inc = 0, session = '' })
-  redis.call('ZADD', pool.x, till, unit)
-  count(pool, unit, 1)
-  if held == HELD then
-    redis.call('HSET', pool.i, 'h' .. holder, unit, 's' .. sub, unit)
-  else
-    redis.call('SADD', pool.base .. ':b:' .. holder, unit)
-  end
+  if #pool.taken >= MOST_KEPT_BACK then keep(pool, state, now) end
+  local given = { state = held, at = now, sub = sub, holder = holder, inc = 0, session = '' }
+  pool.taken[#pool.taken + 1] = { unit = unit, till = till, given = given }
+  pool.given[unit] = given
   state.seq = state.seq + 1
-  redis.call('HSET', pool.base, 'seq', ledger.text(state.seq), 'last', now, unpack(state.moved))
-  state.moved = {}
-  return state.seq
+end
+
+-- Writes what was taken, and how far the pool got.
+function keep(pool, state, now)
+  local records, tills, names, counts = {}, {}, {}, {}
+  for n, t in ipairs(pool.taken) do
+    records[2 * n - 1], records[2 * n] = t.unit, record(t.given)
+    tills[2 * n - 1], tills[2 * n] = ledger.text(t.till), t.unit
+    local range = range_of(t.unit)
+    counts[range] = (counts[range] or 0) + 1
+    if t.given.state == HELD then
+      local i = #names
+      names[i + 1], names[i + 2], names[i + 3], names[i + 4] = 'h' .. t.given.holder, t.unit, 's' .. t.given.sub, t.unit
+    else
+      redis.call('SADD', pool.base .. ':b:' .. t.given.holder, t.unit)
+    end
+  end
+  if #records > 0 then
+    redis.call('HSET', pool.u, unpack(records))
+    redis.call('ZADD', pool.x, unpack(tills))
+    for range, by in pairs(counts) do redis.call('HINCRBY', pool.base, 'n:' .. range, by) end
+  end
+  if #names > 0 then redis.call('HSET', pool.i, unpack(names)) end
+  if state.seq == state.kept and not next(state.moved) then return end
+  local places = {}
+  for place, at in pairs(state.moved) do
+    places[#places + 1] = place
+    places[#places + 1] = ledger.text(at)
+  end
+  if #records > 0 then
+    places[#places + 1] = 'last'
+    places[#places + 1] = ledger.text(now)
+  end
+  redis.call('HSET', pool.base, 'seq', ledger.text(state.seq), unpack(places))
+  pool.taken, pool.given, state.moved, state.kept = {}, {}, {}, state.seq
 end
 
 -- Holds that no session confirmed, and blocks that their node did not renew; answers how many there were of up to `most`.
@@ -103,4 +137,4 @@ local function expire(pool, now, cool, most)
 end
 
 ledger.leases = { HELD = HELD, LIVE = LIVE, BLOCK = BLOCK, FREE = FREE, pool_of = pool_of, range_of = range_of, read = read, write = write,
-  count = count, forget_last = forget_last, forget_holder = forget_holder, release = release, take = take, expire = expire }
+  count = count, forget_last = forget_last, forget_holder = forget_holder, release = release, take = take, keep = keep, expire = expire }

@@ -13,25 +13,39 @@ local function place(inst, mac, port, portid)
   return inst .. '|' .. plain(mac) .. '|' .. (portid ~= '' and portid or port)
 end
 
-local function pending_key(tag, owner)
-  return 'lim:' .. tag .. ':' .. owner
+-- Logins that were let through and whose session has not opened yet: until when each waits, and its place.
+local WAITING = '<I6I2c0'
+
+local function waiting_key(tag, owner)
+  return 'waiting:' .. tag .. ':' .. owner
 end
 
--- Logins that were let through and whose session has not opened yet, by place.
-local function pending(key, now, look)
-  local found, fields = {}, redis.call('HGETALL', key)
-  for i = 1, #fields, 2 do
-    if tonumber(fields[i + 1]) > now then found[fields[i]] = '' elseif not look then redis.call('HDEL', key, fields[i]) end
+-- Those that wait still, by place.
+local function waiting(text, now)
+  local found, at = {}, 1
+  while text and at <= #text do
+    local till, where
+    till, where, at = struct.unpack(WAITING, text, at)
+    if till > now then found[where] = till end
   end
   return found
 end
 
+local function waiting_text(found)
+  local texts = {}
+  for at, till in pairs(found) do texts[#texts + 1] = struct.pack(WAITING, till, #at, at) end
+  return table.concat(texts)
+end
+
 -- A session opened: its login waits no more.
 function ledger.login_opened(call, s, tag)
-  local key = pending_key(tag, ledger.text(s.tenant) .. ':' .. ledger.text(s.sub))
-  if redis.call('EXISTS', key) == 0 then return end
+  local key = waiting_key(tag, ledger.text(s.tenant) .. ':' .. ledger.text(s.sub))
+  local text = redis.call('GET', key)
+  if not text then return end
   local told = ledger.unpack_described(call.described or '', {})
-  redis.call('HDEL', key, place(call.inst, told.calling or '', told.port or '', told.portid or ''))
+  local found = waiting(text, 0)
+  found[place(call.inst, told.calling or '', told.port or '', told.portid or '')] = nil
+  if next(found) then redis.call('SET', key, waiting_text(found), 'KEEPTTL') else redis.call('DEL', key) end
 end
 
 -- Open sessions elsewhere that were heard of since `since`, by place; and whether there is one here.
@@ -56,25 +70,27 @@ local function sessions(tag, owner, own, since)
 end
 
 -- 'granted', or 'refused': so many sessions are alive elsewhere already. Enforcement is told to ask their access servers.
-local function limit(ask)
-  local key = pending_key(ask.tag, ask.owner)
-  local others = pending(key, ask.now, ask.look)
-  others[ask.place] = nil
-  local alive, here = sessions(ask.tag, ask.owner, ask.place, ask.now - ask.fresh)
-  for at, session in pairs(alive) do others[at] = session end
+local function limit(call, ask)
+  local key = waiting_key(ask.tag, ask.owner)
+  local logins = waiting(call.waiting[key], call.now)
+  local alive, here = sessions(ask.tag, ask.owner, ask.place, call.now - ask.fresh)
   local n = 0
-  for _ in pairs(others) do n = n + 1 end
+  for at in pairs(logins) do
+    if at ~= ask.place and not alive[at] then n = n + 1 end
+  end
+  for _ in pairs(alive) do n = n + 1 end
   if n >= ask.limit then
     local tenant, sub = string.match(ask.owner, '^(%d+):(%d+)$')
-    for _, session in pairs(ask.look and {} or alive) do
-      ledger.tell('opened:' .. ask.tag, 'probe', tenant, sub, session, ledger.text(ask.now))
+    for _, session in pairs(call.look and {} or alive) do
+      ledger.tell('opened:' .. ask.tag, 'probe', tenant, sub, session, ledger.text(call.now))
     end
     return 'refused'
   end
   -- A session that is here already counts by itself, and when it ends nothing of its logins is left.
-  if not here and not ask.look then
-    redis.call('HSET', key, ask.place, ledger.text(ask.now + ask.hold))
-    redis.call('PEXPIRE', key, ask.hold)
+  if not here and not call.look then
+    logins[ask.place] = call.now + call.hold
+    call.waiting[key] = waiting_text(logins)
+    redis.call('SET', key, call.waiting[key], 'PX', call.hold)
   end
   return 'granted'
 end
@@ -116,31 +132,72 @@ local function device(ask)
 end
 
 local parts = {
-  limit = function(now, hold, args, i, look)
-    return limit({ now = now, look = look, hold = hold, tag = args[i], owner = args[i + 1], place = args[i + 2], limit = tonumber(args[i + 3]),
-      fresh = tonumber(args[i + 4]) }), i + 5
+  limit = function(call, args, i)
+    return limit(call, { tag = args[i], owner = args[i + 1], place = args[i + 2], limit = tonumber(args[i + 3]), fresh = tonumber(args[i + 4]) })
   end,
-  mac = function(now, _, args, i, look)
-    return device({ now = now, look = look, tag = args[i], owner = args[i + 1], mac = args[i + 2], most = tonumber(args[i + 3]),
-      mode = args[i + 4] }), i + 5
+  mac = function(call, args, i)
+    return device({ now = call.now, look = call.look, tag = args[i], owner = args[i + 1], mac = args[i + 2], most = tonumber(args[i + 3]),
+      mode = args[i + 4] })
   end,
-  pool = function(now, _, args, i, look)
-    return ledger.lease(now, { look = look, id = args[i], sub = args[i + 1], holder = args[i + 2], one = args[i + 3] == '1',
-      seen = tonumber(args[i + 4]), cool = tonumber(args[i + 5]), settle = tonumber(args[i + 6]), hold = tonumber(args[i + 7]),
-      ranges = ledger.ranges(args[i + 8]) }), i + 9
+  pool = function(call, args, i)
+    local id = args[i]
+    call.drawn[id] = call.drawn[id] or ledger.draw(call.now, id, call.terms[id])
+    return call.drawn[id].lease({ sub = args[i + 1], holder = args[i + 2], one = args[i + 3] == '1', hold = tonumber(args[i + 4]) })
   end,
 }
+-- Arguments of each.
+local PART = 5
 
--- KEYS any key of the slot; ARGV now hold, then parts: their name and its arguments → the answer of each; none behind one that is refused
-local function answer_all(args, look)
-  local now, hold, answers, i = tonumber(args[1]), tonumber(args[2]), {}, 3
-  while i <= #args do
-    local answer
-    answer, i = parts[args[i]](now, hold, args, i + 1, look)
-    answers[#answers + 1] = answer
-    if answer == 'refused' then break end
+-- The answers of one login, its parts from `i` on to before `after`; none behind one that is refused.
+local function answer(call, args, i, after)
+  local answers = {}
+  while i < after do
+    local found = parts[args[i]](call, args, i + 1)
+    answers[#answers + 1] = found
+    if found == 'refused' then break end
+    i = i + 1 + PART
   end
   return answers
+end
+
+-- Read once for all: the logins that wait for a session of each subscription, and what logins of each pool ask for.
+local function read_ahead(call, args, from)
+  local keys, i = {}, from
+  while i <= #args do
+    for at = i + 1, i + tonumber(args[i]) * (1 + PART), 1 + PART do
+      if args[at] == 'limit' then
+        keys[#keys + 1] = waiting_key(args[at + 1], args[at + 2])
+      elseif args[at] == 'pool' then
+        local asked = call.terms[args[at + 1]].asked
+        asked[#asked + 1], asked[#asked + 2] = 'h' .. args[at + 3], 's' .. args[at + 2]
+      end
+    end
+    i = i + 1 + tonumber(args[i]) * (1 + PART)
+  end
+  if #keys == 0 then return end
+  for n, text in ipairs(redis.call('MGET', unpack(keys))) do call.waiting[keys[n]] = text end
+end
+
+-- KEYS any key of the slot; ARGV now hold, how many pools and of each its number, seen, cool, settle, ranges; then of each login how many
+-- parts, and those: a name and five arguments → of each login the answers of its parts, or {'error', text}
+local function answer_all(args, look)
+  local now = tonumber(args[1])
+  local call, all, i = { now = now, look = look, hold = tonumber(args[2]), terms = {}, drawn = {}, waiting = {} }, {}, 4
+  for _ = 1, tonumber(args[3]) do
+    call.terms[args[i]] = { look = look, seen = tonumber(args[i + 1]), cool = tonumber(args[i + 2]), settle = tonumber(args[i + 3]),
+      ranges = ledger.ranges(args[i + 4]), asked = {} }
+    i = i + 5
+  end
+  read_ahead(call, args, i)
+  while i <= #args do
+    local after = i + 1 + tonumber(args[i]) * (1 + PART)
+    -- What is wrong with one subscription keeps no other one out.
+    local right, found = pcall(answer, call, args, i + 1, after)
+    all[#all + 1] = right and found or { 'error', type(found) == 'table' and found.err or tostring(found) }
+    i = after
+  end
+  for _, pool in pairs(look and {} or call.drawn) do pool.keep() end
+  return all
 end
 
 -- KEYS macs; ARGV tag tenant subscription mac|'' → how many were forgotten: this one, or all

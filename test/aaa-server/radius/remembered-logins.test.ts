@@ -1,7 +1,7 @@
 // What a worker remembers of logins: answered octet for octet as if it were decided anew, and never once something has changed.
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { createCounters } from '#aaa-server/counters.ts';
+import { counterFamilies, createCounters, sumOf } from '#aaa-server/counters.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
 import { createRememberedLogins } from '#aaa-server/radius/remembered-logins.ts';
@@ -67,7 +67,7 @@ async function createPair(
     await node.close();
   });
 
-  const counted: SnapshotReader = {
+  const watched: SnapshotReader = {
     ...reader,
     credential(...key) {
       pair.reads++;
@@ -75,17 +75,18 @@ async function createPair(
     },
   };
   const answers = {
-    snapshot: counted,
+    snapshot: watched,
     clock: { nowMs: () => Date.now() + pair.laterMs, monotonicMs: () => pair.asked * 20_000 },
     classKey: keyring.derive('class'),
     feedSilence: { toleratedMs: 900_000, extraGraceMs: 0 },
     random: () => 0.25,
     uuid: () => Buffer.alloc(16, 7),
+    counters: createCounters(),
   };
   const open = (remembers: boolean) =>
     createRadiusHandler({
       ...answers,
-      ...{ keyring, counters: createCounters(), rejectDelayMs: 0, crypt: 'not in this test' },
+      ...{ keyring, rejectDelayMs: 0, crypt: 'not in this test' },
       ...(remembers ? { remembered: createRememberedLogins(answers, 32) } : {}),
       authorize: createAnswerLogin(answers),
       receiveAccounting: () => ({ ok: false, reason: 'not in this test', ack: false }),
@@ -109,8 +110,18 @@ async function createPair(
     return given;
   }
 
+  let counted = new Map<string, number>();
   const pair = {
     ...{ isp, changes, snapshot, node, folder, marks, reader },
+    /** What was counted of remembered logins since it was asked for last. */
+    counted() {
+      const { values } = counterFamilies.remembered;
+      const sums = values.map((value) => [value, sumOf([answers.counters.array], 'remembered', value)] as const);
+      const changed = sums.filter(([value, sum]) => sum !== (counted.get(value) ?? 0));
+      const found = Object.fromEntries(changed.map(([value, sum]) => [value, sum - (counted.get(value) ?? 0)]));
+      counted = new Map(sums);
+      return found;
+    },
     reads: 0,
     laterMs: 0,
     /** Each time is a while later: access servers are looked at again, and no request is a repetition. */
@@ -187,6 +198,11 @@ function answerTo(challenge: Buffer, password: string): Buffer {
   return Buffer.concat([Buffer.of(identifier), chapResponse(identifier, Buffer.from(password), challenge)]);
 }
 
+function eapIdentity(builder: PacketBuilder): void {
+  builder.add(attribute.userName, 'alice');
+  builder.add(attribute.eapMessage, Buffer.from('0200000a01616c696365', 'hex'));
+}
+
 const noPools = { ipv4PoolId: null, ipv6PoolId: null, delegatedPoolId: null };
 /** As the feed gives the terms of a tariff that has none. */
 const noTerms = { ...noPools, sessionLimit: 0, macLimit: 0, macMode: 'lock' } as const;
@@ -214,6 +230,40 @@ t.test('a login that was accepted before is answered the same without a look int
     t.match(pair.ask('bob@isp.example', 'wonderland'), { code: rejected });
     t.match(pair.ask(), { code: accepted, read: 0 }, 'and is still known');
   }
+});
+
+t.test('each login is counted: answered from memory, or why it was decided anew', async (t) => {
+  const pair = await createPair(t);
+  const { isp, snapshot } = pair;
+  pair.ask();
+  t.strictSame(pair.counted(), { unknown: 1, kept: 1 });
+  for (let i = 0; i < 3; i++) pair.ask();
+  t.strictSame(pair.counted(), { answered: 3 });
+  pair.ask('alice', 'guess');
+  t.strictSame(pair.counted(), { other_password: 1 });
+  pair.ask('nobody', 'guess');
+  t.strictSame(pair.counted(), { unknown: 1 });
+  const unproven = (userName: string, password: string) =>
+    accessRequest((builder, authenticator) => {
+      builder.add(attribute.userName, userName);
+      builder.add(attribute.userPassword, hidePassword(Buffer.from(password), secret, authenticator));
+    });
+  t.match(pair.ask('alice', 'wonderland', undefined, unproven), { code: accepted });
+  t.strictSame(pair.counted(), { unproven: 1 });
+  const eap = () => accessRequest(eapIdentity, { messageAuthenticator: true });
+  t.match(pair.ask('alice', '', undefined, eap), { code: rejected });
+  t.strictSame(pair.counted(), { other_method: 1 });
+  isp.setNases([nasOf({ attributes: [{ vendor: 0, type: 11, value: Buffer.from('filter') }] })]);
+  await snapshot.put(isp.rows());
+  await until(() => pair.ask().text.includes('filter'), 'the access server is told more');
+  const { changed = 0, kept = 0 } = pair.counted();
+  t.ok(changed > 0 && kept > 0, `changed ${changed}, kept ${kept}`);
+  pair.laterMs = 301_000;
+  pair.ask();
+  t.strictSame(pair.counted(), { mirror_behind: 1 });
+  const pooled = await createPair(t, {}, { network: { ...noTerms, ipv4PoolId: 7 } });
+  for (let i = 0; i < 2; i++) pooled.ask();
+  t.strictSame(pooled.counted(), { unknown: 2 }, 'what may not be kept is unknown again');
 });
 
 t.test('what depends on more than one record is decided each time', async (t) => {

@@ -7,7 +7,7 @@ import type { Admission } from '#aaa-server/radius/admission.ts';
 import { createAnswerLogin } from '#aaa-server/radius/answer-login.ts';
 import type { DuplicatesOptions } from '#aaa-server/radius/duplicates.ts';
 import { createRadiusHandler } from '#aaa-server/radius/handler.ts';
-import type { RadiusPort } from '#aaa-server/radius/request.ts';
+import type { RadiusDeps, RadiusPort } from '#aaa-server/radius/request.ts';
 import { createTrust } from '#aaa-server/radius/trust.ts';
 import { attribute } from '#aaa-server/wire/attributes.ts';
 import { createPacketBuilder, type PacketBuilder } from '#aaa-server/wire/encode.ts';
@@ -26,10 +26,11 @@ type Options = {
   duplicates?: DuplicatesOptions;
   admission?: Pick<Admission, 'admits'>;
   refusedAnswer?: RefusedAnswer;
+  append?: RadiusDeps['append'];
 };
 
 /** Answers at once; alice logs in with wonderland. */
-export function createDriven({ duplicates, admission, refusedAnswer }: Options = {}) {
+export function createDriven({ duplicates, admission, refusedAnswer, append }: Options = {}) {
   const isp = createIsp();
   isp.addSubscriber('alice', 'wonderland');
   const counters = createCounters();
@@ -57,7 +58,7 @@ export function createDriven({ duplicates, admission, refusedAnswer }: Options =
         uuid: () => randomUUID().replaceAll('-', ''),
       }),
       receiveAccounting: createAccountingReceiver({ snapshot: isp.snapshot, classKey }),
-      append: async () => undefined,
+      append: append ?? (async () => undefined),
       crypt: 'not in this test',
       eap: { node: 'node', worker: 0, workers: 1, makers: [] },
       handOver: () => undefined,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { walRoot } from '#aaa-server/accounting/accounting.ts';
 import type { LoginBatch } from '#aaa-server/login-log/log.ts';
-import { createChangesBuffer } from '#aaa-server/subscribers/changes.ts';
+import { createChanges, createChangesBuffer } from '#aaa-server/subscribers/changes.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
 import type { NasRecord } from '#aaa-server/subscribers/records.ts';
 import { openSnapshot } from '#aaa-server/subscribers/snapshot.ts';
@@ -34,7 +34,8 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
   const { methods = identity ? ['peap'] : ['md5'], nases } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'lastmile-workers-'));
   const snapshotPath = path.join(folder, 'subscribers');
-  const snapshot = openSnapshot(snapshotPath, 'snapshot-1.mdb');
+  const changes = { snapshot: createChangesBuffer(), profiles: createChangesBuffer() };
+  const snapshot = openSnapshot(snapshotPath, 'snapshot-1.mdb', 0, createChanges(changes.snapshot));
   const node = openNodeForWriting(snapshotPath);
   const isp = createIsp();
   isp.addSubscriber('alice', 'wonderland');
@@ -60,7 +61,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
       eap: { node: 'node', workers: count, methods: [...methods], identity: identity ?? null },
       masters,
       snapshotPath,
-      changes: { snapshot: createChangesBuffer(), profiles: createChangesBuffer() },
+      changes,
       proxy: {
         root: path.join(folder, 'proxy-accounting'),
         workers: Array.from({ length: count }, (_, index) => `node-${index}`),
@@ -100,6 +101,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
     workers,
     registry,
     snapshot,
+    node,
     isp,
     events,
     learned,

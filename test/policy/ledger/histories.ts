@@ -70,6 +70,19 @@ export const shuffled = histories.chain(({ records, sent }) =>
     .map(([all, again]) => ({ records: [...all, ...again], sent })),
 );
 
+/** In the order of events, told by a clock that is set to and fro: by so much ahead from record to record. */
+export const jumping = fc
+  .tuple(histories, fc.array(fc.tuple(fc.nat(20), fc.integer({ min: -100_000, max: 100_000 })), { maxLength: 4 }))
+  .map(([{ records, sent }, sets]) => {
+    let aheadMs = 0;
+    const told = records.map((record, index) => {
+      for (const [at, seconds] of sets) if (at === index) aheadMs = seconds * 1000;
+      const eventAtMs = record.eventAtMs + aheadMs;
+      return { ...record, eventAtMs, receivedAtMs: eventAtMs };
+    });
+    return { records: told, sent };
+  });
+
 const octets = fc.option(fc.constantFrom(0, 1, 1000, 1_000_000, 4_000_000_000, 4_294_967_295));
 const gigawords = fc.option(fc.constantFrom(0, 1, 2, 2 ** 21), { freq: 1 });
 

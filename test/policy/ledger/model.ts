@@ -319,12 +319,15 @@ function placeOf({ incarnations }: Session, record: Record, boots: readonly numb
   if (!current) return 0;
   const ofClass = incarnations.slice(0, -1).find(({ uuid }) => uuid !== '' && uuid === record.classUuid);
   if (ofClass && current.uuid !== record.classUuid) return ofClass;
+  const sameLogin = current.uuid !== '' && current.uuid === record.classUuid;
   for (let i = incarnations.length - 1; i >= 0; i--) {
-    const relation = relationOf(incarnations[i]!, record, boots);
-    if (relation === 'same') return incarnations[i]!;
-    if (relation === 'later') return i + 1;
+    const it = incarnations[i]!;
+    if (sameLogin && it.uuid !== record.classUuid) continue;
+    const relation = relationOf(it, record, boots);
+    if (relation === 'same') return it;
+    if (relation === 'later' && (!sameLogin || it === current)) return i + 1;
   }
-  return 0;
+  return sameLogin ? current : 0;
 }
 
 function relationOf(it: Incarnation, record: Record, boots: readonly number[]): 'same' | 'later' | 'earlier' {
@@ -363,7 +366,9 @@ function relationOf(it: Incarnation, record: Record, boots: readonly number[]): 
   if (seconds === null || !it.time) return 'same';
   const [events, times] = [at - it.time.at, (seconds - it.time.seconds) * 1000];
   if (Math.sign(events) * Math.sign(times) === -1 && Math.abs(events) + Math.abs(times) > minuteMs) {
-    return events > 0 ? 'later' : 'earlier';
+    if (events > 0) return 'later';
+    const within = !otherClass && it.began !== 'unknown' && at > it.startedAt + minuteMs;
+    return within ? 'same' : 'earlier';
   }
   return 'same';
 }

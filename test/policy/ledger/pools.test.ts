@@ -3,7 +3,7 @@ import { cp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { keys } from '#policy/ledger/keys.ts';
+import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { loadLibrary } from '#policy/ledger/library.ts';
 import { createLoginLedger, type LoginAsk, type SeenSequences } from '#policy/ledger/login.ts';
 import { createPoolLedger, listLeases, readLease, readPoolUse } from '#policy/ledger/pools.ts';
@@ -97,6 +97,31 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
     isp.clock.nowMs += 1;
     t.equal(unitOf(await isp.ask(pool, bob)), '1:0');
     t.match(await readPoolUse(isp.redis, pool.id), { used: 1, exhausted: 3 });
+  },
+
+  'logins of one moment get an address each, and what is wrong with one subscription keeps no other out': async (
+    t,
+    isp,
+  ) => {
+    const pool = poolOf({ ranges: [{ id: 1, first: '100.64.0.0', size: 200, draining: false }] });
+    const limit = { sessions: 1, aliveMs: 60_000 };
+    const at = (who: Subscriber) => ({
+      limit,
+      place: { nasInstance: '1', callingStationId: who.holder, nasPort: '', nasPortId: '' },
+    });
+    const people = Array.from({ length: 80 }, (_, n) => ({ sub: 100 + n, holder: `0a${n}` }));
+    const [broken, ...well] = people;
+    const partition = partitionOf(1, broken!.sub);
+    await isp.redis.set(keys.subscriptionSessions(partition, 1, broken!.sub), 'not a set');
+    const twice = [...people, ...well.slice(0, 10)];
+    const all = await Promise.allSettled(twice.map((who) => isp.ask(pool, who, at(who))));
+    t.match(all[0], { status: 'rejected', reason: /WRONGTYPE/ });
+    const units = all.slice(1).map((one) => (one.status === 'fulfilled' ? unitOf(one.value) : one.reason));
+    t.equal(new Set(units.slice(0, well.length)).size, well.length, 'each has one');
+    t.strictSame(units.slice(well.length), units.slice(0, 10), 'the same login twice has the same');
+    const thief = { sub: well[0]!.sub, holder: '0b1' };
+    t.match(await isp.ask(pool, thief, at(thief)), { kind: 'refused', by: 'session_limit' });
+    t.match(await readPoolUse(isp.redis, pool.id), { used: well.length });
   },
 
   'a Start keeps the address, a Stop gives it back, and its subscription gets it again': async (t, isp) => {
@@ -274,11 +299,16 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
 };
 
 type Step =
-  | { readonly kind: 'login'; readonly sub: number; readonly device: number }
+  | { readonly kind: 'logins'; readonly who: readonly { readonly sub: number; readonly device: number }[] }
   | { readonly kind: 'start' | 'stop'; readonly which: number }
   | { readonly kind: 'wait'; readonly ms: number };
+/** Mostly one; sometimes several of the same moment, which one call asks for. */
+const who = fc.oneof(
+  { weight: 2, arbitrary: fc.tuple(fc.record({ sub: fc.nat(8), device: fc.nat(1) })) },
+  { weight: 1, arbitrary: fc.array(fc.record({ sub: fc.nat(8), device: fc.nat(1) }), { minLength: 2, maxLength: 5 }) },
+);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('login' as const), sub: fc.nat(8), device: fc.nat(1) }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('logins' as const), who }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('start' as const, 'stop' as const), which: fc.nat(20) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(1, 60_000, 200_000) }) },
 );
@@ -293,12 +323,15 @@ async function live(isp: Pools, drawn: readonly Step[], model = createPoolModel(
       case 'wait':
         isp.clock.nowMs += todo.ms;
         break;
-      case 'login': {
-        const who = { sub: todo.sub + 1, holder: `${todo.sub}-${todo.device}` };
-        const unit = unitOf(await isp.ask(pool, who));
-        const wrong = unit === null ? undefined : model.grant(unit, who, nowMs, recovering);
-        if (wrong) throw new Error(wrong);
-        if (unit === null && !recovering && !model.full(pool, who, nowMs)) throw new Error(`refused ${who.holder}`);
+      case 'logins': {
+        const all = todo.who.map(({ sub, device }) => ({ sub: sub + 1, holder: `${sub}-${device}` }));
+        const units = (await Promise.all(all.map((who) => isp.ask(pool, who)))).map(unitOf);
+        for (const [at, who] of all.entries()) {
+          const unit = units[at] ?? null;
+          const wrong = unit === null ? undefined : model.grant(unit, who, nowMs, recovering);
+          if (wrong) throw new Error(wrong);
+          if (unit === null && !recovering && !model.full(pool, who, nowMs)) throw new Error(`refused ${who.holder}`);
+        }
         break;
       }
       case 'start': {

@@ -14,6 +14,7 @@ import {
   eve,
   type History,
   histories,
+  jumping,
   neighbour,
   nonsense,
   shuffled,
@@ -75,6 +76,19 @@ for (const cluster of [false, true]) {
         await windowsAre(isp, records);
       },
     );
+
+    await check('totals are the plain sum while a clock is set to and fro', jumping, async (isp, { records, sent }) => {
+      for (const record of records) await isp.apply(record);
+      for (const [id, { up, down }] of sent) {
+        const { all } = await isp.ledger.usage(tenantId, id, usageWindows(eve, zone, 1, 1));
+        same(all, { upBytes: Number(up), downBytes: Number(down) }, `all of ${id}`);
+        same(
+          (await isp.sessions(id)).every(({ classUuid }) => classUuid !== ''),
+          true,
+          'sessions',
+        );
+      }
+    });
 
     await check('records without sense give the same answers as the model', nonsense, async (isp, records) => {
       for (const record of records) await isp.apply(record, thresholds);

@@ -362,6 +362,49 @@ const rules: Record<string, (t: Test, isp: History) => Promise<void>> = {
       t.strictSame(new Set((await isp.sessions()).map(({ downBytes }) => downBytes)), new Set([20]));
     },
 
+  'a clock that was set back makes no other session of the same login': async (t, isp) => {
+    const at = (seconds: number, sessionTimeS: number) =>
+      isp.at(seconds, { kind: 'interim', classUuid: uuidA, sessionTimeS, ...isp.bytes(sessionTimeS, 0) });
+    await isp.at(-1000, { kind: 'on', sessionId: '' });
+    await isp.at(0, { kind: 'start', classUuid: uuidA });
+    await at(600, 600);
+    t.match(await at(900 - 3600, 900), { flags: ['late'] });
+    await at(1200 - 3600, 1200);
+    await at(1500, 1500);
+    t.equal((await isp.usage(noon)).all.upBytes, 1500);
+    t.equal((await isp.sessions())[0]?.incarnation, 1);
+    await isp.at(1800 - 3600, { kind: 'stop', classUuid: uuidA, sessionTimeS: 1800, ...isp.bytes(1800, 0) });
+    t.equal((await isp.usage(noon)).all.upBytes, 1800);
+    t.strictSame(await isp.sessions(), []);
+  },
+
+  'of one login whose counters began anew each record goes to its own incarnation': async (t, isp) => {
+    const at = (seconds: number, sessionTimeS: number, up: number) =>
+      isp.at(seconds, { kind: 'interim', classUuid: uuidA, sessionTimeS, ...isp.bytes(up, 0) });
+    await isp.at(0, { kind: 'start', classUuid: uuidB });
+    await isp.at(50, { kind: 'stop', classUuid: uuidB, sessionTimeS: 50, ...isp.bytes(5, 0) });
+    await isp.at(100, { kind: 'start', classUuid: uuidA });
+    await at(700, 600, 60);
+    await at(1000, 60, 6);
+    await at(900, 800, 80);
+    await at(1100, 160, 16);
+    t.equal((await isp.usage(noon)).all.upBytes, 5 + 80 + 16);
+    t.equal((await isp.sessions())[0]?.incarnation, 3);
+  },
+
+  'without Class an event within the life of a session is its own, however its clock was set': async (t, isp) => {
+    await isp.at(0, { kind: 'start' });
+    await isp.at(7200, { kind: 'interim', sessionTimeS: 7200, ...isp.bytes(72, 0) });
+    await isp.at(7500 - 3600, { kind: 'interim', sessionTimeS: 7500, ...isp.bytes(75, 0) });
+    t.equal((await isp.usage(noon)).all.upBytes, 75);
+    await isp.at(-3600, { kind: 'stop', sessionTimeS: 7800, ...isp.bytes(78, 0) });
+    t.equal(
+      (await isp.usage(noon)).all.upBytes,
+      75 + 78,
+      'one before it began is taken for that of an earlier session',
+    );
+  },
+
   'a disagreement of a minute or less is one session out of step': async (t, isp) => {
     await isp.at(0, { kind: 'interim', sessionTimeS: 600, ...isp.bytes(6, 600) });
     await isp.at(30, { kind: 'interim', sessionTimeS: 580, ...isp.bytes(5, 580) });
