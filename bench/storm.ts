@@ -44,7 +44,7 @@ await inWorkFolder(options.folder, async (folder) => {
     say(`starting ${name}`);
     const target = await start();
     try {
-      const result = await measureStorm(target, { ...options, slowFrom, everybody: name === 'Lastmile' });
+      const result = await measureStorm(target, { ...options, slowFrom, everybody: name === 'Lastmile', say });
       measured.push(result);
       say(
         `  ${result.online} online after ${result.seconds.toFixed(1)} s, capacity ${rate(result.capacityPerSecond)}/s`,

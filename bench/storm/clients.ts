@@ -2,7 +2,7 @@
 import type { Secret } from '#aaa-server/wire/md5.ts';
 import { createExchange, type ExchangeCounts, identifiers } from './exchange.ts';
 import { interimLoad } from './interims.ts';
-import type { StormPlan, StormResult, StormWindow } from './protocol.ts';
+import type { StormPlan, StormProgress, StormResult, StormWindow } from './protocol.ts';
 import { createStormRequests, givenBy } from './requests.ts';
 import { createWheel } from './wheel.ts';
 
@@ -13,6 +13,7 @@ export type Clients = {
   onStartReply(socket: number, reply: Buffer, nowMs: number): void;
   /** `waitingBytes`: in front of the server's sockets. */
   sample(nowMs: number, waitingBytes: number): void;
+  progress(nowMs: number): StormProgress;
   result(nowMs: number): StormResult;
 };
 
@@ -128,6 +129,7 @@ export function createClients(options: ClientsOptions): Clients {
       before = now;
       windows.push({ fromMs: nowMs, waitingBytes, sent: 0, repeated: 0, late: 0, online: 0, reported: 0 });
     },
+    progress: (nowMs) => ({ seconds: nowMs / 1000, online, reported, asking: logins.outstanding() }),
     result(nowMs) {
       const tookMs = (user: number) => (onlineAt[user] ?? 0) - (dialedAt[user] ?? 0);
       const users = Array.from({ length: subscribers }, (_, user) => user);

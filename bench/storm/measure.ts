@@ -7,7 +7,7 @@ import { udpState } from '../machine/udp-drops.ts';
 import { radiusCases } from '../radius/cases.ts';
 import { measure } from '../radius/measure.ts';
 import type { Target, Unanswered } from '../radius/target.ts';
-import type { FromClients, StormResult, ToClients } from './protocol.ts';
+import type { FromClients, StormProgress, StormResult, ToClients } from './protocol.ts';
 
 export type StormMeasurement = StormResult & {
   readonly server: string;
@@ -32,6 +32,7 @@ export type StormOptions = {
   readonly quick: boolean;
   /** It is an error when somebody stays offline. */
   readonly everybody: boolean;
+  say(line: string): void;
 };
 
 const secret = 'testing123';
@@ -40,6 +41,7 @@ const mostSeconds = 600;
 
 export async function measureStorm(target: Target, options: StormOptions): Promise<StormMeasurement> {
   const { subscribers, slowFrom, seconds, quick } = options;
+  options.say('  measuring its capacity');
   const calm = await measure(
     target,
     { ...radiusCases().two, halfLoad: false },
@@ -66,7 +68,9 @@ export async function measureStorm(target: Target, options: StormOptions): Promi
     const unansweredBefore = await target.unanswered?.();
     const cpuBefore = cpuSecondsOf(servers);
     clients.tell({ type: 'storm' });
-    const { result } = await clients.answer('over');
+    const { result } = await clients.answer('over', (message) => {
+      if (message.type === 'progress') options.say(progressLine(message.progress, subscribers));
+    });
     const serverCores = (cpuSecondsOf(servers) - cpuBefore) / result.seconds;
     const dropped = dropsOf(target);
     const unanswered = await target.unanswered?.();
@@ -93,6 +97,11 @@ export async function measureStorm(target: Target, options: StormOptions): Promi
     await clients.stop();
     release();
   }
+}
+
+function progressLine({ seconds, online, reported, asking }: StormProgress, subscribers: number): string {
+  const offline = subscribers - online;
+  return `  ${seconds.toFixed(0)} s: ${online} online, ${reported} reported, ${offline} offline, of whom ${asking} wait for an answer`;
 }
 
 function dropsOf({ authPort, acctPort }: Target) {
