@@ -10,6 +10,7 @@ import { installForBench } from './peers/install.ts';
 import type { Target } from './radius/target.ts';
 import { head } from './report/head.ts';
 import { publish } from './report/publish.ts';
+import { saying } from './report/saying.ts';
 import { rate } from './report/units.ts';
 import { measureStorm, type StormMeasurement, stormPassword } from './storm/measure.ts';
 import { stormTables } from './storm/report.ts';
@@ -37,12 +38,13 @@ await inWorkFolder(options.folder, async (folder) => {
   const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say, options.profiles);
   const measured: StormMeasurement[] = [];
   // The same for both.
-  const hashes = await slowPasswords(stormPassword, differentHashes);
+  const hashes = await saying(say, `hashing ${differentHashes} passwords`, () =>
+    slowPasswords(stormPassword, differentHashes),
+  );
 
   async function storm(name: string, start: () => Promise<Target>): Promise<void> {
     if (!name.includes(options.only)) return;
-    say(`starting ${name}`);
-    const target = await start();
+    const target = await saying(say, `starting ${name}`, start);
     try {
       const result = await measureStorm(target, { ...options, slowFrom, everybody: name === 'Lastmile', say });
       measured.push(result);
@@ -50,7 +52,7 @@ await inWorkFolder(options.folder, async (folder) => {
         `  ${result.online} online after ${result.seconds.toFixed(1)} s, capacity ${rate(result.capacityPerSecond)}/s`,
       );
     } finally {
-      await target.stop();
+      await saying(say, `stopping ${name}`, target.stop);
     }
   }
 

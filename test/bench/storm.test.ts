@@ -5,6 +5,7 @@ import { createSecret } from '#aaa-server/wire/md5.ts';
 import { code } from '#aaa-server/wire/packet.ts';
 import { createExchange, identifiers } from '#bench/storm/exchange.ts';
 import { interimLoad } from '#bench/storm/interims.ts';
+import { spiralOf } from '#bench/storm/measure.ts';
 import { createStormRequests } from '#bench/storm/requests.ts';
 import { createWheel } from '#bench/storm/wheel.ts';
 
@@ -86,6 +87,20 @@ t.test('an answer to what had the identifier before is late, also when somebody 
   exchange.onReply(0, acceptOf(now.request), 11_200);
   t.match(exchange.counts, { late: 1, bad: 0, answered: 1 });
 });
+
+t.test(
+  'answers that come too late are a timeout spiral, and so is nobody online before access servers give up',
+  async (t) => {
+    const quick = { subscribers: 45_000, p50: 0, p99: 0, max: 0, ninetyPercentMs: 3400 };
+    t.strictSame(spiralOf({ quick, wastedShare: 0.01 }), []);
+    t.strictSame(spiralOf({ quick, wastedShare: 0.2 }), ['20.0 % of the answers to logins came too late']);
+    for (const ninetyPercentMs of [9500, null]) {
+      t.match(spiralOf({ quick: { ...quick, ninetyPercentMs }, wastedShare: 0 }), [
+        /access servers give up after 9000/,
+      ]);
+    }
+  },
+);
 
 t.test('a timer that is set again is due once, and none is before its instant', async (t) => {
   const due: [number, number][] = [];
