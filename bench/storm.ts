@@ -12,7 +12,7 @@ import { head } from './report/head.ts';
 import { publish } from './report/publish.ts';
 import { saying } from './report/saying.ts';
 import { rate } from './report/units.ts';
-import { measureStorm, type StormMeasurement, stormPassword } from './storm/measure.ts';
+import { measureStorm, problemsOf, type StormMeasurement, stormPassword } from './storm/measure.ts';
 import { stormTables } from './storm/report.ts';
 import { slowPasswords } from './storm/slow-passwords.ts';
 import { storeSlowly } from './storm/store-slowly.ts';
@@ -46,11 +46,17 @@ await inWorkFolder(options.folder, async (folder) => {
     if (!name.includes(options.only)) return;
     const target = await saying(say, `starting ${name}`, start);
     try {
-      const result = await measureStorm(target, { ...options, slowFrom, everybody: name === 'Lastmile', say });
+      const ours = { ...options, slowFrom, everybody: name === 'Lastmile', say };
+      const result = await measureStorm(target, ours);
       measured.push(result);
       say(
         `  ${result.online} online after ${result.seconds.toFixed(1)} s, capacity ${rate(result.capacityPerSecond)}/s`,
       );
+      const problems = problemsOf(result, ours);
+      if (problems.length > 0) {
+        say(stormTables([result]));
+        throw new Error(`${name}: ${problems.join(', ')}\n${target.output()}`);
+      }
     } finally {
       await saying(say, `stopping ${name}`, target.stop);
     }
