@@ -141,12 +141,11 @@ export function problemsOf(
  */
 function spiralOf({ quick, wastedShare }: Pick<StormMeasurement, 'quick' | 'wastedShare'>): string[] {
   const { ninetyPercentMs } = quick;
+  const online = ninetyPercentMs === null ? 'never' : `after ${(ninetyPercentMs / 1000).toFixed(1)} s`;
   const wasted = (wastedShare * 100).toFixed(1);
   return [
     ...(ninetyPercentMs === null || ninetyPercentMs > firstGivenUpMs
-      ? [
-          `90 % with quick passwords were online after ${ninetyPercentMs ?? 'more than all'} ms, access servers give up after ${firstGivenUpMs}`,
-        ]
+      ? [`90 % with quick passwords were online ${online}, access servers give up after ${firstGivenUpMs / 1000} s`]
       : []),
     ...(wastedShare > mostWasted ? [`${wasted} % of the answers to logins came too late`] : []),
   ];
