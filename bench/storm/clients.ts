@@ -28,13 +28,13 @@ export type ClientsOptions = StormPlan & {
 /** What access servers are set to: PPPoE on common ones waits 3 s and tries three times. */
 const timeoutMs = 3000;
 const loginTries = 3;
-/** So long after it dialed nobody is asking for the first subscriber any more: what is answered later is answered in vain. */
-export const firstGivenUpMs = timeoutMs * loginTries;
 /** A Start is worth more than a login: nobody dials again for it. */
 const startTries = 100;
 /** A subscriber's device waits between half of this and all of it before it dials again, and twice as long after each attempt. */
 const backOffMs = 10_000;
 const longestBackOffMs = 60_000;
+/** Whoever is not online by then was given up twice. */
+export const twoCallsMs = 2 * timeoutMs * loginTries + backOffMs;
 export const windowMs = 500;
 /** An identifier of its access server is free again soon. */
 const crowdedMs = 100;
