@@ -211,7 +211,7 @@ main.on('message', async (message: ToWorker) => {
       return tell({ type: 'wound_down' });
     case 'stop':
       // Logins begin all the time: those that did since all workers were quiet. The others wait for this one, so not for long.
-      if (givesWay) await quietMoment(handler.conversing, 500, clock.monotonicMs);
+      if (givesWay) await quietMoment(handler.conversing, { patienceMs: 500, everyMs: 3 }, clock.monotonicMs);
       // Nothing new by either way; then all that was taken is answered by the way it came.
       radsec?.stopReceiving();
       await running.stop();

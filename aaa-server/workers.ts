@@ -183,7 +183,8 @@ export function createWorkers(options: WorkersOptions): Workers {
     async stop() {
       if (released) {
         await windDown();
-        await quietMoment(conversing, conversationsMs, () => performance.now());
+        // Each look asks the workers for a whole report.
+        await quietMoment(conversing, { patienceMs: conversationsMs, everyMs: 50 }, () => performance.now());
       }
       await group.stop();
     },

@@ -48,7 +48,10 @@ await inWorkFolder(options.folder, async (folder) => {
     const target = await setup.start();
     try {
       for (const radiusCase of setup.cases) {
-        const result = await measure(target, radiusCase, options);
+        const result = await measure(target, radiusCase, {
+          ...options,
+          subscribers: setup.subscribers ?? options.subscribers,
+        });
         measured.push(result);
         say(`  ${radiusCase.title}, ${radiusCase.placement.name}: ${rate(result.perSecond)}/s`);
       }

@@ -10,8 +10,9 @@ import { installForBench } from './peers/install.ts';
 import type { Target } from './radius/target.ts';
 import { head } from './report/head.ts';
 import { publish } from './report/publish.ts';
+import { saying } from './report/saying.ts';
 import { rate } from './report/units.ts';
-import { measureStorm, type StormMeasurement, stormPassword } from './storm/measure.ts';
+import { measureStorm, problemsOf, type StormMeasurement, stormPassword } from './storm/measure.ts';
 import { stormTables } from './storm/report.ts';
 import { slowPasswords } from './storm/slow-passwords.ts';
 import { storeSlowly } from './storm/store-slowly.ts';
@@ -37,20 +38,27 @@ await inWorkFolder(options.folder, async (folder) => {
   const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say, options.profiles);
   const measured: StormMeasurement[] = [];
   // The same for both.
-  const hashes = await slowPasswords(stormPassword, differentHashes);
+  const hashes = await saying(say, `hashing ${differentHashes} passwords`, () =>
+    slowPasswords(stormPassword, differentHashes),
+  );
 
   async function storm(name: string, start: () => Promise<Target>): Promise<void> {
     if (!name.includes(options.only)) return;
-    say(`starting ${name}`);
-    const target = await start();
+    const target = await saying(say, `starting ${name}`, start);
     try {
-      const result = await measureStorm(target, { ...options, slowFrom, everybody: name === 'Lastmile' });
+      const ours = { ...options, slowFrom, everybody: name === 'Lastmile', say };
+      const result = await measureStorm(target, ours);
       measured.push(result);
       say(
         `  ${result.online} online after ${result.seconds.toFixed(1)} s, capacity ${rate(result.capacityPerSecond)}/s`,
       );
+      const problems = problemsOf(result, ours);
+      if (problems.length > 0) {
+        say(stormTables([result]));
+        throw new Error(`${name}: ${problems.join(', ')}\n${target.output()}`);
+      }
     } finally {
-      await target.stop();
+      await saying(say, `stopping ${name}`, target.stop);
     }
   }
 

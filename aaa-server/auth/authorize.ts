@@ -184,9 +184,15 @@ function hashOf(outcomeText: string): string {
   return hash;
 }
 
-/** Interim reports of sessions that began together do not come together. */
+/** What a login is told is the tariff's interval give or take this share of it. */
+export const interimSpread = 0.2;
+
+/**
+ * Interim reports of sessions that began together do not come together. By a tenth the busiest second of the first round would still have five
+ * times the mean.
+ */
 export function jittered(interimIntervalS: number, random: () => number): number {
-  return Math.max(leastInterimS, Math.round(interimIntervalS * (0.9 + 0.2 * random())));
+  return Math.max(leastInterimS, Math.round(interimIntervalS * (1 - interimSpread + 2 * interimSpread * random())));
 }
 
 const leastInterimS = 60;

@@ -68,12 +68,13 @@ export function createCredentials({ snapshot, passwords, proven, slowHashes, war
   ): Promise<Checked> {
     const { tenantId } = credential;
     const kept = Buffer.from(offered);
-    const checked = await slowHashes.check({ tenantId, userName, known: true }, decoy.scheme, decoy.stored, kept);
+    const asker = { tenantId, userName, known: true };
+    const onRight = () => proven.remember(credential, kept);
+    const checked = await slowHashes.check(asker, decoy.scheme, decoy.stored, kept, onRight);
     if (checked === 'right' || checked === 'wrong') {
       if (decoys.size >= mostDecoys && !decoys.has(tenantId)) decoys.clear();
       decoys.set(tenantId, decoy);
     }
-    if (checked === 'right') proven.remember(credential, kept);
     return checked;
   }
 

@@ -10,8 +10,8 @@ import { createTurns } from './turns.ts';
 export type SlowScheme = 'crypt' | 'argon2';
 
 /**
- * busy: too many wait, or it waited too long; unavailable: it is none that may be stored, or this system has no such function; unreadable: the
- * function refuses it.
+ * busy: too many wait, or it waited until the access server gave up; unavailable: it is none that may be stored, or this system has no such
+ * function; unreadable: the function refuses it.
  */
 export type SlowResult = 'right' | 'wrong' | 'busy' | 'unavailable' | 'unreadable';
 
@@ -19,8 +19,11 @@ export type SlowResult = 'right' | 'wrong' | 'busy' | 'unavailable' | 'unreadabl
 export type Asker = { readonly tenantId: number; readonly userName: string; readonly known: boolean };
 
 export type SlowHashes = {
-  /** Keeps both buffers until it settles. */
-  check(asker: Asker, scheme: SlowScheme, stored: Buffer, offered: Buffer): Promise<SlowResult>;
+  /**
+   * Keeps both buffers. `onRight` is called when the hash was computed and is right, also when whoever asked was told `busy` before: they
+   * ask again.
+   */
+  check(asker: Asker, scheme: SlowScheme, stored: Buffer, offered: Buffer, onRight?: () => void): Promise<SlowResult>;
   waiting(): number;
 };
 
@@ -36,10 +39,13 @@ export type SlowHashesOptions = {
   /** How many of one tenant wait at most, of known users and of others. */
   readonly capacity?: number;
   /**
-   * After this long an access server has given up: it asks three times, each time after three to five seconds at most. A hash that was
-   * computed is of use even then: the next login finds it proven.
+   * After this long an access server has given up: it asks three times, each time after three to five seconds at most. The hash of a known
+   * user keeps its place all the same: who dials again finds it proven, or waits on where it was. If it began anew at the end, others would
+   * pass it, and nothing were computed while the devices pause.
    */
   readonly patienceMs?: number;
+  /** After this long without being asked for again nobody is expected to: devices pause for a minute at most. */
+  readonly keptMs?: number;
 };
 
 /** In a flood hashes are never put off for longer, one after the other. */
@@ -50,8 +56,9 @@ type Waiting = {
   /** When it was asked for last. */
   sinceMs: number;
   readonly start: () => Promise<SlowResult>;
-  settle(result: SlowResult): void;
-  readonly answer: Promise<SlowResult>;
+  readonly settle: (result: SlowResult) => void;
+  /** Null while nobody waits for it: they were told. */
+  answer: PromiseWithResolvers<SlowResult> | null;
 };
 
 export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
@@ -63,6 +70,7 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
     later,
     capacity = 512,
     patienceMs = slowHashPatienceMs,
+    keptMs = 90_000,
   } = options;
   const known = createTurns<Waiting>(capacity);
   const unknown = createTurns<Waiting>(capacity);
@@ -90,9 +98,19 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
 
   function takeNext(): Waiting | undefined {
     const nowMs = clock.monotonicMs();
-    const isOver = ({ sinceMs }: Waiting) => nowMs - sinceMs > patienceMs;
-    for (const waiting of [...known.drop(isOver), ...unknown.drop(isOver)]) waiting.settle('busy');
+    for (const waiting of underWay.values()) {
+      if (nowMs - waiting.sinceMs > patienceMs) tellBusy(waiting);
+    }
+    const notAskedFor = (longestMs: number) => (waiting: Waiting) => nowMs - waiting.sinceMs > longestMs;
+    // Of nobody's password nothing is remembered that could be of use later.
+    const over = [...known.drop(notAskedFor(keptMs)), ...unknown.drop(notAskedFor(patienceMs))];
+    for (const waiting of over) waiting.settle('busy');
     return known.next() ?? unknown.next();
+  }
+
+  function tellBusy(waiting: Waiting): void {
+    waiting.answer?.resolve('busy');
+    waiting.answer = null;
   }
 
   function failed(error: unknown): SlowResult {
@@ -122,7 +140,7 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
 
   return {
     waiting: () => known.size() + unknown.size(),
-    check(asker, scheme, stored, offered) {
+    check(asker, scheme, stored, offered, onRight) {
       // Whoever wrote it: it is not computed at any cost.
       const problem = storedValueProblem(scheme, stored.toString('latin1'));
       if (problem) {
@@ -133,19 +151,21 @@ export function createSlowHashes(options: SlowHashesOptions): SlowHashes {
       const same = underWay.get(name);
       if (same) {
         same.sinceMs = clock.monotonicMs();
-        return same.answer;
+        same.answer ??= Promise.withResolvers();
+        return same.answer.promise;
       }
-      const { promise: answer, resolve } = Promise.withResolvers<SlowResult>();
+      const answer = Promise.withResolvers<SlowResult>();
       const start = () => (scheme === 'crypt' ? checkCrypt(stored, offered) : checkArgon2(stored, offered));
       const settle = (result: SlowResult) => {
         underWay.delete(name);
-        resolve(result);
+        if (result === 'right') onRight?.();
+        waiting.answer?.resolve(result);
       };
       const waiting: Waiting = { sinceMs: clock.monotonicMs(), start, settle, answer };
       if (!(asker.known ? known : unknown).add(asker.tenantId, waiting)) return Promise.resolve('busy');
       underWay.set(name, waiting);
       if (!running) void run();
-      return answer;
+      return answer.promise;
     },
   };
 }

@@ -37,7 +37,7 @@ type Order = {
   readonly nasId: number;
   readonly move: NasMove;
   /** Sessions that came when as many as were confirmed had been told: they are not asked for again. */
-  readonly beyond: Set<string>;
+  beyond: Set<string>;
 };
 
 type Need = { readonly session: LiveSession; readonly outcome: Outcome };
@@ -105,11 +105,15 @@ export function createMoves(options: MovesOptions): Moves {
     order: Order,
     owned: Owned,
     session: LiveSession,
+    beyond: ReadonlySet<string>,
   ): Promise<'told' | 'busy' | 'not_told' | 'beyond'> {
     const { partition, tenantId, nasInstance, sessionId, incarnation } = session;
     const key = keys.session(partition, tenantId, nasInstance, sessionId);
     const name = `${key} ${incarnation}`;
-    if (order.beyond.has(name)) return 'beyond';
+    if (beyond.has(name)) {
+      order.beyond.add(name);
+      return 'beyond';
+    }
     while (stands(order) && !owned.signal.aborted) {
       if (await isHeld(order)) {
         await pause(heldMs);
@@ -160,10 +164,13 @@ export function createMoves(options: MovesOptions): Moves {
       let isOver = all.length === before;
       before = all.length;
       let isEmpty = true;
+      // Those that have gone meanwhile are forgotten.
+      const { beyond } = order;
+      order.beyond = new Set();
       for (const owned of all) {
         const sessions = await ledger.sessionsOfNas(owned.lease.partition, order.tenantId, order.nasId);
         for (const session of sessions) {
-          const result = await tell(order, owned, session);
+          const result = await tell(order, owned, session, beyond);
           if (result === 'told' || result === 'busy') isOver = false;
           if (result !== 'beyond') isEmpty = false;
         }

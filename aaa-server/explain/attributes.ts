@@ -119,7 +119,7 @@ function fixedRule({ vendor, type }: NasAttribute, { found, nowMs }: AttributeOr
   if (vendor === 0 && type === attribute.acctInterimInterval) {
     return [
       'interim_interval',
-      `interim_interval_s of tariff ${plan.id} is ${plan.interimIntervalS}, give or take a tenth`,
+      `interim_interval_s of tariff ${plan.id} is ${plan.interimIntervalS}, give or take a fifth`,
     ];
   }
   if (vendor === 0 && type === attribute.class)

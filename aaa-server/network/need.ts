@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { holdMs, type LoginAsk, type LoginPlace } from '#policy/ledger/login.ts';
 import { plainMac } from '#policy/network/mac.ts';
 import { type Pool, type PoolFamily, poolsFor } from '#policy/network/pool.ts';
-import type { Authorization } from '../auth/authorize.ts';
+import { type Authorization, interimSpread } from '../auth/authorize.ts';
 import type { NasRecord, SnapshotReader } from '../subscribers/records.ts';
 import { termsOf } from './terms.ts';
 
@@ -91,9 +91,9 @@ export function needOf(
   return { kind: 'ask', need };
 }
 
-/** One report may be lost on its way. */
+/** One report may be lost on its way, of a session that was told to report seldom. */
 function aliveMs(interimIntervalS: number): number {
-  return 2 * interimIntervalS * 1000 + 60_000;
+  return 2 * Math.ceil((1 + interimSpread) * interimIntervalS) * 1000 + 60_000;
 }
 
 /**

@@ -145,7 +145,11 @@ export function createShipper(options: ShipperOptions): Shipper {
     const mostRows = breaker.limit(batchRows);
     first = (first + partitionsAtOnce) % everyPartition.length;
     const turns = [...partitions.filter((each) => each >= first), ...partitions.filter((each) => each < first)];
-    const { rows, oldestMs, receipt, body, failures, unreadable } = await gather(turns, source, mostRows, enough);
+    const gathered = await gather(turns, source, mostRows, enough).catch((error) => {
+      everythingAstray();
+      throw error;
+    });
+    const { rows, oldestMs, receipt, body, failures, unreadable } = gathered;
     if (unreadable.length > 0) alarms.raise('entry_unreadable', { ids: unreadable.slice(0, 10) });
     if (failures.length > 0) everythingAstray();
     if (rows > 0) {
@@ -171,14 +175,21 @@ export function createShipper(options: ShipperOptions): Shipper {
   /** What somebody was given and did not keep comes before what nobody was given. */
   async function recover(into: Spool): Promise<void> {
     const partitions = ours.filter((partition) => astray.has(partition));
-    for (let found = partitions.length; found > 0 && !stopping; ) {
+    /** How far each was looked through: entries that cannot be read stay where they are, and hide nothing behind them. */
+    const from = new Map<number, string>();
+    for (let left = partitions; left.length > 0 && !stopping; ) {
+      const through = new Set<number>();
       // Asked once: what is in our hand would be given again.
       const asked = new Set<number>();
-      found = await keep(into, partitions, async (partition) => {
+      await keep(into, left, async (partition) => {
         if (asked.has(partition)) return { ids: [], rows: [], unreadable: [] };
         asked.add(partition);
-        return outbox.claimStale(partition, 0, claimedAtOnce);
+        const { next, ...read } = await outbox.claimStale(partition, 0, claimedAtOnce, from.get(partition));
+        if (next === null) through.add(partition);
+        else from.set(partition, next);
+        return read;
       });
+      left = left.filter((partition) => !through.has(partition));
     }
     if (!stopping) for (const partition of partitions) astray.delete(partition);
   }

@@ -1,4 +1,4 @@
-// Follows a log of accounting records from its own stored position and has them delivered; the position is that of the first which is not.
+// Follows a log of accounting records and has them delivered; which of them wait is stored beside it.
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Part } from '#ops/runtime/lifecycle.ts';
@@ -28,7 +28,10 @@ export type Forwarder = Part & {
   oldestMs(): number | null;
 };
 
-/** What was delivered since the position was stored is sent again after a kill. */
+/** Positions in the log: everything before `position` is delivered or lost, from there to `readTo` all but those that wait. */
+type Stored = { readonly position: number; readonly readTo: number; readonly waiting: readonly number[] };
+
+/** What was delivered since this was stored is sent again after a kill. */
 const storeEveryMs = 250;
 const pruneEveryMs = 60_000;
 const retryMs = 1000;
@@ -38,7 +41,9 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   const reader = createWalReader(wal);
   const file = path.join(wal.folder, 'forwarded.json');
   let readTo = 0;
-  let storedPosition = -1;
+  /** How far the process before this one had read, and what of that was not delivered. */
+  let before = { readTo: 0, waiting: new Set<number>() };
+  let changed = false;
   let storing: Promise<void> | undefined;
   let running: Promise<void> | undefined;
   let prunedAt = Number.NEGATIVE_INFINITY;
@@ -50,6 +55,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     onEnd(outcome) {
       if (outcome === 'forwarded') metrics.forwarded();
       else metrics.lost(outcome);
+      changed = true;
       storeSoon();
     },
     onChange: () => wake(),
@@ -68,27 +74,32 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     return 'stopped';
   }
 
-  async function stored(): Promise<number> {
+  async function stored(): Promise<Stored> {
+    const nothing = { position: 0, readTo: 0, waiting: [] };
     try {
       const value: unknown = JSON.parse(await readFile(file, 'utf8'));
-      const at = typeof value === 'object' && value !== null && 'position' in value ? Number(value.position) : 0;
       // A log that ends before it is another one: then everything is sent, twice rather than not at all.
-      return Number.isSafeInteger(at) && at >= 0 && at <= wal.durable() ? at : 0;
+      return isStored(value) && value.readTo <= wal.durable() ? value : nothing;
     } catch {
       // Missing or half written: sent again from the beginning of the log.
-      return 0;
+      return nothing;
     }
   }
 
   async function store(): Promise<void> {
-    const now = position();
-    if (now === storedPosition) return;
-    await writeFile(`${file}.new`, JSON.stringify({ position: now }), { mode: 0o600 });
-    await rename(`${file}.new`, file);
-    storedPosition = now;
+    if (!changed) return;
+    changed = false;
+    const now: Stored = { position: position(), readTo, waiting: underWay.positions() };
+    try {
+      await writeFile(`${file}.new`, JSON.stringify(now), { mode: 0o600 });
+      await rename(`${file}.new`, file);
+    } catch (error) {
+      changed = true;
+      throw error;
+    }
     if (performance.now() - prunedAt < pruneEveryMs) return;
     prunedAt = performance.now();
-    await wal.prune(now);
+    await wal.prune(now.position);
   }
 
   function storeSoon(): void {
@@ -97,7 +108,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       .catch(problem)
       .finally(() => {
         storing = undefined;
-        if (!stopping() && position() !== storedPosition) storeSoon();
+        if (!stopping() && changed) storeSoon();
       });
   }
 
@@ -110,11 +121,16 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     const moved = next !== readTo;
     readTo = next;
     for (const { position, payload } of records) {
+      // Delivered before the restart, while one in front of it was not.
+      if (position < before.readTo && !before.waiting.has(position)) continue;
       const record = decodeWaiting(payload);
       if (record) underWay.add(position, record);
       else metrics.lost('damaged');
     }
-    if (moved) storeSoon();
+    if (moved) {
+      changed = true;
+      storeSoon();
+    }
     if (moved || wal.durable() !== durable || stopping()) return;
     caughtUp = true;
     await change();
@@ -128,8 +144,9 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   }
 
   async function run(): Promise<void> {
-    readTo = await stored();
-    storedPosition = readTo;
+    const { position: from, readTo: until, waiting } = await stored();
+    readTo = from;
+    before = { readTo: until, waiting: new Set(waiting) };
     while (!stopping()) {
       try {
         await step();
@@ -161,4 +178,16 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       await reader.close();
     },
   };
+}
+
+function isStored(value: unknown): value is Stored {
+  const isPosition = (at: unknown) => Number.isSafeInteger(at) && (at as number) >= 0;
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('position' in value && 'readTo' in value && 'waiting' in value)) return false;
+  return (
+    isPosition(value.position) &&
+    isPosition(value.readTo) &&
+    Array.isArray(value.waiting) &&
+    value.waiting.every(isPosition)
+  );
 }

@@ -29,8 +29,11 @@ export type RadiusProxy = Part & {
   readonly metrics: ProxyMetrics;
   /** The realm that decides the login, undefined when that is done here: a look-up in an empty map where nobody forwards anything. */
   realmOfLogin(tenantId: number, packet: Packet): InRealm | undefined;
-  /** Puts a verified Accounting-Request on disk for whom it is forwarded to; undefined when it is only counted here. */
-  keepAccounting(request: RadiusRequest): KeptAccounting | DropReason | undefined;
+  /**
+   * Puts a verified Accounting-Request on disk for whom it is forwarded to; undefined when it is only counted here.
+   * @param isOurs its session was let in here: it is counted here to its end, whatever its realm says since
+   */
+  keepAccounting(request: RadiusRequest, isOurs: boolean): KeptAccounting | DropReason | undefined;
   ports(tenantId: number, serverIds: readonly number[], kind: HomePortKind): HomePort[];
 };
 
@@ -138,7 +141,7 @@ export function createProxy(options: ProxyOptions): RadiusProxy {
       const found = inRealm(tenant, packet);
       return found?.realm.record.authentication === 'forward' ? found : undefined;
     },
-    keepAccounting({ packet, client, receivedAtMs }) {
+    keepAccounting({ packet, client, receivedAtMs }, isOurs) {
       const { tenantId, id: nasId } = client.record;
       const tenant = tenants.get(tenantId);
       if (!tenant) return undefined;
@@ -166,7 +169,7 @@ export function createProxy(options: ProxyOptions): RadiusProxy {
       const kept = Promise.all(to.map((destination) => logs.append(destination, record)));
       // Whoever gives the request up for another reason does not look at it.
       kept.catch(() => undefined);
-      return { local: place !== 'forward', kept };
+      return { local: isOurs || place !== 'forward', kept };
     },
     async start() {
       look();

@@ -9,6 +9,8 @@ export type UnderWay = {
   room(): number;
   /** The first that is neither delivered nor lost. */
   oldest(): { readonly position: number; readonly receivedAtMs: number } | undefined;
+  /** Of all that are neither delivered nor lost. */
+  positions(): number[];
   /** Settles when nothing is being delivered. */
   settled(): Promise<void>;
 };
@@ -105,6 +107,7 @@ export function createUnderWay({ deliver, onEnd, onChange }: UnderWayOptions): U
       const [first] = records;
       return first && { position: first[0], receivedAtMs: first[1].receivedAtMs };
     },
+    positions: () => [...records.keys()],
     async settled() {
       while (carried.size > 0) await Promise.all(carried);
     },

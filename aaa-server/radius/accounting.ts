@@ -72,7 +72,7 @@ export function createAccounting(deps: RadiusDeps, answers: Answers): Accounting
           receivedAtMs,
         });
         if (!result.ok && !result.ack) return 'accounting_refused';
-        const forwarded = deps.proxy?.keepAccounting(request);
+        const forwarded = deps.proxy?.keepAccounting(request, result.ok && result.record.classUuid !== '');
         if (typeof forwarded === 'string') return forwarded;
         if (!answers.build(request, code.accountingResponse, secret)) return 'reply_too_long';
         const reply = answers.copy();

@@ -4,9 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Resolves when nobody converses, with nothing in between, or after `patienceMs`: those that still do begin again. */
 export async function quietMoment(
   conversing: () => number | Promise<number>,
-  patienceMs: number,
+  { patienceMs, everyMs }: { readonly patienceMs: number; readonly everyMs: number },
   monotonicMs: () => number,
 ): Promise<void> {
   const deadline = monotonicMs() + patienceMs;
-  while ((await conversing()) > 0 && monotonicMs() < deadline) await delay(3);
+  while ((await conversing()) > 0 && monotonicMs() < deadline) await delay(everyMs);
 }

@@ -69,7 +69,7 @@ const chapMark = 0x5bd1e995;
  * cannot be steered from outside. A change of the credential, the subscription, its tariff, tenant or decided profile is marked (subscribers/changes.ts),
  * and an access server that changes is another object: what was remembered stands no more.
  * Of CHAP the fingerprint is that of the name, and the password is kept (kept-passwords.ts).
- * @param capacity a power of two from 16, of 76 octets each
+ * @param capacity a power of two from 16, of 93 octets each
  */
 export function createRememberedLogins(
   { snapshot, classKey, random, counters, uuid }: RememberedLoginsDeps,

@@ -78,16 +78,15 @@ function unconfirmed(losses: readonly Loss[], confirmed: readonly Loss[]): Loss[
 }
 
 /**
- * Staff who are to get in no more do not wait for an operator. Of tenants that the new one does not have nothing is known: it may be the
- * wrong source. @returns who is different in `old` now.
+ * Staff who are to get in no more do not wait for an operator. It may be the wrong source, so nobody gets in by it who did not before, and of
+ * tenants that it does not have, or has without any staff, nothing is known. @returns who is different in `old` now.
  */
 async function takeStaffOver(old: Snapshot, next: Snapshot): Promise<FeedKey[]> {
   const fresh = next.keys('device_user');
-  const { changed } = await old.put(fresh.flatMap((key) => next.row(key) ?? []));
+  const { changed } = await old.put(fresh.filter((key) => old.row(key)).flatMap((key) => next.row(key) ?? []));
   const present = new Set(fresh.map(textOf));
-  const gone = old.stored(
-    old.keys('device_user').filter((key) => next.tallies().has(key.tenantId) && !present.has(textOf(key))),
-  );
+  const told = new Set(fresh.map(({ tenantId }) => tenantId));
+  const gone = old.stored(old.keys('device_user').filter((key) => told.has(key.tenantId) && !present.has(textOf(key))));
   if (gone.length > 0) await old.remove(gone);
   await old.environment.flushed;
   return [...changed, ...gone];

@@ -35,9 +35,10 @@ export function reloadLosses(old: ReadonlyMap<number, Tally>, fresh: ReadonlyMap
     let missing = 0;
     let tooMany = false;
     for (const kind of countedKinds) {
-      // Staff who are gone are out at once (copy.ts), so they are no loss.
-      if (kind === 'device_user') continue;
       const [had, has] = [tally[kind], now?.[kind satisfies CountedKind] ?? 0];
+      // Staff who are gone are out at once (copy.ts), so they are no loss, unless all of several are.
+      if (kind === 'device_user' && (!now || had < 2 || has > 0)) continue;
+      if (kind === 'device_user') tooMany = true;
       before += had;
       after += has;
       missing += Math.max(0, had - has);

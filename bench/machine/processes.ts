@@ -31,6 +31,13 @@ export function cpuSecondsOf(pids: readonly number[]): number {
   return ticks / ticksPerSecond;
 }
 
+/** When it started, in ticks since the machine did: with the number it names a process for good. Undefined when it has ended. */
+export function startOf(pid: number): string | undefined {
+  const fields = statOf(pid);
+  // Field 22 of proc(5); a zombie only waits until its parent looks.
+  return fields?.[0] === 'Z' ? undefined : fields?.[19];
+}
+
 function allProcesses(): { pid: number; parent: number }[] {
   return readdirSync('/proc').flatMap((name) => {
     const pid = Number(name);

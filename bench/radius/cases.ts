@@ -12,8 +12,6 @@ export type RadiusCase = {
   readonly halfLoad: boolean;
   /** Each login is another subscriber's, who has one session at most and gets an address of a pool. */
   readonly network?: true;
-  /** It has met all subscribers before the first run, which needs no long warm-up then. */
-  readonly warmBefore?: true;
 };
 
 const window = 256;

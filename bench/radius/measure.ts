@@ -56,12 +56,14 @@ export async function measure(target: Target, radiusCase: RadiusCase, options: M
   const runs: MeasuredRun[] = [];
   const first = warmUpOf(radiusCase);
   for (let run = 0; run < options.runs; run++) {
-    runs.push(await measureRun(target, radiusCase, options, null, run === 0 ? first : warmUpMs.again));
+    runs.push(
+      await measureRun(target, radiusCase, options, null, run === 0 ? first : warmUpMs.again, shareOf(run, options)),
+    );
   }
   const middle = (of: (run: MeasuredRun) => number) => median(runs.map(of));
   const perSecond = middle((run) => run.perSecond);
   const halfLoad = radiusCase.halfLoad
-    ? await measureRun(target, radiusCase, options, perSecond / 2, warmUpMs.again)
+    ? await measureRun(target, radiusCase, options, perSecond / 2, warmUpMs.again, 1)
     : null;
   const counted = runs.flatMap(({ countedSeconds, total }) =>
     countedSeconds ? [total.answered / countedSeconds] : [],
@@ -88,17 +90,23 @@ export async function measure(target: Target, radiusCase: RadiusCase, options: M
   };
 }
 
-function warmUpOf({ request, network, warmBefore }: RadiusCase): number {
-  if (network && warmBefore) return warmUpMs.again;
+function warmUpOf({ request }: RadiusCase): number {
   return request === 'accounting' ? warmUpMs.accounting : warmUpMs.login;
+}
+
+/** The part of the subscribers that a run logs in when none may twice: as long as it takes, and it warms up. */
+function shareOf(run: number, { runs, seconds }: MeasureOptions): number {
+  const took = (at: number) => seconds + (at === 0 ? warmUpMs.login : warmUpMs.again) / 1000;
+  return took(run) / (took(0) + (runs - 1) * took(1));
 }
 
 async function measureRun(
   target: Target,
   radiusCase: RadiusCase,
-  { runs, seconds, subscribers }: MeasureOptions,
+  { seconds, subscribers }: MeasureOptions,
   perSecond: number | null,
   longestWarmUpMs: number,
+  share: number,
 ): Promise<MeasuredRun> {
   const { request, placement } = radiusCase;
   const isAccounting = request === 'accounting';
@@ -108,7 +116,9 @@ async function measureRun(
   try {
     const before = isAccounting ? await target.total() : null;
     const recordsNeeded = (seconds + warmUpMs / 1000) * (perSecond ?? preparedRecordsPerSecond) * (perSecond ? 1.5 : 1);
-    await generator.prepare(preparationOf(target, radiusCase, { runs, subscribers }, recordsNeeded, perSecond !== null));
+    await generator.prepare(
+      preparationOf(target, radiusCase, { subscribers, share }, recordsNeeded, perSecond !== null),
+    );
     place(placement, generator.pid);
     let servers: number[] = [];
     let cpuBefore = 0;
@@ -144,15 +154,14 @@ async function measureRun(
 function preparationOf(
   target: Target,
   { request, sourcePorts, window, network }: RadiusCase,
-  { runs, subscribers }: Pick<MeasureOptions, 'runs' | 'subscribers'>,
+  { subscribers, share }: { readonly subscribers: number; readonly share: number },
   records: number,
   paced: boolean,
 ): Preparation {
   const lines = paced ? Math.min(halfLoadLines, sourcePorts * 256) : window;
   const shape = { secret, sockets: sourcePorts, lines, verify: !target.echo };
   if (network && request !== 'accounting') {
-    // None may log in twice: each run has its part of the subscribers.
-    const perLine = Math.max(1, Math.floor(subscribers / runs / lines));
+    const perLine = Math.max(1, Math.floor((subscribers * share) / lines));
     const behind = loginsBefore;
     loginsBefore += perLine * lines;
     return {

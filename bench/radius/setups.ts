@@ -10,7 +10,6 @@ import {
   startWithUsersFile,
 } from '../peers/freeradius/targets.ts';
 import { type RadiusCase, radiusCases } from './cases.ts';
-import { measure } from './measure.ts';
 import type { Target } from './target.ts';
 
 export type Setup = {
@@ -19,7 +18,12 @@ export type Setup = {
   readonly cases: readonly RadiusCase[];
   /** After the cases, what it takes with every subscriber online. */
   readonly footprint?: true;
+  /** As many as there are, where that differs. */
+  readonly subscribers?: number;
 };
+
+/** Where nobody may log in twice, ten seconds of warming up and every run take so many times more subscribers. */
+const manyTimes = 4;
 
 /** `end` removes what the servers leave behind. */
 export function radiusSetups(
@@ -28,8 +32,9 @@ export function radiusSetups(
 ): { setups: readonly Setup[]; end(): Promise<void> } {
   const { one, onePort, chap, two, network, acctOne, acctTwo } = radiusCases();
   const lastmile = createLastmile(path.join(folder, 'lastmile'), subscribers, say, profiles);
+  const many = subscribers * manyTimes;
   // Nobody may be online yet who would be refused a second session.
-  const pooled = createLastmile(path.join(folder, 'lastmile-pooled'), subscribers, say, profiles);
+  const pooled = createLastmile(path.join(folder, 'lastmile-pooled'), many, say, profiles);
   const peers = { folder, subscribers };
   const withPool: Setup[] = [
     {
@@ -37,14 +42,18 @@ export function radiusSetups(
       async start() {
         // With all lines always full Redis takes longer than an operator would let it: the latency shows it.
         const target = await pooled.start(2, { LOGIN_LEDGER_MS: '2000' });
-        // Logins that need an address are too few for it to get warm with them.
-        await measure(target, { ...two, title: 'PAP, before the pool' }, { runs: 1, seconds: 1, subscribers });
         await giveAddresses(target);
         return target;
       },
-      cases: [{ ...network, warmBefore: true }],
+      cases: [network],
+      subscribers: many,
     },
-    { name: 'FreeRADIUS, pool and session limit', start: () => startWithPool(peers), cases: [network] },
+    {
+      name: 'FreeRADIUS, pool and session limit',
+      start: () => startWithPool({ folder, subscribers: many }),
+      cases: [network],
+      subscribers: many,
+    },
   ];
   const setups: Setup[] = quick
     ? [

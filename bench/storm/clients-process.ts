@@ -4,12 +4,13 @@ import { openSockets } from '../load/sockets.ts';
 import { obeyParent } from '../machine/pinned-child.ts';
 import { udpState } from '../machine/udp-drops.ts';
 import { type Clients, createClients, socketsFor } from './clients.ts';
-import type { FromClients, StormPreparation, StormResult, ToClients } from './protocol.ts';
+import type { FromClients, StormPreparation, StormProgress, StormResult, ToClients } from './protocol.ts';
 
-type Storm = { begin(): Promise<StormResult> };
+type Storm = { begin(onProgress: (progress: StormProgress) => void): Promise<StormResult> };
 
 const turnMs = 5;
 const sampleMs = 50;
+const progressMs = 3000;
 let storm: Storm | undefined;
 
 obeyParent<ToClients, FromClients>(async (message, tell) => {
@@ -20,7 +21,7 @@ obeyParent<ToClients, FromClients>(async (message, tell) => {
       return;
     case 'storm':
       if (!storm) throw new Error('nothing is prepared');
-      tell({ type: 'over', result: await storm.begin() });
+      tell({ type: 'over', result: await storm.begin((progress) => tell({ type: 'progress', progress })) });
       return;
     default:
       message satisfies never;
@@ -42,15 +43,20 @@ async function prepare(preparation: StormPreparation): Promise<Storm> {
     sendStart: (socket, request) => acct.send(socket, request, 0, request.length),
   });
   return {
-    async begin() {
+    async begin(onProgress) {
       beganAt = performance.now();
       let sampledAt = Number.NEGATIVE_INFINITY;
+      let toldAt = 0;
       await new Promise<void>((resolve) => {
         const turn = () => {
           const now = nowMs();
           if (now - sampledAt >= sampleMs) {
             sampledAt = now;
             clients.sample(now, udpState(authPort).waitingBytes);
+          }
+          if (now - toldAt >= progressMs) {
+            toldAt = now;
+            onProgress(clients.progress(now));
           }
           if (!clients.advance(now) || now > mostSeconds * 1000) resolve();
           else setTimeout(turn, turnMs);

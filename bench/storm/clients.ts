@@ -2,7 +2,7 @@
 import type { Secret } from '#aaa-server/wire/md5.ts';
 import { createExchange, type ExchangeCounts, identifiers } from './exchange.ts';
 import { interimLoad } from './interims.ts';
-import type { StormPlan, StormResult, StormWindow } from './protocol.ts';
+import type { StormPlan, StormProgress, StormResult, StormWindow } from './protocol.ts';
 import { createStormRequests, givenBy } from './requests.ts';
 import { createWheel } from './wheel.ts';
 
@@ -13,6 +13,7 @@ export type Clients = {
   onStartReply(socket: number, reply: Buffer, nowMs: number): void;
   /** `waitingBytes`: in front of the server's sockets. */
   sample(nowMs: number, waitingBytes: number): void;
+  progress(nowMs: number): StormProgress;
   result(nowMs: number): StormResult;
 };
 
@@ -32,6 +33,8 @@ const startTries = 100;
 /** A subscriber's device waits between half of this and all of it before it dials again, and twice as long after each attempt. */
 const backOffMs = 10_000;
 const longestBackOffMs = 60_000;
+/** Whoever is not online by then was given up twice. */
+export const twoCallsMs = 2 * timeoutMs * loginTries + backOffMs;
 export const windowMs = 500;
 /** An identifier of its access server is free again soon. */
 const crowdedMs = 100;
@@ -128,6 +131,7 @@ export function createClients(options: ClientsOptions): Clients {
       before = now;
       windows.push({ fromMs: nowMs, waitingBytes, sent: 0, repeated: 0, late: 0, online: 0, reported: 0 });
     },
+    progress: (nowMs) => ({ seconds: nowMs / 1000, online, reported, asking: logins.outstanding() }),
     result(nowMs) {
       const tookMs = (user: number) => (onlineAt[user] ?? 0) - (dialedAt[user] ?? 0);
       const users = Array.from({ length: subscribers }, (_, user) => user);

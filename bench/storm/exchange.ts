@@ -37,6 +37,8 @@ export type ExchangeCounts = {
 
 export type Exchange = {
   readonly counts: ExchangeCounts;
+  /** Requests whose access server waits for an answer. */
+  outstanding(): number;
   /** Sends the request that `make` makes for the identifier. */
   begin(user: number, make: (identifier: number) => Buffer, nowMs: number): void;
   onReply(socket: number, reply: Buffer, nowMs: number): void;
@@ -100,6 +102,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
 
   return {
     counts,
+    outstanding: () => counts.requests - counts.answered - counts.givenUp,
     begin(user, make, nowMs) {
       const socket = user % sockets;
       const identifier = free[socket]?.shift();

@@ -22,6 +22,16 @@ export type StormPreparation = StormPlan & {
   readonly mostSeconds: number;
 };
 
+/** How far everybody is while the storm lasts. */
+export type StormProgress = {
+  readonly seconds: number;
+  readonly online: number;
+  /** Sessions whose Start was acknowledged. */
+  readonly reported: number;
+  /** Logins that an access server waits for just now; the other devices pause before they dial again. */
+  readonly asking: number;
+};
+
 /** What happened in half a second. */
 export type StormWindow = {
   readonly fromMs: number;
@@ -58,4 +68,7 @@ export type StormResult = {
 export type ToClients =
   | { readonly type: 'prepare'; readonly preparation: StormPreparation }
   | { readonly type: 'storm' };
-export type FromClients = { readonly type: 'prepared' } | { readonly type: 'over'; readonly result: StormResult };
+export type FromClients =
+  | { readonly type: 'prepared' }
+  | { readonly type: 'progress'; readonly progress: StormProgress }
+  | { readonly type: 'over'; readonly result: StormResult };

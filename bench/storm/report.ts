@@ -18,7 +18,7 @@ export function stormTables(measured: readonly StormMeasurement[]): string {
   ].join('\n');
 }
 
-const seconds = (ms: number | null) => (ms === null ? 'never' : (ms / 1000).toFixed(ms < 10_000 ? 2 : 1));
+const seconds = (ms: number | null) => (ms === null ? 'not' : (ms / 1000).toFixed(ms < 10_000 ? 2 : 1));
 const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 const rows: readonly Column<StormMeasurement>[] = [
@@ -29,7 +29,7 @@ const rows: readonly Column<StormMeasurement>[] = [
     right: true,
     cell: ({ seconds: all, quick, slow, online }) => {
       const missing = quick.subscribers + slow.subscribers - online;
-      return missing === 0 ? seconds(all * 1000) : `never: ${missing} of them`;
+      return missing === 0 ? seconds(all * 1000) : `not within ${Math.round(all)}: ${count(missing)} missing`;
     },
   },
   { title: '90 % with quick passwords, s', right: true, cell: ({ quick }) => seconds(quick.ninetyPercentMs) },

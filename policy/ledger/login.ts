@@ -66,7 +66,10 @@ export const settleMs = 15 * 60_000;
 
 /** A name and five arguments, as lua/login.lua takes them. */
 type Part = {
+  /** A key of its slot. */
   readonly slot: string;
+  /** In a cluster those of one group go together: all of its keys lie in one slot. */
+  readonly group: string;
   readonly name: 'session_limit' | 'mac' | 'pool';
   readonly args: readonly (string | number)[];
   /** That it draws from. */
@@ -87,14 +90,15 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
   const settle = options.settleMs ?? settleMs;
   const isCluster = redis instanceof Cluster;
   const askTogether = createTogether<SlotAsk, RawAnswer[]>({
-    groupOf: ({ parts }) => (isCluster ? parts[0].slot : ''),
+    groupOf: ({ parts }) => (isCluster ? parts[0].group : ''),
     most: mostTogether,
     send: (asks) => send('login_ask', asks),
   });
 
   function poolPart(ask: LoginAsk, { pool, holder }: PoolAsk): Part {
     const args = ['pool', pool.id, ask.subscriptionId, holder, ask.oneSession ? 1 : 0, ask.poolHoldMs ?? hold];
-    return { slot: keys.pool(pool.id), name: 'pool', args, pool };
+    const slot = keys.pool(pool.id);
+    return { slot, group: slot, name: 'pool', args, pool };
   }
 
   async function send(name: 'login_ask' | 'login_look', asks: readonly SlotAsk[]): Promise<(RawAnswer[] | Error)[]> {
@@ -180,13 +184,14 @@ export function placeText({ nasInstance, callingStationId, nasPort, nasPortId }:
 
 function partitionParts({ tenantId, subscriptionId, place, limit, mac }: LoginAsk): Part[] {
   const partition = partitionOf(tenantId, subscriptionId);
-  const slot = keys.usage(partition, tenantId, subscriptionId);
-  const who = [tag(partition), `${tenantId}:${subscriptionId}`];
+  const group = tag(partition);
+  const at = { slot: keys.usage(partition, tenantId, subscriptionId), group };
+  const who = [group, `${tenantId}:${subscriptionId}`];
   const parts: Part[] = [];
   if (limit) {
     const args = ['limit', ...who, placeText(place), limit.sessions, limit.aliveMs];
-    parts.push({ slot, name: 'session_limit', args });
+    parts.push({ ...at, name: 'session_limit', args });
   }
-  if (mac) parts.push({ slot, name: 'mac', args: ['mac', ...who, mac.address, mac.most, mac.mode] });
+  if (mac) parts.push({ ...at, name: 'mac', args: ['mac', ...who, mac.address, mac.most, mac.mode] });
   return parts;
 }

@@ -56,13 +56,19 @@ export function createOutbox(redis: Redis | Cluster, consumer: string) {
     /** Entries this consumer was given behind the id `after` and has not dealt with: after a restart. */
     unfinished: (partition: number, count: number, after = '0') => readFrom(partition, after, count),
 
-    /** Takes over entries that any consumer was given so long ago and has not dealt with. */
-    async claimStale(partition: number, idleMs: number, count: number): Promise<OutboxRead> {
+    /** Takes over entries from the id `from` on that any consumer was given so long ago and has not dealt with; `next`: where to go on, null at the end. */
+    async claimStale(
+      partition: number,
+      idleMs: number,
+      count: number,
+      from = '0-0',
+    ): Promise<OutboxRead & { readonly next: string | null }> {
       const key = keys.accounted(partition);
       const answer = await withGroup(key, () =>
-        claiming.xautoclaimBuffer(key, group, consumer, idleMs, '0-0', 'COUNT', count),
+        claiming.xautoclaimBuffer(key, group, consumer, idleMs, from, 'COUNT', count),
       );
-      return decode(partition, answer[1]);
+      const next = answer[0].toString('latin1');
+      return { ...decode(partition, answer[1]), next: next === '0-0' ? null : next };
     },
 
     /** The entries are kept elsewhere. They leave the stream as soon as all before them have been dealt with too. */

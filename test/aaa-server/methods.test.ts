@@ -233,7 +233,7 @@ t.test('without libcrypt those logins go unanswered, so that the access server a
 });
 
 t.test(
-  'slow hashes wait in a bounded queue, and none is computed for an access server that has given up',
+  'slow hashes wait in a bounded queue, and one whose access server has given up keeps its place for the next login',
   async (t) => {
     let nowMs = 0;
     const releases: (() => void)[] = [];
@@ -248,21 +248,46 @@ t.test(
       patienceMs: 3000,
     });
     const results: SlowResult[] = [];
-    const asker = { tenantId: 1, userName: 'alice', known: true };
-    const ask = (offered: string) =>
+    const proven: string[] = [];
+    const ask = (offered: string, known = true) =>
       hashes
-        .check(asker, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered))
+        .check({ tenantId: 1, userName: 'alice', known }, 'crypt', Buffer.from('$6$stored'), Buffer.from(offered), () =>
+          proven.push(offered),
+        )
         .then((result) => results.push(result));
-    const asked = ['a', 'b', 'c', 'd'].map(ask);
+    const asked = ['a', 'b', 'c', 'd'].map((offered) => ask(offered));
     await asked[3];
     t.strictSame(results, ['busy'], 'one is computed, two wait, the fourth is refused');
+    asked.push(ask('of nobody', false));
     releases.shift()!();
     await asked[0];
     nowMs = 4000;
     releases.shift()!();
     await Promise.all(asked);
-    t.strictSame(results, ['busy', 'right', 'right', 'busy'], 'the third waited for too long');
-    t.equal(hashes.waiting(), 0);
+    t.strictSame(results, ['busy', 'right', 'right', 'busy', 'busy'], 'the third and nobody waited for too long');
+    t.equal(hashes.waiting(), 0, 'the third is computed, nobody is dropped');
+    t.strictSame(proven, ['a', 'b']);
+    const again = ask('c');
+    releases.shift()!();
+    await again;
+    t.strictSame(results.slice(5), ['right'], 'who asks again waits for the same');
+    t.strictSame(proven, ['a', 'b', 'c']);
+
+    const given = [ask('e'), ask('f'), ask('g')];
+    nowMs += 3001;
+    releases.shift()!();
+    await Promise.all(given);
+    t.strictSame(results.slice(6), ['right', 'busy', 'busy']);
+    const last = [ask('g'), ask('h')];
+    nowMs += 89_000;
+    releases.shift()!();
+    await Promise.all(last);
+    t.strictSame(results.slice(9), ['busy', 'busy']);
+    nowMs += 2000;
+    releases.shift()!();
+    await until(() => hashes.waiting() === 0, 'the last one is dropped');
+    t.strictSame(proven, ['a', 'b', 'c', 'e', 'f', 'g'], 'in the order in which they were asked for first');
+    t.equal(releases.length, 0, 'for so long nobody asked for it');
   },
 );
 

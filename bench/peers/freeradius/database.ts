@@ -1,6 +1,7 @@
 // FreeRADIUS's own PostgreSQL schema with the bench's subscribers, on a server of its own with PostgreSQL's default, durable settings.
 import { readFileSync } from 'node:fs';
 import { Client } from 'pg';
+import { catalog } from '#ops/seed/demo.ts';
 import { startServer } from '#test/support/postgres.ts';
 import type { Bytes } from '../../radius/target.ts';
 import { replyAttributes } from './reply-attributes.ts';
@@ -20,7 +21,6 @@ const configured = '/etc/freeradius/3.0/mods-config/sql';
 const schema = `${configured}/main/postgresql/schema.sql`;
 const poolSchema = `${configured}/ippool/postgresql/schema.sql`;
 const poolQueries = `${configured}/ippool/postgresql/queries.conf`;
-const atOnce = 5000;
 
 export async function startRadiusDatabase(
   folder: string,
@@ -58,28 +58,37 @@ async function totalOf(client: Client): Promise<Bytes> {
   return { upBytes: Number(rows[0]?.up), downBytes: Number(rows[0]?.down) };
 }
 
+/** Inside the server: no row travels. */
 async function fill(client: Client, subscribers: number): Promise<void> {
   await client.query(readFileSync(schema, 'utf8'));
-  for (let first = 0; first < subscribers; first += atOnce) {
-    const users = Array.from({ length: Math.min(atOnce, subscribers - first) }, (_, index) => first + index);
-    await client.query(
-      `INSERT INTO radcheck (username, attribute, op, value)
-       SELECT 'user' || place, 'Cleartext-Password', ':=', 'pass123' FROM unnest($1::int[]) AS place`,
-      [users],
-    );
-    const replies = users.flatMap((user) =>
-      [['Message-Authenticator', '0x00'] as const, ...replyAttributes(user)].map(([name, value]) => ({
-        user,
-        name,
-        value,
-      })),
-    );
-    await client.query(
-      `INSERT INTO radreply (username, attribute, op, value)
-       SELECT 'user' || place, attribute, ':=', value FROM unnest($1::int[], $2::text[], $3::text[]) AS given (place, attribute, value)`,
-      [replies.map(({ user }) => user), replies.map(({ name }) => name), replies.map(({ value }) => value)],
-    );
-  }
+  await client.query(
+    `INSERT INTO radcheck (username, attribute, op, value)
+     SELECT 'user' || place, 'Cleartext-Password', ':=', 'pass123' FROM generate_series(0, $1::int - 1) AS place`,
+    [subscribers],
+  );
+  // Replies repeat after so many users.
+  const turns = catalog.length;
+  const replies = catalog.flatMap((_, turn) =>
+    [['Message-Authenticator', '0x00'] as const, ...replyAttributes(turn)].map(([name, value]) => ({
+      turn,
+      name,
+      value,
+    })),
+  );
+  await client.query(
+    `INSERT INTO radreply (username, attribute, op, value)
+     SELECT 'user' || place, attribute, ':=', value
+     FROM generate_series(0, $1::int - 1) AS place
+     JOIN unnest($2::int[], $3::text[], $4::text[]) AS given (turn, attribute, value) ON turn = place % $5::int
+     ORDER BY place`,
+    [
+      subscribers,
+      replies.map(({ turn }) => turn),
+      replies.map(({ name }) => name),
+      replies.map(({ value }) => value),
+      turns,
+    ],
+  );
   await client.query('ANALYZE');
 }
 

@@ -196,7 +196,12 @@ local function answer_all(args, look)
     all[#all + 1] = right and found or { 'error', type(found) == 'table' and found.err or tostring(found) }
     i = after
   end
-  for _, pool in pairs(look and {} or call.drawn) do pool.keep() end
+  local wrong
+  for _, pool in pairs(look and {} or call.drawn) do
+    local kept, problem = pcall(pool.keep)
+    wrong = wrong or not kept and problem
+  end
+  if wrong then error(wrong) end
   return all
 end
 

@@ -141,7 +141,9 @@ local function sticky(pool, state, now, ask, unit)
   if not unit or not served(state, unit) then return nil end
   local r = read(pool, unit)
   if not r or r.state ~= FREE or r.sub ~= ask.sub then return nil end
-  if not ask.one and (state.recovering or r.session == '' and tonumber(redis.call('ZSCORE', pool.f .. range_of(unit), unit)) > now) then return nil end
+  local free_at = tonumber(redis.call('ZSCORE', pool.f .. range_of(unit), unit) or '')
+  if not free_at then return nil end
+  if not ask.one and (state.recovering or r.session == '' and free_at > now) then return nil end
   if state.recovering and redis.call('ZRANK', pool.f .. range_of(unit), unit) < state.lost then return nil end
   return unit, r
 end

@@ -107,7 +107,7 @@ t.test('an address waits for the first interim report: a Start need not name it'
   const pools = [poolOf({ coolDownMs: 120_000, ranges: [{ id: 1, first: '100.64.0.7', size: 1, draining: false }] })];
   const ask = (id: number) => isp.ask({ ipv4PoolId: 5 }, home, pools, id);
   t.strictSame(await ask(1), go('100.64.0.7/32'));
-  isp.now.atMs += 659_999 + 120_000;
+  isp.now.atMs += 779_999 + 120_000;
   t.strictSame(await ask(2), { kind: 'refused', reason: 'pool_exhausted' }, 'two intervals, a minute, the cool-down');
   isp.now.atMs += 2;
   t.strictSame(await ask(2), go('100.64.0.7/32'));
@@ -154,7 +154,7 @@ t.test('a second session is refused while the first is alive, and asked after', 
   t.match(told.at(-1)?.[1], ['type', 'probe', 'tenant', '1', 'sub', '7', 'ses', /:s1$/]);
   t.strictSame(await isp.ask(limited), go(), 'the same place logs in anew');
   t.strictSame(await isp.ask({ sessionLimit: 2 }, away), go());
-  isp.now.atMs = noon + 700_000;
+  isp.now.atMs = noon + 800_000;
   t.strictSame(await isp.ask(limited, away), go(), 'nothing was heard of the first for two intervals');
   await start(away, 's2', isp.now.atMs);
   t.strictSame(await isp.ask(limited), { kind: 'refused', reason: 'session_limit' }, 'now the second is the one');

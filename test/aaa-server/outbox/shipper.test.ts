@@ -147,6 +147,27 @@ t.test('the outbox', async (t) => {
     t.strictSame(await rowsOf(clickhouse.client, 'stale'), { all: 200, once: 200, bytes: sumOf(source.totals) });
   });
 
+  await t.test('entries that cannot be read hide none behind them', async (t) => {
+    const source = await createSource(redis, 'hidden');
+    await source.apply(1);
+    const partition = partitionOf(1, 1);
+    const key = keys.accounted(partition);
+    const dead = createOutbox(redis, 'dead node');
+    // Of another version: as many as are claimed at once, and some.
+    await redis.del(key);
+    await dead.read(partition, 1);
+    for (let n = 0; n < 20; n++) await redis.xadd(key, '*', 'v', 'of another version');
+    await dead.read(partition, 20);
+    await source.apply(40);
+    await dead.read(partition, 100);
+    const { shipper } = shipperFor(redis, clickhouse.client, folderForTest(t));
+    t.teardown(() => shipper.stop());
+    await shipper.start();
+    await arrived('hidden', 40);
+    await shipper.stop();
+    await redis.del(key);
+  });
+
   await t.test('two nodes share the work, and one does it all when the other is gone', async (t) => {
     const source = await createSource(redis, 'two');
     const [a, b] = ['node-a', 'node-b'].map((node) =>

@@ -1,6 +1,6 @@
 // Accounting that is forwarded and copied: on disk before it is answered, in order per session, through restarts, until it is taken or too old.
 import t from 'tap';
-import { attribute, integerOf, textOf } from '#aaa-server/wire/attributes.ts';
+import { attribute, firstAttribute, integerOf, octetsAt, textOf } from '#aaa-server/wire/attributes.ts';
 import { verifyRequest } from '#aaa-server/wire/authenticators.ts';
 import { code, type Packet } from '#aaa-server/wire/packet.ts';
 import { until } from '#test/support/wait.ts';
@@ -129,6 +129,68 @@ t.test('what waits is sent after a restart, and again when the answer was lost',
     .slice(quiet)
     .filter((packet) => textOf(packet, attribute.acctSessionId) !== 'last');
   t.equal(again.length, 0, 'where it stopped');
+});
+
+t.test('behind a record that nobody answers, what was taken is not sent again after a restart', async (t) => {
+  const folder = temporaryFolder(t);
+  const [acct] = await freePorts();
+  const configured = {
+    homeServers: [homeServer(1, acct, { acctPort: acct, responseWindowMs: 300, healthCheck: 'none' as const })],
+    copies: [{ id: 1, name: 'billing', homeServerId: 1, nasId: null }],
+  };
+  const isStuck = (packet: Packet) => textOf(packet, attribute.acctSessionId) === 'stuck';
+  const home = taking(await startScriptedHome(t, acct), (packet) => !isStuck(packet));
+  const first = await startNode(t, configured, { folder });
+  const nas = createNas(t);
+  for (const session of ['before', 'stuck', ...Array.from({ length: 20 }, (_, n) => `behind ${n}`)])
+    await nas.account(first.acctPort, 'alice', record(session, 1).add).reply();
+  await until(
+    async () => (await first.metric('lastmile_proxy_accounting_forwarded_total')) === 21,
+    'all others are taken',
+    30_000,
+  );
+  await first.stop();
+  const before = accounting(home).length;
+  const second = await startNode(t, configured, { folder });
+  await nas.account(second.acctPort, 'alice', record('new', 1).add).reply();
+  const again = () => accounting(home).slice(before);
+  await until(
+    () => again().some(isStuck) && again().some((packet) => told(packet) === 'new 1 0'),
+    'it goes on',
+    30_000,
+  );
+  t.strictSame([...new Set(again().map(told))].sort(), ['new 1 0', 'stuck 1 0']);
+});
+
+t.test('sessions let in here are counted here to their end when their realm is forwarded', async (t) => {
+  const [acct] = await freePorts();
+  const home = taking(await startScriptedHome(t, acct));
+  const node = await startNode(t);
+  const nas = createNas(t);
+  const accepted = await nas.login(node.authPort, 'alice').reply();
+  const ours = octetsAt(accepted, firstAttribute(accepted, attribute.class));
+  const account = (session: string, loginClass?: Buffer) =>
+    nas
+      .account(node.acctPort, 'alice@anywhere', (builder) => {
+        record(session, 2).add(builder);
+        if (loginClass) builder.add(attribute.class, loginClass);
+      })
+      .reply();
+  node.configure({
+    homeServers: [homeServer(1, acct, { acctPort: acct })],
+    realms: [realm(1, 'default', [1], { accounting: 'forward' })],
+  });
+  let tries = 0;
+  await until(async () => {
+    await account(`until it is known ${tries++}`);
+    return accounting(home).length > 0;
+  }, 'the realm is known');
+  await account('theirs');
+  await account('ours', ours);
+  await until(() => accounting(home).some((packet) => told(packet).startsWith('ours ')), 'the home server hears of it');
+  const counted = node.records.map(({ sessionId }) => sessionId);
+  t.ok(counted.includes('ours'));
+  t.notOk(counted.includes('theirs'));
 });
 
 t.test('a worker looks after what one left behind that is no longer there', async (t) => {

@@ -143,6 +143,15 @@ const rules: Record<string, (t: Test, isp: Isp, outbox: Outbox, other: Outbox) =
       taken.rows.map(({ position }) => position),
       given,
     );
+    t.equal(taken.next, null, 'that was all');
+    const one = await outbox.claimStale(partition, 0, 1);
+    const rest = await outbox.claimStale(partition, 0, 10, one.next!);
+    t.strictSame(
+      [...one.rows, ...rest.rows].map(({ position }) => position),
+      given,
+      'piece by piece, too',
+    );
+    await other.claimStale(partition, 0, 10);
     t.strictSame((await outbox.unfinished(partition, 10)).rows, []);
     t.equal((await other.read(partition, 10)).rows.length, 2);
   },

@@ -122,6 +122,11 @@ const rules: Record<string, (t: Test, isp: Pools) => Promise<void>> = {
     const thief = { sub: well[0]!.sub, holder: '0b1' };
     t.match(await isp.ask(pool, thief, at(thief)), { kind: 'refused', by: 'session_limit' });
     t.match(await readPoolUse(isp.redis, pool.id), { used: well.length });
+    const unreadable = poolOf({ id: 6 });
+    await isp.redis.set(keys.pool(6), 'not a hash');
+    const [none, one] = await Promise.allSettled([isp.ask(unreadable, bob), isp.ask(pool, alice)]);
+    t.match(none, { status: 'rejected', reason: /WRONGTYPE/ });
+    t.match(one, { status: 'fulfilled' }, 'nor is another pool');
   },
 
   'a Start keeps the address, a Stop gives it back, and its subscription gets it again': async (t, isp) => {
