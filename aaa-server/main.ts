@@ -28,6 +28,7 @@ import { createCallMaker } from './accounting/call.ts';
 import { outcomeHash } from './accounting/class.ts';
 import { createMeters } from './accounting/meters.ts';
 import { adminCalls } from './admin-calls.ts';
+import { createProvenPlaces } from './auth/proven.ts';
 import { type Settings, settings } from './config.ts';
 import { loadDictionary } from './dictionaries/load.ts';
 import { createDecide } from './enforcement/decide.ts';
@@ -199,6 +200,7 @@ function build(config: Settings) {
       learnWindowMs: config.RADIUS_LEARN_WINDOW_S * 1000,
       eap: { node: folder.uuid, workers: workerCount, methods: config.EAP_METHODS, identity: eap.identity },
       masters: config.LASTMILE_SECRET_KEY,
+      proven: createProvenPlaces(),
       snapshotPath,
       changes,
       proxy: {

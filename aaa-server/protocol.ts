@@ -6,6 +6,7 @@ import type { UdpDriver } from '#ops/runtime/udp.ts';
 import type { GroupAnswer, GroupOrder } from '#ops/runtime/worker-group.ts';
 import type { LearnedOfNas } from '#ops/stores/nas-edge.ts';
 import type { EapMethodName } from '#policy/credentials/eap-methods.ts';
+import type { ProvenPlaces } from './auth/proven.ts';
 import type { TestLogin, TestLoginResult } from './explain/test-login.ts';
 import type { LoginBatch } from './login-log/log.ts';
 import type { Keeping } from './proxy/accounting-log.ts';
@@ -41,6 +42,8 @@ export type WorkerSettings = {
   };
   /** LASTMILE_SECRET_KEY. */
   readonly masters: readonly string[];
+  /** Passwords that any worker has proven. */
+  readonly proven: ProvenPlaces;
   /** Folder of the subscriber snapshot. */
   readonly snapshotPath: string;
   /** Where the main thread marks what it changes in the snapshot and of decided profiles (subscribers/changes.ts). */

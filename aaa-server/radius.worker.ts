@@ -130,6 +130,7 @@ const handler = createRadiusHandler({
       }
     },
   }),
+  proven: settings.proven,
   remembered: createRememberedLogins({ snapshot, classKey, random: Math.random, counters, uuid }),
   proxy,
   refusedAnswer: createRefusedAnswer({ snapshot, clock, classKey, workers: settings.workers, uuid }),

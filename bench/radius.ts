@@ -62,7 +62,7 @@ await inWorkFolder(options.folder, async (folder) => {
   }
 
   const echoTarget = await startEcho();
-  const echo = await measure(echoTarget, { ...radiusCases().one, halfLoad: false }, options).finally(echoTarget.stop);
+  const echo = await measure(echoTarget, radiusCases().one, options).finally(echoTarget.stop);
   const tables = `${head(machine, versions, options)}\n\n${radiusTables(measured, footprints, echo)}`;
   const failed = failures.map(({ server }) => server);
   publish('radius', options, { machine, versions, measured, footprints, echo }, tables, failed);

@@ -20,16 +20,27 @@ const textsAt = 16;
 /** A fingerprint may lie in any of so many places beside each other: two cache lines. */
 const ways = 8;
 
+/** What the workers of a process share: what one of them has proven, the others need not. */
+export type ProvenPlaces = { readonly memory: SharedArrayBuffer; readonly key: Uint8Array };
+
+/** @param capacity a power of two, of 16 bytes each; filled to more than half, fingerprints begin to displace others */
+export function createProvenPlaces(
+  capacity = 524_288,
+  key: Uint8Array = new Uint8Array(randomBytes(digestLength)),
+): ProvenPlaces {
+  if (capacity < ways || (capacity & (capacity - 1)) !== 0) throw new Error('the capacity must be a power of two');
+  return { memory: new SharedArrayBuffer(capacity * digestLength), key };
+}
+
 /**
  * A fingerprint is HMAC-MD5 under a key that only this process knows: what is found with it cannot be steered from outside, and memory
- * tells no password. A changed ciphertext or a moved one is another fingerprint, so nothing has to be invalidated.
- * @param capacity a power of two, of 16 bytes each; filled to more than half, fingerprints begin to displace others
+ * tells no password. A changed ciphertext or a moved one is another fingerprint, so nothing has to be invalidated. One that two workers
+ * write at the same moment, or that is read half written, is nobody's.
  */
-export function createProven(capacity = 262_144, key: Buffer = randomBytes(digestLength)): Proven {
-  if (capacity < ways || (capacity & (capacity - 1)) !== 0) throw new Error('the capacity must be a power of two');
-  const states = hmacStates(key);
-  const table = new Uint32Array(capacity * words);
-  const sets = capacity / ways;
+export function createProven({ memory, key }: ProvenPlaces): Proven {
+  const states = hmacStates(Buffer.from(key));
+  const table = new Uint32Array(memory);
+  const sets = memory.byteLength / digestLength / ways;
   const digest = Buffer.alloc(digestLength);
   const fingerprint = new Uint32Array(words);
   const head = Buffer.alloc(2048);

@@ -55,14 +55,20 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
   }
 
   /** Null: Redis is away, or too slow. */
-  async function attempt(need: LoginNeed, pools: readonly Pool[], deadlineMs: number): Promise<LoginGrant | null> {
+  async function attempt(
+    need: LoginNeed,
+    pools: readonly Pool[],
+    deadlineMs: number,
+    isFirst: boolean,
+  ): Promise<LoginGrant | null> {
     const startedMs = clock.monotonicMs();
     if (startedMs < closedUntilMs) return null;
-    const { holder, pools: _, macsFull: __, ...asked } = need;
+    const { tenantId, subscriptionId, place, oneSession, poolHoldMs, holder } = need;
+    const who = { nowMs: clock.nowMs(), tenantId, subscriptionId, place, oneSession, poolHoldMs };
+    const { limit, mac } = isFirst ? need : noLimits;
     try {
-      const ledger = options.ledger();
-      const ask = { ...asked, nowMs: clock.nowMs(), pools: pools.map((pool) => ({ pool, holder })) };
-      const grant = await within(deadlineMs, ledger.ask(ask));
+      const ask = { ...who, limit, mac, pools: pools.map((pool) => ({ pool, holder })) };
+      const grant = await within(deadlineMs, options.ledger().ask(ask));
       metrics.seconds.observe((clock.monotonicMs() - startedMs) / 1000);
       breaker.succeeded();
       return grant;
@@ -77,12 +83,12 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
 
   /** Down the chains of fallbacks, as long as something is missing. */
   async function draw(need: LoginNeed, grant: LoginGrant & { kind: 'granted' }, deadlineMs: number) {
-    const { limit: _, mac: __, ...more } = need;
     const found: Found[] = need.pools.map(({ pools }, index) => ({
       address: addressIn(pools[0], grant.units[index] ?? null),
       unsure: grant.recovering[index] ?? false,
     }));
     for (let step = 1; ; step++) {
+      if (found.every(({ address }) => address)) return found;
       const missing = need.pools.flatMap((wanted, index) => {
         const pool = wanted.pools[step];
         const before = found[index];
@@ -90,7 +96,7 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
       });
       if (missing.length === 0) return found;
       const pools = missing.map(({ pool }) => pool);
-      const next = await attempt(more, pools, deadlineMs);
+      const next = await attempt(need, pools, deadlineMs, false);
       for (const [at, { before, pool }] of missing.entries()) {
         const answered = next?.kind === 'granted' ? next : null;
         before.address = answered ? addressIn(pool, answered.units[at] ?? null) : fromReserve(need, pool);
@@ -136,7 +142,7 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
       const deadlineMs = clock.monotonicMs() + budgetMs;
       for (const { pools } of need.pools) for (const pool of pools) reserves.wanted(pool);
       const first = need.pools.flatMap(({ pools }: PoolNeed) => pools.slice(0, 1));
-      const grant = await attempt(need, first, deadlineMs);
+      const grant = await attempt(need, first, deadlineMs, true);
       if (!grant) return withoutRedis(need);
       if (grant.kind === 'refused') {
         metrics.asked.inc({ result: grant.by });
@@ -147,6 +153,9 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
     },
   };
 }
+
+/** Of a login that was let in as to its session and its device. */
+const noLimits: Pick<LoginNeed, 'limit' | 'mac'> = {};
 
 function addressIn(pool: Pool | undefined, unit: string | null): AddressRecord | null {
   const text = pool && unit !== null ? addressOfUnit(pool, unit) : undefined;

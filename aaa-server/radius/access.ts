@@ -7,7 +7,7 @@ import { createEap } from '../auth/eap/eap.ts';
 import { createEapStates } from '../auth/eap/states.ts';
 import type { NasClient } from '../auth/nas-table.ts';
 import { createPasswords } from '../auth/passwords.ts';
-import { createProven } from '../auth/proven.ts';
+import { createProven, createProvenPlaces } from '../auth/proven.ts';
 import { createSlowHashes } from '../auth/slow-hashes.ts';
 import type { DropReason } from '../counters.ts';
 import { createForwardAccess } from '../proxy/forward-access.ts';
@@ -42,7 +42,7 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   const credentials = createCredentials({
     snapshot,
     passwords: createPasswords(keyring),
-    proven: createProven(),
+    proven: createProven(deps.proven ?? createProvenPlaces()),
     slowHashes: createSlowHashes({
       ...deps,
       isFlooded: () => deps.admission?.isFlooded?.(clock.monotonicMs()) ?? false,

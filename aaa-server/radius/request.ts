@@ -9,6 +9,7 @@ import type { NasAttribute } from '#policy/nas/profile.ts';
 import type { Authorization } from '../auth/authorize.ts';
 import type { MethodMaker } from '../auth/eap/method.ts';
 import type { NasClient } from '../auth/nas-table.ts';
+import type { ProvenPlaces } from '../auth/proven.ts';
 import type { RefusedAnswer } from '../auth/refused-answer.ts';
 import type { Counters } from '../counters.ts';
 import type { LoginLog } from '../login-log/log.ts';
@@ -88,6 +89,8 @@ export type RadiusDeps = {
     credential: CredentialRecord,
     packet: Packet,
   ): LoginAnswer | Promise<LoginAnswer>;
+  /** Passwords that were proven, by any worker; absent: only by this one. */
+  readonly proven?: ProvenPlaces;
   /** Answers again what it was answered before; absent: every login is decided anew. */
   readonly remembered?: RememberedLogins;
   /** Hears of every login that is decided. */

@@ -35,7 +35,7 @@ export type MeasureOptions = { readonly runs: number; readonly seconds: number; 
 
 const secret = 'testing123';
 const password = 'pass123';
-/** Logins made before a run, sent in a ring: more than one subscriber may use in its turn. */
+/** Logins made before a run, sent in a ring: every subscriber's one at least. */
 const preparedLogins = 131_072;
 /** Records made before a run for each second of it; a server that takes more ends the run early. */
 const preparedRecordsPerSecond = 60_000;
@@ -171,7 +171,7 @@ function preparationOf(
     };
   }
   if (request !== 'accounting') {
-    const perLine = Math.ceil(preparedLogins / lines);
+    const perLine = Math.ceil(Math.max(preparedLogins, subscribers) / lines);
     return {
       ...shape,
       port: target.authPort,

@@ -27,7 +27,7 @@ export function radiusTables(
     ...(footprints.length > 0
       ? ['**Every subscriber online**, after all of the above:', '', table(footprintColumns, footprints), '']
       : []),
-    `The generator alone, against an echo on the other core: ${rate(echo.perSecond)}/s with ${cores(echo.generatorCores)} cores of its own.`,
+    `The generator alone, against an echo on the other core: ${rate(echo.perSecond)}/s with ${cores(echo.generatorCores)} cores of its own; p99 at half of that ${echo.halfLoad ? echo.halfLoad.latencyMs.p99.toFixed(1) : '–'} ms, below which no server can be seen.`,
     '≥: the generator was the limit, the server may do more.',
   ].join('\n');
 }

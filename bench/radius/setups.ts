@@ -10,6 +10,7 @@ import {
   startWithUsersFile,
 } from '../peers/freeradius/targets.ts';
 import { type RadiusCase, radiusCases } from './cases.ts';
+import { measure } from './measure.ts';
 import type { Target } from './target.ts';
 
 export type Setup = {
@@ -42,6 +43,12 @@ export function radiusSetups(
       async start() {
         // With all lines always full Redis takes longer than an operator would let it: the latency shows it.
         const target = await pooled.start(2, { LOGIN_LEDGER_MS: '2000' });
+        // Each password is proven once, as in all other cases.
+        await measure(
+          target,
+          { ...two, title: 'PAP, before there is a pool' },
+          { runs: 1, seconds: 1, subscribers: many },
+        );
         await giveAddresses(target);
         return target;
       },

@@ -30,11 +30,11 @@ export type LoginAsk = {
   readonly subscriptionId: number;
   readonly place: LoginPlace;
   /** Refused when so many sessions are alive at other places; heard of within `aliveMs`. */
-  readonly limit?: { readonly sessions: number; readonly aliveMs: number };
-  readonly mac?: { readonly address: string; readonly most: number; readonly mode: MacMode };
+  readonly limit?: { readonly sessions: number; readonly aliveMs: number } | undefined;
+  readonly mac?: { readonly address: string; readonly most: number; readonly mode: MacMode } | undefined;
   readonly pools: readonly PoolAsk[];
   /** It has no other session, so no other one has its last address. */
-  readonly oneSession?: boolean;
+  readonly oneSession?: boolean | undefined;
   /** How long the addresses wait for their session to name them; as configured of the ledger unless said otherwise. */
   readonly poolHoldMs?: number;
 };
@@ -76,9 +76,9 @@ type Part = {
   readonly pool?: Pool;
 };
 /** What one login asks of one slot. */
-type SlotAsk = { readonly nowMs: number; readonly parts: readonly [Part, ...Part[]] };
+type SlotAsk = { readonly nowMs: number; readonly parts: readonly Part[] };
 type RawAnswer = string | [kind: 'leased' | 'exhausted' | 'recovering', unit: string, sequence: number];
-type RawAnswers = readonly RawAnswer[] | readonly ['error', text: string];
+type RawAnswers = RawAnswer[] | ['error', text: string];
 
 /** While so many are asked about Redis does nothing else. */
 const mostTogether = 32;
@@ -90,7 +90,7 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
   const settle = options.settleMs ?? settleMs;
   const isCluster = redis instanceof Cluster;
   const askTogether = createTogether<SlotAsk, RawAnswer[]>({
-    groupOf: ({ parts }) => (isCluster ? parts[0].group : ''),
+    groupOf: ({ parts }) => (isCluster ? (parts[0]?.group ?? '') : ''),
     most: mostTogether,
     send: (asks) => send('login_ask', asks),
   });
@@ -116,9 +116,9 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
     const terms = [...pools.values()].flatMap((pool) => [
       ...[pool.id, seen.get(pool.id) ?? 0, pool.coolDownMs, settle, rangesText(pool, nowMs)],
     ]);
-    const slot = asks[0]?.parts[0].slot ?? '';
+    const slot = asks[0]?.parts[0]?.slot ?? '';
     const answers = (await call(name, [slot], [nowMs, hold, pools.size, ...terms, ...args])) as RawAnswers[];
-    return answers.map((found) => (isError(found) ? new Error(`the ledger says: ${found[1]}`) : [...found]));
+    return answers.map((found) => (isError(found) ? new Error(`the ledger says: ${found[1]}`) : found));
   }
 
   /** @throws when the ledger cannot tell */
@@ -130,28 +130,37 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
 
   /** At once; in a cluster for the subscription first and then for each pool, because each lies in its own slot. */
   async function answerOf(ask: LoginAsk, asked: (ask: SlotAsk) => Promise<RawAnswer[]>): Promise<LoginGrant> {
+    const ofSlot = async (parts: readonly Part[]): Promise<RawAnswer[]> =>
+      parts.length > 0 ? asked({ nowMs: ask.nowMs, parts }) : [];
     const own = partitionParts(ask);
     const pools = ask.pools.map((pool) => poolPart(ask, pool));
-    const ofSlot = async ([first, ...rest]: readonly Part[]) =>
-      first ? asked({ nowMs: ask.nowMs, parts: [first, ...rest] }) : [];
-    let answers: RawAnswer[];
-    if (isCluster) {
-      answers = await ofSlot(own);
-      if (answers.at(-1) !== 'refused') {
-        answers.push(...(await Promise.all(pools.map((pool) => ofSlot([pool])))).flat());
+    if (!isCluster) return grantOf(ask, own, await ofSlot([...own, ...pools]));
+    const answers = await ofSlot(own);
+    if (answers.at(-1) !== 'refused') {
+      answers.push(...(await Promise.all(pools.map((pool) => ofSlot([pool])))).flat());
+    }
+    return grantOf(ask, own, answers);
+  }
+
+  function grantOf(ask: LoginAsk, own: readonly Part[], answers: readonly RawAnswer[]): LoginGrant {
+    const units: (string | null)[] = [];
+    const recovering: boolean[] = [];
+    let learned = false;
+    for (const [index, answer] of answers.entries()) {
+      const part = own[index];
+      if (answer === 'refused') return { kind: 'refused', by: part?.name === 'mac' ? 'mac' : 'session_limit' };
+      if (part) {
+        learned ||= answer === 'learned';
+        continue;
       }
-    } else answers = await ofSlot([...own, ...pools]);
-    const refused = own[answers.indexOf('refused')];
-    if (refused) return { kind: 'refused', by: refused.name === 'mac' ? 'mac' : 'session_limit' };
-    const units = answers.slice(own.length).map((answer, index) => {
       if (typeof answer === 'string') throw new Error(`the ledger answered ${answer} for a pool`);
-      const id = ask.pools[index]?.pool.id ?? 0;
       const [kind, unit, sequence] = answer;
+      const id = ask.pools[units.length]?.pool.id ?? 0;
       seen.set(id, Math.max(seen.get(id) ?? 0, sequence));
-      return kind === 'leased' ? unit : null;
-    });
-    const recovering = answers.slice(own.length).map(([kind]) => kind === 'recovering');
-    return { kind: 'granted', learned: answers.includes('learned'), units, recovering };
+      units.push(kind === 'leased' ? unit : null);
+      recovering.push(kind === 'recovering');
+    }
+    return { kind: 'granted', learned, units, recovering };
   }
 
   return {
@@ -162,7 +171,7 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
 }
 
 /** Of a part the first text is its answer; there is none of this name. */
-function isError(answers: RawAnswers): answers is readonly ['error', string] {
+function isError(answers: RawAnswers): answers is ['error', string] {
   return answers[0] === 'error';
 }
 

@@ -1,7 +1,7 @@
 // What is asked again of a password that was proven before: nothing, until what is stored is another.
 import t from 'tap';
 import { createCredentials } from '#aaa-server/auth/credentials.ts';
-import { createProven } from '#aaa-server/auth/proven.ts';
+import { createProven, createProvenPlaces } from '#aaa-server/auth/proven.ts';
 import type { SlowResult } from '#aaa-server/auth/slow-hashes.ts';
 import type { CredentialRecord } from '#aaa-server/subscribers/records.ts';
 
@@ -16,11 +16,12 @@ function setUp(scheme: CredentialRecord['scheme']) {
         return Buffer.from(passwordCipher).reverse();
       },
     },
-    proven: createProven(),
+    proven: createProven(createProvenPlaces()),
     slowHashes: {
       waiting: () => 0,
-      check: async () => {
+      check: async (_asker, _scheme, _stored, _offered, onRight) => {
         asked.slow++;
+        if (asked.answer === 'right') onRight?.();
         return asked.answer;
       },
     },

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import { createProven, type Stored } from '#aaa-server/auth/proven.ts';
+import { createProven, createProvenPlaces, type Stored } from '#aaa-server/auth/proven.ts';
 import { runs } from '#test/support/effort.ts';
 
 const key = Buffer.alloc(16, 5);
@@ -16,7 +16,7 @@ const alice: Stored = {
 const wonderland = Buffer.from('wonderland');
 
 t.test('a password is known once it was remembered, and only where and for what it was proven', async (t) => {
-  const proven = createProven();
+  const proven = createProven(createProvenPlaces());
   t.notOk(proven.has(alice, wonderland));
   proven.remember(alice, wonderland);
   proven.remember(alice, wonderland);
@@ -39,13 +39,13 @@ t.test('a password is known once it was remembered, and only where and for what 
 });
 
 t.test('another process knows nothing, whatever the same octets are there', async (t) => {
-  const [ours, theirs] = [createProven(), createProven()];
+  const [ours, theirs] = [createProven(createProvenPlaces()), createProven(createProvenPlaces())];
   ours.remember(alice, wonderland);
   t.notOk(theirs.has(alice, wonderland));
 });
 
 t.test('names beyond ASCII and names of the greatest length', async (t) => {
-  const proven = createProven(64, key);
+  const proven = createProven(createProvenPlaces(64, key));
   const long = '\u00fc'.repeat(253);
   for (const userName of ['zo\u00eb', long, `${long}x`.slice(1), '\u{1f600}']) {
     proven.remember({ ...alice, realm: long, userName }, wonderland);
@@ -55,7 +55,7 @@ t.test('names beyond ASCII and names of the greatest length', async (t) => {
 });
 
 t.test('memory never grows: the newest are known, some of the oldest are not any more', async (t) => {
-  const proven = createProven(64, key);
+  const proven = createProven(createProvenPlaces(64, key));
   const offers = Array.from({ length: 1000 }, (_, i) => ({ ...alice, userName: `user${i}` }));
   for (const each of offers) {
     proven.remember(each, wonderland);
@@ -67,7 +67,7 @@ t.test('memory never grows: the newest are known, some of the oldest are not any
     known.every((each) => offers.indexOf(each) >= 500),
     'the newest',
   );
-  t.throws(() => createProven(100), /power of two/);
+  t.throws(() => createProvenPlaces(100), /power of two/);
 });
 
 t.test('no two different offers are taken for each other', async (t) => {
@@ -84,11 +84,19 @@ t.test('no two different offers are taken for each other', async (t) => {
   );
   fc.assert(
     fc.property(any, any, (one, other) => {
-      const proven = createProven(8, key);
+      const proven = createProven(createProvenPlaces(8, key));
       proven.remember(...one);
       return proven.has(...one) && proven.has(...other) === isDeepStrictEqual(one, other);
     }),
     { numRuns: runs(1000) },
   );
   t.pass('whatever their texts are');
+});
+
+t.test('what one worker has proven the others need not', async (t) => {
+  const places = createProvenPlaces();
+  const [one, another] = [createProven(places), createProven(structuredClone(places))];
+  one.remember(alice, wonderland);
+  t.ok(another.has(alice, wonderland));
+  t.notOk(another.has(alice, Buffer.from('wonderlanD')));
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { walRoot } from '#aaa-server/accounting/accounting.ts';
+import { createProvenPlaces } from '#aaa-server/auth/proven.ts';
 import { createRadsecLinks } from '#aaa-server/radsec/links.ts';
 import { createChangesBuffer } from '#aaa-server/subscribers/changes.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
@@ -51,6 +52,7 @@ export async function startRadsecWorkers(t: Teardown, options: RadsecWorkersOpti
       ...{ addresses: ['127.0.0.1'], authPort: 0, acctPort: 0, udpDriver: 'auto', receiveBufferBytes: 0 },
       ...{ rejectDelayMs: 0, masters, snapshotPath, redisUrl, logLevel: 'silent' },
       changes: { snapshot: createChangesBuffer(), profiles: createChangesBuffer() },
+      proven: createProvenPlaces(),
       learnWindowMs: 86_400_000,
       eap: { node: 'node', workers: count, methods: ['md5'], identity: null },
       loginLedgerMs: 100,

@@ -1,8 +1,10 @@
 // The worker threads of aaa-server as the main thread runs them, over a snapshot in LMDB; alice logs in with wonderland.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { walRoot } from '#aaa-server/accounting/accounting.ts';
+import { createProvenPlaces } from '#aaa-server/auth/proven.ts';
 import type { LoginBatch } from '#aaa-server/login-log/log.ts';
 import { createChanges, createChangesBuffer } from '#aaa-server/subscribers/changes.ts';
 import { openNodeForWriting, setCurrentSnapshot } from '#aaa-server/subscribers/environment.ts';
@@ -57,6 +59,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
       udpDriver: 'auto',
       receiveBufferBytes: 0,
       rejectDelayMs: 0,
+      proven: createProvenPlaces(),
       learnWindowMs: 86_400_000,
       eap: { node: 'node', workers: count, methods: [...methods], identity: identity ?? null },
       masters,
