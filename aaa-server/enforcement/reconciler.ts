@@ -17,6 +17,7 @@ import { countSessions, type SessionCounts } from './session-counts.ts';
 import { spreadMs } from './spread.ts';
 import { isNamedLikeAnother, surplusChange, surplusIn } from './surplus.ts';
 import type { Timer } from './timer.ts';
+import { createTurns, type Turn } from './turns.ts';
 
 export type Cause = 'opened' | 'crossed' | 'wheel' | 'changed' | 'sweep' | 'released' | 'probe';
 
@@ -64,8 +65,8 @@ export type ReconcilerOptions = AssessOptions & {
 type Assessed = {
   readonly work: Work;
   readonly assessment: Assessment;
-  /** 0: somebody else sees to this subscription. */
-  readonly turn: number;
+  /** Null: somebody else sees to this subscription. */
+  readonly turn: Turn | null;
   /** Monotonic, before anything was read. */
   readonly seenMs: number;
 };
@@ -78,41 +79,29 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { ledger, gate, sender, timer, metrics, alarms } = options;
   /** Tenants with live subscribers, and whether their brake holds, released or dropped anything. */
   const tenants = new Map<number, { touched: boolean }>();
-  /** Newest evaluation per subscription: an older one that is still under way must not overrule it. */
-  const turns = new Map<string, number>();
-  let lastTurn = 0;
+  const turns = createTurns();
   /** Released subscriptions that were handed out already. */
   let releasedBefore = new Set<string>();
 
   const failure = (step: string, error: unknown) => options.failed(step, error, 'evaluation failed, it comes again');
 
   async function evaluate(works: readonly Work[], { postpone = false } = {}): Promise<Evaluated> {
-    const taken: [member: string, turn: number][] = [];
+    const taken: Turn[] = [];
     try {
       return await evaluateInTurn(works, postpone, taken);
     } finally {
-      // Also of those that failed, or that nothing is known of: else the sweep would pass them over for ever.
-      for (const [member, turn] of taken) if (turns.get(member) === turn) turns.delete(member);
+      for (const turn of taken) turns.end(turn);
     }
   }
 
-  async function evaluateInTurn(
-    works: readonly Work[],
-    postpone: boolean,
-    taken: [member: string, turn: number][],
-  ): Promise<Evaluated> {
+  async function evaluateInTurn(works: readonly Work[], postpone: boolean, taken: Turn[]): Promise<Evaluated> {
     const failed: Work[] = [];
     const postponed: Work[] = [];
     const assessed = await mapLimited(works, atOnce, async (work): Promise<Assessed | null> => {
       metrics.evaluations.inc({ cause: work.cause });
       const seenMs = timer.monotonicMs();
-      // What may be postponed takes no turn from what is under way: that would wait for it.
-      const member = memberOf(work.who);
-      const turn = postpone && turns.has(member) ? 0 : ++lastTurn;
-      if (turn > 0) {
-        turns.set(member, turn);
-        taken.push([member, turn]);
-      }
+      const turn = turns.take(memberOf(work.who), postpone);
+      if (turn) taken.push(turn);
       try {
         const assessment = await assess(options, work.who, timer.nowMs());
         if (assessment) return { work, assessment, turn, seenMs };
@@ -127,8 +116,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     });
     const byTenant = new Map<number, Assessed[]>();
     for (const item of assessed) {
-      if (!item) continue;
-      if (item.turn === 0) continue;
+      if (!item?.turn) continue;
       if (postpone && item.assessment.stricter) postponed.push(item.work);
       else if (!byTenant.get(item.work.who.tenantId)?.push(item)) byTenant.set(item.work.who.tenantId, [item]);
     }
@@ -183,7 +171,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function apply(item: Assessed, verdict: Verdict | null, delayMs: number): Promise<void> {
     const { work, assessment, turn, seenMs } = item;
     const { who, owned } = work;
-    const newest = () => turns.get(memberOf(who)) === turn;
+    const newest = () => turn !== null && turns.isNewest(turn);
     if (!newest() || owned.signal.aborted) return;
     const withheld = verdict === 'held' || verdict === 'dropped';
     const stopped = withheld && assessment.stricter !== null;
