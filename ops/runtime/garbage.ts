@@ -1,16 +1,14 @@
 // How much garbage the threads of a process may hold before V8 collects it.
 import { setFlagsFromString } from 'node:v8';
-import { setHelpersPriority } from './priority.ts';
 
 /**
  * Where memory abounds V8 lets a heap grow to four times of what lived in it. With this a thread collects when its heap has grown by half.
- * And it collects by itself what it would have to wait for when helpers did it: they give way to whatever else the process does. What goes on
- * beside its work is theirs still. For every thread of the process, from now on.
+ * And it collects by itself what it would have to wait for when helpers did it. What goes on beside its work is theirs still. For every
+ * thread of the process, from now on.
  */
 export function collectEarly(): void {
   setFlagsFromString(`--heap-growing-percent=${growingPercent}`);
   for (const part of waitedFor) setFlagsFromString(`--no-parallel-${part}`);
-  setHelpersPriority();
 }
 
 const growingPercent = 50;
