@@ -42,8 +42,10 @@ import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('radius.worker.ts runs as a worker thread of aaa-server');
 const main = parentPort;
+/** Little of it outlives a record. */
+const countingHeapMb = 4;
 // What takes long and depends on nothing but this machine, while a predecessor still serves.
-const thread = loadWorker(countingScript, 'counting');
+const thread = loadWorker(countingScript, 'counting', countingHeapMb);
 const [crypt] = await Promise.all([openCrypt(), loadCalls()]);
 const settings = await beginning<WorkerSettings>(thread.loaded);
 const tell = (message: FromWorker) => main.postMessage(message);

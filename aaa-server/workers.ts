@@ -70,6 +70,11 @@ export type Workers = Part & {
 const conversationsMs = 3000;
 /** Longer than a worker waits for its thread that counts. */
 const windDownMs = 4000;
+/**
+ * Most of it dies with its request. What waits for Redis should be answered before the young heap has filled twice: else it moves to the old one,
+ * and all of that is searched once a second.
+ */
+const youngHeapMb = 8;
 
 export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onEvents, onRadsec, onFatal } = options;
@@ -99,6 +104,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     count,
     together: ![settings.authPort, settings.acctPort, radsec?.port].includes(0),
     script: options.script ?? new URL('./radius.worker.ts', import.meta.url),
+    youngHeapMb,
     log,
     dataOf(index): WorkerSettings {
       const buffer = createRadiusCounterBuffer();

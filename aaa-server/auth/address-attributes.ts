@@ -9,10 +9,12 @@ const hostMask = 0xffff_ffff;
 
 /** Assignments that are no prefix of their kind's family are left out. */
 export function addressAttributes(addresses: readonly AddressRecord[]): NasAttribute[] {
-  return addresses.flatMap((address) => {
+  const attributes: NasAttribute[] = [];
+  for (const address of addresses) {
     const prefix = parsePrefix(address.prefix);
-    return prefix ? attributesOf(address, prefix) : [];
-  });
+    if (prefix) attributes.push(...attributesOf(address, prefix));
+  }
+  return attributes;
 }
 
 function attributesOf({ kind, prefix: text }: AddressRecord, prefix: IpPrefix): NasAttribute[] {

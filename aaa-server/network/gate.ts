@@ -1,12 +1,13 @@
 // Asks the ledger what a login needs, within its budget; where Redis is away limits fail open and addresses come from the reserve.
 import { createBreaker } from '#ops/lanes/breaker.ts';
 import type { Clock } from '#ops/runtime/clock.ts';
-import type { LoginGrant, LoginLedger } from '#policy/ledger/login.ts';
+import { createPatience } from '#ops/runtime/patience.ts';
+import type { LoginAsk, LoginGrant, LoginLedger } from '#policy/ledger/login.ts';
 import type { Pool } from '#policy/network/pool.ts';
 import { addressOfUnit } from '#policy/network/units.ts';
 import type { AddressRecord } from '../subscribers/records.ts';
 import type { GateMetrics } from './metrics.ts';
-import type { LoginNeed, PoolNeed } from './need.ts';
+import type { LoginNeed } from './need.ts';
 import type { Reserves } from './reserve.ts';
 
 export const gateRefusals = ['session_limit', 'mac_not_allowed', 'pool_exhausted'] as const;
@@ -39,62 +40,63 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
   const breaker = createBreaker(options.random);
   let closedUntilMs = Number.NEGATIVE_INFINITY;
 
-  async function within<T>(deadlineMs: number, call: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error('the ledger took too long')),
-        Math.max(0, deadlineMs - clock.monotonicMs()),
-      );
-    });
-    try {
-      return await Promise.race([call, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
+  const within = createPatience(clock, 'the ledger took too long');
 
   /** Null: Redis is away, or too slow. */
-  async function attempt(
+  function attempt(
     need: LoginNeed,
     pools: readonly Pool[],
     deadlineMs: number,
     isFirst: boolean,
   ): Promise<LoginGrant | null> {
     const startedMs = clock.monotonicMs();
-    if (startedMs < closedUntilMs) return null;
-    const { tenantId, subscriptionId, place, oneSession, poolHoldMs, holder } = need;
-    const who = { nowMs: clock.nowMs(), tenantId, subscriptionId, place, oneSession, poolHoldMs };
-    const { limit, mac } = isFirst ? need : noLimits;
-    try {
-      const ask = { ...who, limit, mac, pools: pools.map((pool) => ({ pool, holder })) };
-      const grant = await within(deadlineMs, options.ledger().ask(ask));
+    if (startedMs < closedUntilMs) return away;
+    const answered = (grant: LoginGrant) => {
       metrics.seconds.observe((clock.monotonicMs() - startedMs) / 1000);
       breaker.succeeded();
       return grant;
-    } catch {
+    };
+    const failed = () => {
       // Counted; the breaker's owner sees it by /readyz and the alarm for Redis.
-      metrics.asked.inc({ result: 'away' });
+      metrics.asked('away');
       // Of the calls that were under way together the first failure counts.
       if (startedMs >= closedUntilMs) closedUntilMs = clock.monotonicMs() + breaker.failed();
       return null;
+    };
+    let call: Promise<LoginGrant>;
+    try {
+      call = options.ledger().ask(askOf(need, pools, isFirst));
+    } catch {
+      return Promise.resolve(failed());
     }
+    return within(call, deadlineMs).then(answered, failed);
   }
 
-  /** Down the chains of fallbacks, as long as something is missing. */
-  async function draw(need: LoginNeed, grant: LoginGrant & { kind: 'granted' }, deadlineMs: number) {
-    const found: Found[] = need.pools.map(({ pools }, index) => ({
+  /** As to its session and its device a login is let in once. */
+  function askOf(need: LoginNeed, pools: readonly Pool[], isFirst: boolean): LoginAsk {
+    const { tenantId, subscriptionId, place, oneSession, poolHoldMs, holder } = need;
+    const { limit, mac } = isFirst ? need : noLimits;
+    const drawn = pools.map((pool) => ({ pool, holder }));
+    return { nowMs: clock.nowMs(), tenantId, subscriptionId, place, oneSession, poolHoldMs, limit, mac, pools: drawn };
+  }
+
+  /** What the first pools gave. */
+  function drawn(need: LoginNeed, grant: LoginGrant & { kind: 'granted' }): Found[] {
+    return need.pools.map(({ pools }, index) => ({
       address: addressIn(pools[0], grant.units[index] ?? null),
       unsure: grant.recovering[index] ?? false,
     }));
-    for (let step = 1; ; step++) {
-      if (found.every(({ address }) => address)) return found;
+  }
+
+  /** Down the chains of fallbacks, as long as something is missing. */
+  async function fallBack(need: LoginNeed, found: Found[], deadlineMs: number): Promise<GateAnswer> {
+    for (let step = 1; !isComplete(found); step++) {
       const missing = need.pools.flatMap((wanted, index) => {
         const pool = wanted.pools[step];
         const before = found[index];
         return before && !before.address && pool ? [{ before, pool }] : [];
       });
-      if (missing.length === 0) return found;
+      if (missing.length === 0) break;
       const pools = missing.map(({ pool }) => pool);
       const next = await attempt(need, pools, deadlineMs, false);
       for (const [at, { before, pool }] of missing.entries()) {
@@ -103,6 +105,7 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
         if (!answered || answered.recovering[at]) before.unsure = true;
       }
     }
+    return answer(need, found);
   }
 
   function fromReserve({ subscriptionId, holder, poolHoldMs }: LoginNeed, pool: Pool): AddressRecord | null {
@@ -124,7 +127,9 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
     }
     if (exhausted) return { kind: 'refused', reason: 'pool_exhausted' };
     if (unavailable) return { kind: 'unavailable' };
-    return { kind: 'go', addresses: found.flatMap(({ address }) => address ?? []) };
+    const addresses: AddressRecord[] = [];
+    for (const { address } of found) if (address) addresses.push(address);
+    return { kind: 'go', addresses };
   }
 
   /** Sessions are not counted then, and a device is only refused when the mirror knows that there is no place for it. */
@@ -138,23 +143,30 @@ export function createLoginGate(options: LoginGateOptions): LoginGate {
   }
 
   return {
-    async ask(need) {
+    ask(need) {
       const deadlineMs = clock.monotonicMs() + budgetMs;
-      for (const { pools } of need.pools) for (const pool of pools) reserves.wanted(pool);
-      const first = need.pools.flatMap(({ pools }: PoolNeed) => pools.slice(0, 1));
-      const grant = await attempt(need, first, deadlineMs, true);
-      if (!grant) return withoutRedis(need);
-      if (grant.kind === 'refused') {
-        metrics.asked.inc({ result: grant.by });
-        return { kind: 'refused', reason: grant.by === 'mac' ? 'mac_not_allowed' : 'session_limit' };
+      const first: Pool[] = [];
+      for (const { pools } of need.pools) {
+        for (const pool of pools) reserves.wanted(pool);
+        if (pools[0]) first.push(pools[0]);
       }
-      metrics.asked.inc({ result: 'granted' });
-      return answer(need, await draw(need, grant, deadlineMs));
+      return attempt(need, first, deadlineMs, true).then((grant) => {
+        if (!grant) return withoutRedis(need);
+        if (grant.kind === 'refused') {
+          metrics.asked(grant.by);
+          return { kind: 'refused', reason: grant.by === 'mac' ? 'mac_not_allowed' : 'session_limit' };
+        }
+        metrics.asked('granted');
+        const found = drawn(need, grant);
+        return isComplete(found) ? answer(need, found) : fallBack(need, found, deadlineMs);
+      });
     },
   };
 }
 
-/** Of a login that was let in as to its session and its device. */
+const away = Promise.resolve(null);
+const isComplete = (found: readonly Found[]) => found.every(({ address }) => address);
+
 const noLimits: Pick<LoginNeed, 'limit' | 'mac'> = {};
 
 function addressIn(pool: Pool | undefined, unit: string | null): AddressRecord | null {

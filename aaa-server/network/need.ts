@@ -24,6 +24,7 @@ export type NeedResult =
   | { readonly kind: 'ask'; readonly need: LoginNeed };
 
 const none: NeedResult = { kind: 'none' };
+const noMacs: readonly never[] = [];
 const familyOfKind = {
   ipv4: 'ipv4',
   framed_route: null,
@@ -51,22 +52,19 @@ export function needOf(
   nas: Pick<NasRecord, 'id'>,
   place: LoginPlace,
 ): NeedResult {
-  if (!mayNeed(found)) return none;
   const { tenant, plan, subscription } = found;
   const terms = termsOf(plan, subscription);
   const { tenantId, id: subscriptionId } = subscription;
 
-  const own = new Set<PoolFamily | null>(subscription.addresses.map(({ kind }) => familyOfKind[kind]));
-  const wanted = [
-    ['ipv4', terms.ipv4PoolId],
-    ['ipv6_prefix', terms.ipv6PoolId],
-    ['delegated_prefix', terms.delegatedPoolId],
-  ] as const;
-  const drawn = wanted.flatMap(([family, poolId]): PoolNeed[] => {
-    if (poolId === null || own.has(family)) return [];
+  const drawn: PoolNeed[] = [];
+  const draw = (family: PoolFamily, poolId: number | null) => {
+    if (poolId === null || subscription.addresses.some(({ kind }) => familyOfKind[kind] === family)) return;
     const chain = poolsFor(pools, { poolId, family, nasId: nas.id });
-    return chain.length > 0 ? [{ family, pools: chain }] : [];
-  });
+    if (chain.length > 0) drawn.push({ family, pools: chain });
+  };
+  draw('ipv4', terms.ipv4PoolId);
+  draw('ipv6_prefix', terms.ipv6PoolId);
+  draw('delegated_prefix', terms.delegatedPoolId);
 
   const limited = terms.sessionLimit > 0 && tenant.sessionMode === 'refuse';
   const limit = limited ? { sessions: terms.sessionLimit, aliveMs: aliveMs(plan.interimIntervalS) } : undefined;
@@ -74,20 +72,17 @@ export function needOf(
   const address = terms.macLimit > 0 ? plainMac(place.callingStationId) : '';
   // Bound to devices, and this one does not say which it is.
   if (terms.macLimit > 0 && address === '') return { kind: 'refused', reason: 'mac_not_allowed' };
-  const learned = address === '' ? [] : snapshot.macs(tenantId, subscriptionId);
+  const learned = address === '' ? noMacs : snapshot.macs(tenantId, subscriptionId);
   const known = learned.some((mac) => mac.address === address);
   const mac = address === '' || known ? undefined : { address, most: terms.macLimit, mode: terms.macMode };
 
   if (drawn.length === 0 && !limit && !mac) return none;
-  const need = {
-    ...{ tenantId, subscriptionId, place, pools: drawn, holder: holderOf(place, subscriptionId, terms.sessionLimit) },
-    ...{ oneSession: terms.sessionLimit === 1 },
-    ...{ macsFull: learned.length >= terms.macLimit },
-    // A Start need not name the address: then the first interim report does.
-    poolHoldMs: Math.max(holdMs, aliveMs(plan.interimIntervalS)),
-    ...(limit ? { limit } : {}),
-    ...(mac ? { mac } : {}),
-  };
+  const holder = holderOf(place, subscriptionId, terms.sessionLimit);
+  // A Start need not name the address: then the first interim report does.
+  const poolHoldMs = Math.max(holdMs, aliveMs(plan.interimIntervalS));
+  const oneSession = terms.sessionLimit === 1;
+  const macsFull = learned.length >= terms.macLimit;
+  const need = { tenantId, subscriptionId, place, pools: drawn, holder, poolHoldMs, oneSession, macsFull, limit, mac };
   return { kind: 'ask', need };
 }
 

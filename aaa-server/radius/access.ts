@@ -66,7 +66,8 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
     ...(remembered ? { remembered } : {}),
   };
   const rejects = createDelayedRejects({ delayMs: rejectDelayMs, monotonicMs: clock.monotonicMs, later });
-  const deciding = new Set<Promise<void>>();
+  let deciding = 0;
+  let whenDecided: (() => void) | undefined;
   const { proxy } = deps;
   const forwarding =
     proxy && createForwardAccess({ proxy, answers, counters, loginLog, monotonicMs: clock.monotonicMs });
@@ -101,21 +102,22 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
   }
 
   /** Goes on with a copy of the request: the driver uses its memory again. */
-  async function answerWhenDecided(
-    request: RadiusRequest,
-    entry: Entry,
-    decision: Promise<LoginDecision>,
-  ): Promise<void> {
+  function answerWhenDecided(request: RadiusRequest, entry: Entry, decision: Promise<LoginDecision>): void {
     const { peer, socket } = request;
     const reply: RadiusRequest['reply'] = (data, start, length) => socket.send(peer, data, start, length);
-    const kept = { ...request, packet: copyPacket(request.packet), check: undefined, inBatch: false, reply };
-    let reason: DropReason | null = 'handler_error';
-    try {
-      reason = answer(kept, entry, await decision);
-    } catch (error) {
-      undecided(request, error);
-    }
-    if (reason) answers.giveUp(request, entry, reason);
+    const packet = copyPacket(request.packet);
+    const kept = { ...request, packet, check: undefined, answeredWith: 'turn', reply } as const;
+    deciding++;
+    const end = (reason: DropReason | null) => {
+      if (reason) answers.giveUp(request, entry, reason);
+      if (--deciding === 0) whenDecided?.();
+    };
+    decision
+      .then((decided) => end(answer(kept, entry, decided)))
+      .catch((error) => {
+        undecided(request, error);
+        end('handler_error');
+      });
   }
 
   function answer(request: RadiusRequest, entry: Entry, decision: LoginDecision): DropReason | null {
@@ -167,20 +169,24 @@ export function createAccess(deps: RadiusDeps, answers: Answers): Access {
       return answers.once(request, (entry) => {
         const decision = decideLogin(loginDeps, packet, client, verified.secret, request.check);
         if (!(decision instanceof Promise)) return answer(request, entry, decision);
-        if (deciding.size >= mostDeciding) {
+        if (deciding >= mostDeciding) {
           decision.catch((error) => undecided(request, error));
           return 'too_many_in_progress';
         }
-        const answered = answerWhenDecided(request, entry, decision).finally(() => deciding.delete(answered));
-        deciding.add(answered);
+        answerWhenDecided(request, entry, decision);
         return null;
       });
     },
-    deciding: () => deciding.size + (forwarding?.pending() ?? 0),
+    deciding: () => deciding + (forwarding?.pending() ?? 0),
     conversing: eap.inProgress,
     async drain() {
       await forwarding?.drain();
-      while (deciding.size > 0) await Promise.all(deciding);
+      while (deciding > 0) {
+        await new Promise<void>((resolve) => {
+          whenDecided = resolve;
+        });
+      }
+      answers.flush();
       eap.close();
       rejects.flush();
     },

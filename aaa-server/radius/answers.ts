@@ -39,7 +39,7 @@ export type Answers = {
   ): boolean;
   /** The reply that was built leaves; without an entry nothing remembers it. */
   send(request: RadiusRequest, label: AnswerLabel, entry?: Entry): void;
-  /** What was built for requests of a batch leaves, signed together. */
+  /** What was built and waits for others leaves, signed together. */
   flush(): void;
   /** The reply that was built, to be sent by `sendLater`. */
   copy(): Buffer;
@@ -53,7 +53,7 @@ export type Answers = {
 
 const none: readonly NasAttribute[] = [];
 
-/** A reply that waits for the others of its batch. */
+/** A reply that waits for others. */
 type Waiting = { -readonly [K in keyof Unsigned]: Unsigned[K] } & {
   sender: RadiusRequest | undefined;
   entry: Entry | undefined;
@@ -64,9 +64,10 @@ const mostWaiting = 64;
 export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesOptions): Answers {
   const duplicates = createDuplicates(duplicatesOptions);
   const builder = createPacketBuilder();
-  // Each with memory of its own, used again batch after batch; the one behind those that wait is being built.
+  // Each with memory of its own, used again and again; the one behind those that wait is being built.
   const waiting: Waiting[] = [];
   let count = 0;
+  let flushIsDue = false;
 
   function place(): Waiting {
     let free = waiting[count];
@@ -90,6 +91,11 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
       built.sender = undefined;
     }
     count = 0;
+  }
+
+  function flushTurn(): void {
+    flushIsDue = false;
+    flush();
   }
 
   function leave(request: RadiusRequest, data: Buffer, length: number, entry: Entry | undefined): void {
@@ -155,7 +161,7 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
     send(request, label, entry) {
       counters.count('replies', label);
       const built = place();
-      if (!request.inBatch) {
+      if (request.answeredWith === null) {
         sign(built);
         leave(request, built.data as Buffer, built.length, entry);
         return;
@@ -164,6 +170,10 @@ export function createAnswers(counters: Counters, duplicatesOptions: DuplicatesO
       built.entry = entry;
       count++;
       if (count === mostWaiting) flush();
+      else if (request.answeredWith === 'turn' && !flushIsDue) {
+        flushIsDue = true;
+        process.nextTick(flushTurn);
+      }
     },
 
     flush,

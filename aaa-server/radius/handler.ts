@@ -98,7 +98,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       startedMs,
       receivedAtMs,
       check: checks.of(packet, client),
-      inBatch: true,
+      answeredWith: 'batch',
       reply: (reply, start, length) => batch.reply(i, reply, start, length),
     };
   }
@@ -121,7 +121,7 @@ export function createRadiusHandler(received: RadiusDeps, duplicatesOptions: Dup
       activity: link.activity ?? activities.of(client.record.id),
       startedMs: clock.monotonicMs(),
       receivedAtMs: clock.nowMs(),
-      inBatch: false,
+      answeredWith: null,
       reply: (reply, from, size) => socket.send(peer, reply, from, size),
       ...(link.handOver ? { handOver: link.handOver } : {}),
     });

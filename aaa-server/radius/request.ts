@@ -136,8 +136,11 @@ export type RadiusRequest = {
   readonly receivedAtMs: number;
   /** What was checked of it together with others of its batch; valid as long as that. */
   check?: Check | undefined;
-  /** Its answer may wait for those of the same batch, to be signed together with them. */
-  readonly inBatch: boolean;
+  /**
+   * Whose answers are signed and sent together with its own: those of its batch, or where its memory is its own those of this turn of the
+   * event loop; null: it is answered at once.
+   */
+  readonly answeredWith: 'batch' | 'turn' | null;
   /** Sends an answer while the batch is still being handled. */
   reply(data: Buffer, start: number, length: number): void;
   /** Of a link: how it is given to another worker. */

@@ -9,6 +9,8 @@ import { setFlagsFromString } from 'node:v8';
 export function collectEarly(): void {
   setFlagsFromString(`--heap-growing-percent=${growingPercent}`);
   for (const part of waitedFor) setFlagsFromString(`--no-parallel-${part}`);
+  // What was said for the main thread at the start of the process would have the last word in all others too.
+  setFlagsFromString('--max-semi-space-size=0');
 }
 
 const growingPercent = 50;

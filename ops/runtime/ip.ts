@@ -6,8 +6,9 @@ export type IpPrefix = IpAddress & { readonly length: number };
 
 /** Undefined when `text` is not an address. `::ffff:a.b.c.d` is the IPv4 address in it. */
 export function parseAddress(text: string): IpAddress | undefined {
+  if (isIPv4(text)) return { bits: 32, value: BigInt(ipv4Number(text)) };
   const plain = text.toLowerCase().startsWith('::ffff:') && isIPv4(text.slice(7)) ? text.slice(7) : text;
-  if (isIPv4(plain)) return { bits: 32, value: BigInt(ipv4Number(plain)) };
+  if (plain !== text) return { bits: 32, value: BigInt(ipv4Number(plain)) };
   if (!isIPv6(plain) || plain.includes('%')) return undefined;
   const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(plain);
   const groups = dotted ? `${dotted[1]}${ipv4Groups(dotted[2] ?? '')}` : plain;
@@ -21,7 +22,9 @@ export function parseAddress(text: string): IpAddress | undefined {
 
 /** `10.0.0.0/8`, `2001:db8::/32` or a single address. Undefined when `text` is neither; host bits are cleared. */
 export function parsePrefix(text: string): IpPrefix | undefined {
-  const [addressText = '', lengthText] = text.split('/');
+  const slash = text.indexOf('/');
+  const addressText = slash < 0 ? text : text.slice(0, slash);
+  const lengthText = slash < 0 ? undefined : text.slice(slash + 1);
   const address = parseAddress(addressText);
   if (!address) return undefined;
   if (lengthText !== undefined && !/^\d{1,3}$/.test(lengthText)) return undefined;
@@ -43,7 +46,17 @@ export function wordsOf({ bits, value }: IpAddress): Uint32Array {
 }
 
 function ipv4Number(text: string): number {
-  return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  let value = 0;
+  let part = 0;
+  for (let at = 0; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit >= 0) part = part * 10 + digit;
+    else {
+      value = value * 256 + part;
+      part = 0;
+    }
+  }
+  return value * 256 + part;
 }
 
 function ipv4Groups(text: string): string {

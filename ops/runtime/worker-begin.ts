@@ -11,10 +11,15 @@ export type LoadedWorker = {
   begin(settings: unknown): void;
 };
 
-/** Starts a thread that calls {@link beginning}. */
-export function loadWorker(script: URL, name: string): LoadedWorker {
+/**
+ * Starts a thread that calls {@link beginning}.
+ * @param youngHeapMb of its young heap one half, see `collectEarly`; absent: as V8 likes
+ */
+export function loadWorker(script: URL, name: string, youngHeapMb?: number): LoadedWorker {
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(script, { name, workerData: port2, transferList: [port2] });
+  // Two halves, and a third one that V8 adds for what is too large for them.
+  const limits = youngHeapMb === undefined ? {} : { resourceLimits: { maxYoungGenerationSizeMb: 3 * youngHeapMb } };
+  const worker = new Worker(script, { name, workerData: port2, transferList: [port2], ...limits });
   // From the beginning: whoever asks later asks in vain for an event that has been.
   const ended = new Promise<Error>((resolve) => {
     let died: Error | undefined;

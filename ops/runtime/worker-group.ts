@@ -18,6 +18,8 @@ export type WorkerGroupOptions<Own extends { readonly type: string }> = {
   readonly name: string;
   readonly count: number;
   readonly script: URL;
+  /** As `loadWorker` takes it. */
+  readonly youngHeapMb?: number;
   readonly log: Logger;
   /** All at once; else each when the one before works, as what the first one says is for the others. */
   readonly together: boolean;
@@ -53,12 +55,12 @@ const drainMs = 4000;
 export function createWorkerGroup<Order, Own extends { readonly type: string }, Report>(
   options: WorkerGroupOptions<Own>,
 ): WorkerGroup<Order, Report> {
-  const { name, count, script, log, together, dataOf, onMessage, onFatal } = options;
+  const { name, count, script, youngHeapMb, log, together, dataOf, onMessage, onFatal } = options;
   const running: Running<Report>[] = [];
   let stopping = false;
 
   function load(index: number): Running<Report> {
-    const { worker, loaded, begin } = loadWorker(script, `${name} ${index}`);
+    const { worker, loaded, begin } = loadWorker(script, `${name} ${index}`, youngHeapMb);
     const ready = Promise.withResolvers<void>();
     ready.promise.catch(() => undefined);
     const waiting = new Map<number, (report: Report | undefined) => void>();

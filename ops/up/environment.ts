@@ -82,7 +82,7 @@ function threadPoolSize(workers: number, threadsOfEach: number): string {
   return String((workers || Math.min(4, os.availableParallelism())) * threadsOfEach + 8);
 }
 
-/** In MB: each thread has a heap of its own, and by default the young part of each may grow to eight times of this. Little of it outlives a request. */
+/** In MB, of the main thread: by default its young heap may grow to eight times of this. Its other threads say it for themselves. */
 const semiSpace = 4;
 
 function limitedYoungHeap({ NODE_OPTIONS = '' }: Environment): string {

@@ -27,8 +27,14 @@ export function partitionOfSession(tenantId: number, nasInstance: string, sessio
 
 /** `{p07}`: the hash tag that keeps a partition in one slot of a Redis Cluster. */
 export function tag(partition: number): string {
+  return tags[partition] ?? tagOf(partition);
+}
+
+function tagOf(partition: number): string {
   return `{p${String(partition).padStart(2, '0')}}`;
 }
+
+const tags = Array.from({ length: partitionCount }, (_, partition) => tagOf(partition));
 
 export const keys = {
   /** hash: WAL id → applied position; `:written` → bytes ever written to the outbox (outbox.ts) */

@@ -64,22 +64,21 @@ export type LoginLedgerOptions = {
 export const holdMs = 120_000;
 export const settleMs = 15 * 60_000;
 
-/** A name and five arguments, as lua/login.lua takes them. */
-type Part = {
-  /** A key of its slot. */
-  readonly slot: string;
-  /** In a cluster those of one group go together: all of its keys lie in one slot. */
-  readonly group: string;
-  readonly name: 'session_limit' | 'mac' | 'pool';
-  readonly args: readonly (string | number)[];
-  /** That it draws from. */
-  readonly pool?: Pool;
-};
 /** What one login asks of one slot. */
-type SlotAsk = { readonly nowMs: number; readonly parts: readonly Part[] };
+type SlotAsk = {
+  readonly nowMs: number;
+  /** Key and hash tag: in a cluster those of one group go together. */
+  readonly group: string;
+  /** Of each part a name and five arguments, as lua/login.lua takes them. */
+  readonly args: (string | number)[];
+  /** That it draws from. */
+  readonly pools: Pool[];
+};
 type RawAnswer = string | [kind: 'leased' | 'exhausted' | 'recovering', unit: string, sequence: number];
 type RawAnswers = RawAnswer[] | ['error', text: string];
 
+/** A name and its arguments. */
+const partLength = 6;
 /** While so many are asked about Redis does nothing else. */
 const mostTogether = 32;
 
@@ -90,15 +89,13 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
   const settle = options.settleMs ?? settleMs;
   const isCluster = redis instanceof Cluster;
   const askTogether = createTogether<SlotAsk, RawAnswer[]>({
-    groupOf: ({ parts }) => (isCluster ? (parts[0]?.group ?? '') : ''),
+    groupOf: ({ group }) => (isCluster ? group : ''),
     most: mostTogether,
     send: (asks) => send('login_ask', asks),
   });
 
-  function poolPart(ask: LoginAsk, { pool, holder }: PoolAsk): Part {
-    const args = ['pool', pool.id, ask.subscriptionId, holder, ask.oneSession ? 1 : 0, ask.poolHoldMs ?? hold];
-    const slot = keys.pool(pool.id);
-    return { slot, group: slot, name: 'pool', args, pool };
+  function addPool(args: SlotAsk['args'], ask: LoginAsk, { pool, holder }: PoolAsk): void {
+    args.push('pool', pool.id, ask.subscriptionId, holder, ask.oneSession ? 1 : 0, ask.poolHoldMs ?? hold);
   }
 
   async function send(name: 'login_ask' | 'login_look', asks: readonly SlotAsk[]): Promise<(RawAnswer[] | Error)[]> {
@@ -107,17 +104,15 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
     let nowMs = 0;
     for (const ask of asks) {
       nowMs = Math.max(nowMs, ask.nowMs);
-      args.push(ask.parts.length);
-      for (const part of ask.parts) {
-        if (part.pool) pools.set(part.pool.id, part.pool);
-        args.push(...part.args);
-      }
+      for (const pool of ask.pools) pools.set(pool.id, pool);
+      args.push(ask.args.length / partLength);
+      for (const arg of ask.args) args.push(arg);
     }
     const terms = [...pools.values()].flatMap((pool) => [
       ...[pool.id, seen.get(pool.id) ?? 0, pool.coolDownMs, settle, rangesText(pool, nowMs)],
     ]);
-    const slot = asks[0]?.parts[0]?.slot ?? '';
-    const answers = (await call(name, [slot], [nowMs, hold, pools.size, ...terms, ...args])) as RawAnswers[];
+    const { group = '' } = asks[0] ?? {};
+    const answers = (await call(name, [group], [nowMs, hold, pools.size, ...terms, ...args])) as RawAnswers[];
     return answers.map((found) => (isError(found) ? new Error(`the ledger says: ${found[1]}`) : found));
   }
 
@@ -129,27 +124,42 @@ export function createLoginLedger(redis: Redis | Cluster, options: LoginLedgerOp
   }
 
   /** At once; in a cluster for the subscription first and then for each pool, because each lies in its own slot. */
-  async function answerOf(ask: LoginAsk, asked: (ask: SlotAsk) => Promise<RawAnswer[]>): Promise<LoginGrant> {
-    const ofSlot = async (parts: readonly Part[]): Promise<RawAnswer[]> =>
-      parts.length > 0 ? asked({ nowMs: ask.nowMs, parts }) : [];
-    const own = partitionParts(ask);
-    const pools = ask.pools.map((pool) => poolPart(ask, pool));
-    if (!isCluster) return grantOf(ask, own, await ofSlot([...own, ...pools]));
-    const answers = await ofSlot(own);
-    if (answers.at(-1) !== 'refused') {
-      answers.push(...(await Promise.all(pools.map((pool) => ofSlot([pool])))).flat());
+  function answerOf(ask: LoginAsk, asked: (ask: SlotAsk) => Promise<RawAnswer[]>): Promise<LoginGrant> {
+    const own = partitionAsk(ask);
+    if (isCluster) return answerInSlots(ask, own, asked);
+    for (const one of ask.pools) {
+      addPool(own.args, ask, one);
+      own.pools.push(one.pool);
     }
-    return grantOf(ask, own, answers);
+    if (own.args.length === 0) return Promise.resolve(grantOf(ask, []));
+    return asked(own).then((answers) => grantOf(ask, answers));
   }
 
-  function grantOf(ask: LoginAsk, own: readonly Part[], answers: readonly RawAnswer[]): LoginGrant {
+  async function answerInSlots(
+    ask: LoginAsk,
+    own: SlotAsk,
+    asked: (ask: SlotAsk) => Promise<RawAnswer[]>,
+  ): Promise<LoginGrant> {
+    const answers = own.args.length > 0 ? await asked(own) : [];
+    if (answers.at(-1) === 'refused') return grantOf(ask, answers);
+    const ofPools = ask.pools.map((one) => {
+      const { pool } = one;
+      const ofPool: SlotAsk = { nowMs: ask.nowMs, group: keys.pool(pool.id), args: [], pools: [pool] };
+      addPool(ofPool.args, ask, one);
+      return asked(ofPool);
+    });
+    return grantOf(ask, [...answers, ...(await Promise.all(ofPools)).flat()]);
+  }
+
+  function grantOf(ask: LoginAsk, answers: readonly RawAnswer[]): LoginGrant {
     const units: (string | null)[] = [];
     const recovering: boolean[] = [];
     let learned = false;
-    for (const [index, answer] of answers.entries()) {
-      const part = own[index];
-      if (answer === 'refused') return { kind: 'refused', by: part?.name === 'mac' ? 'mac' : 'session_limit' };
-      if (part) {
+    // Those of the subscription come first, and of them that of the limit.
+    const own = (ask.limit ? 1 : 0) + (ask.mac ? 1 : 0);
+    for (const [at, answer] of answers.entries()) {
+      if (answer === 'refused') return { kind: 'refused', by: ask.limit && at === 0 ? 'session_limit' : 'mac' };
+      if (at < own) {
         learned ||= answer === 'learned';
         continue;
       }
@@ -191,16 +201,11 @@ export function placeText({ nasInstance, callingStationId, nasPort, nasPortId }:
   return `${nasInstance}|${device}|${nasPortId === '' ? nasPort : nasPortId}`;
 }
 
-function partitionParts({ tenantId, subscriptionId, place, limit, mac }: LoginAsk): Part[] {
-  const partition = partitionOf(tenantId, subscriptionId);
-  const group = tag(partition);
-  const at = { slot: keys.usage(partition, tenantId, subscriptionId), group };
-  const who = [group, `${tenantId}:${subscriptionId}`];
-  const parts: Part[] = [];
-  if (limit) {
-    const args = ['limit', ...who, placeText(place), limit.sessions, limit.aliveMs];
-    parts.push({ ...at, name: 'session_limit', args });
-  }
-  if (mac) parts.push({ ...at, name: 'mac', args: ['mac', ...who, mac.address, mac.most, mac.mode] });
-  return parts;
+function partitionAsk({ nowMs, tenantId, subscriptionId, place, limit, mac }: LoginAsk): SlotAsk {
+  const group = tag(partitionOf(tenantId, subscriptionId));
+  const owner = `${tenantId}:${subscriptionId}`;
+  const args: (string | number)[] = [];
+  if (limit) args.push('limit', group, owner, placeText(place), limit.sessions, limit.aliveMs);
+  if (mac) args.push('mac', group, owner, mac.address, mac.most, mac.mode);
+  return { nowMs, group, args, pools: [] };
 }

@@ -23,9 +23,13 @@ export function parseIp(text: string): Address | undefined {
   return { bits: 128, value: groups.reduce((sum, group) => (sum << 16n) | BigInt(`0x${group}`), 0n) };
 }
 
+function dottedText(word: number): string {
+  return `${word >>> 24}.${(word >>> 16) & 0xff}.${(word >>> 8) & 0xff}.${word & 0xff}`;
+}
+
 /** IPv6 in its canonical form: lower case, the longest run of zero groups as `::`. */
 export function formatIp({ bits, value }: Address): string {
-  if (bits === 32) return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 0xffn)).join('.');
+  if (bits === 32) return dottedText(Number(value));
   const groups = Array.from({ length: 8 }, (_, index) => Number((value >> BigInt(112 - 16 * index)) & 0xffffn));
   let best = { from: 0, length: 1 };
   for (let from = 0; from < 8; from++) {

@@ -1,16 +1,29 @@
 // Units of a pool: `<range>:<offset>` as the ledger keeps them, and the addresses and prefixes they are outside.
-import { formatIp, parseIp } from './address.ts';
+import { type Address, formatIp, parseIp } from './address.ts';
 import type { Pool, PoolFamily, PoolRange } from './pool.ts';
 
 /** The address (IPv4) or prefix (`2001:db8::/56`) of a unit; undefined when the pool has no such unit. */
 export function addressOfUnit(pool: Pick<Pool, 'ranges' | 'unitLength'>, unit: string): string | undefined {
-  const [rangeId, offset] = unit.split(':').map(Number);
+  const colon = unit.indexOf(':');
+  const rangeId = Number(unit.slice(0, colon));
+  const offset = Number(unit.slice(colon + 1));
   const range = pool.ranges.find(({ id }) => id === rangeId);
-  const first = range && parseIp(range.first);
-  if (!first || offset === undefined || offset >= range.size) return undefined;
+  const first = range && firstOf(range);
+  if (!first || !(offset < range.size)) return undefined;
   const value = first.value + (BigInt(offset) << BigInt(first.bits - pool.unitLength));
   const text = formatIp({ bits: first.bits, value });
   return first.bits === 32 ? text : `${text}/${pool.unitLength}`;
+}
+
+const firsts = new WeakMap<PoolRange, Address>();
+
+/** Read once for each range, which never changes. */
+function firstOf(range: PoolRange): Address | undefined {
+  const known = firsts.get(range);
+  if (known) return known;
+  const first = parseIp(range.first);
+  if (first) firsts.set(range, first);
+  return first;
 }
 
 /** Of which pool an address or prefix is a unit. */
