@@ -1,14 +1,26 @@
-// Answers every request with its own octets and the code of agreement, as fast as Node can: what the generator can reach at most.
-import { createSocket } from 'node:dgram';
+// Answers every request with its own octets and the code of agreement, by the servers' own driver: what the generator can reach at most.
+import { openUdp } from '#ops/runtime/udp.ts';
 
-const socket = createSocket({
-  type: 'udp4',
-  recvBufferSize: 4 * 1024 * 1024,
-  lookup: (address, _options, callback) => callback(null, address, 4),
+const accessRequest = 1;
+const accept = 2;
+const accountingResponse = 5;
+
+await openUdp({
+  ...{ driver: 'auto', addresses: ['127.0.0.1'], port: Number(process.argv[2]), reusePort: false },
+  receiveBufferBytes: 4 * 1024 * 1024,
+  onBatch(batch) {
+    for (let i = 0; i < batch.count; i++) {
+      const data = batch.data[i] as Buffer;
+      const start = batch.starts[i] ?? 0;
+      data[start] = data[start] === accessRequest ? accept : accountingResponse;
+      batch.reply(i, data, start, batch.lengths[i] ?? 0);
+    }
+  },
+  count: () => undefined,
+  warn: (message) => console.error(message),
+  onFatal(error) {
+    throw error;
+  },
 });
-socket.on('message', (message, { port, address }) => {
-  message[0] = message[0] === 1 ? 2 : 5;
-  socket.send(message, port, address);
-});
-socket.bind(Number(process.argv[2]), '127.0.0.1', () => process.send?.('listening'));
+process.send?.('listening');
 process.on('disconnect', () => process.exit());

@@ -56,6 +56,8 @@ export async function createLoad(options: LoadOptions): Promise<Load> {
         : keepPace(plan.perSecond, startedAt, mayGo, () => running, plan.gentle);
     const over = () => (plan.toTheEnd ? lines.waiting() === 0 : exhausted);
     await until(plan.warmUpMs, over);
+    const wholeRing = () => over() || lines.counts().answered >= store.lines * store.perLine;
+    await until((plan.ringMs ?? 0) - plan.warmUpMs, wholeRing);
 
     lines.latencies.reset();
     const answeredBefore = lines.counts().answered;

@@ -19,6 +19,8 @@ export type Preparation = {
 
 export type RunPlan = {
   readonly warmUpMs: number;
+  /** Warms up until as many are answered as the ring has, where that takes longer; but no longer than this. */
+  readonly ringMs?: number;
   readonly measureMs: number;
   /** Ends when every line has sent all it has, however long that takes; else when the first one has, or the time is over. */
   readonly toTheEnd?: true;

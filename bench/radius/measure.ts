@@ -43,10 +43,10 @@ const preparedRecordsPerSecond = 60_000;
 const halfLoadLines = 2048;
 
 /**
- * Before the first run of a case: long enough for every login of the ring, so that no server is measured while it fills its caches or
- * compiles its code. The records of accounting are used up by it.
+ * Before the first run of a case, so that no server is measured while it fills its caches or compiles its code. Of logins until every one of the
+ * ring was answered, also where that takes longer, but no longer than `ring`. The records of accounting are used up by it.
  */
-const warmUpMs = { login: 10_000, accounting: 3000, again: 1000 };
+const warmUpOf = { login: 10_000, ring: 30_000, accounting: 3000, again: 1000 };
 
 let lastRun = 0;
 let loginsBefore = 0;
@@ -54,16 +54,16 @@ let sessionsBefore = 0;
 
 export async function measure(target: Target, radiusCase: RadiusCase, options: MeasureOptions): Promise<Measurement> {
   const runs: MeasuredRun[] = [];
-  const first = warmUpOf(radiusCase);
+  const first = radiusCase.request === 'accounting' ? warmUpOf.accounting : warmUpOf.login;
   for (let run = 0; run < options.runs; run++) {
     runs.push(
-      await measureRun(target, radiusCase, options, null, run === 0 ? first : warmUpMs.again, shareOf(run, options)),
+      await measureRun(target, radiusCase, options, null, run === 0 ? first : warmUpOf.again, shareOf(run, options)),
     );
   }
   const middle = (of: (run: MeasuredRun) => number) => median(runs.map(of));
   const perSecond = middle((run) => run.perSecond);
   const halfLoad = radiusCase.halfLoad
-    ? await measureRun(target, radiusCase, options, perSecond / 2, warmUpMs.again, 1)
+    ? await measureRun(target, radiusCase, options, perSecond / 2, warmUpOf.again, 1)
     : null;
   const counted = runs.flatMap(({ countedSeconds, total }) =>
     countedSeconds ? [total.answered / countedSeconds] : [],
@@ -90,13 +90,9 @@ export async function measure(target: Target, radiusCase: RadiusCase, options: M
   };
 }
 
-function warmUpOf({ request }: RadiusCase): number {
-  return request === 'accounting' ? warmUpMs.accounting : warmUpMs.login;
-}
-
 /** The part of the subscribers that a run logs in when none may twice: as long as it takes, and it warms up. */
 function shareOf(run: number, { runs, seconds }: MeasureOptions): number {
-  const took = (at: number) => seconds + (at === 0 ? warmUpMs.login : warmUpMs.again) / 1000;
+  const took = (at: number) => seconds + (at === 0 ? warmUpOf.login : warmUpOf.again) / 1000;
   return took(run) / (took(0) + (runs - 1) * took(1));
 }
 
@@ -112,6 +108,8 @@ async function measureRun(
   const isAccounting = request === 'accounting';
   // A quick look at everything measures nothing.
   const warmUpMs = seconds < 1 ? seconds * 500 : longestWarmUpMs;
+  // Where nobody may log in twice the ring is used up by it, too.
+  const ringMs = warmUpMs === warmUpOf.login && !radiusCase.network ? warmUpOf.ring : 0;
   const generator = startGenerator(placement.generator);
   try {
     const before = isAccounting ? await target.total() : null;
@@ -125,7 +123,7 @@ async function measureRun(
     let serverSeconds = 0;
     const startedAt = performance.now();
     const result = await generator.run(
-      { warmUpMs, measureMs: seconds * 1000, perSecond },
+      { warmUpMs, ringMs, measureMs: seconds * 1000, perSecond },
       {
         begins() {
           servers = descendantsOf(process.pid, [generator.pid]);

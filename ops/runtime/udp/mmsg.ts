@@ -61,6 +61,7 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
   });
   const received = createMessages({ calls, family, count: batchSize, octets: longestDatagram, withSource });
   const known = createPeerTable(family);
+  const names = new WeakMap<Peer, Int32Array>();
   const queue = createSendQueue({ calls, fd, family, withSource, count: options.count });
 
   let receiving = true;
@@ -92,9 +93,19 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
       queue.add(peer.name, peer.source, data, start, length);
       return;
     }
-    const name = toName(family, peer.address, peer.port);
-    if (name) queue.add(new Int32Array(name.buffer, name.byteOffset, name.length / 4), null, data, start, length);
+    const name = nameOf(peer);
+    if (name) queue.add(name, null, data, start, length);
     else options.count('send_error');
+  }
+
+  /** Of somebody who is sent to before anything came from there: made once, as callers keep such peers. */
+  function nameOf(peer: Peer): Int32Array | undefined {
+    const made = names.get(peer);
+    if (made) return made;
+    const octets = toName(family, peer.address, peer.port);
+    const name = octets && new Int32Array(octets.buffer, octets.byteOffset, octets.length / 4);
+    if (name) names.set(peer, name);
+    return name;
   }
 
   function flush(): void {
