@@ -20,7 +20,9 @@ type Waiting = { readonly request: RadiusRequest; readonly entry: Entry; readonl
 
 export function createAccounting(deps: RadiusDeps, answers: Answers): Accounting {
   const { clock, counters } = deps;
-  const appending = new Set<Promise<void>>();
+  /** Groups under way. */
+  let appending = 0;
+  let whenAnswered: (() => void) | undefined;
   let lastKept: Promise<void> | undefined;
   let lastWaiting: Waiting[] = [];
 
@@ -34,7 +36,8 @@ export function createAccounting(deps: RadiusDeps, answers: Answers): Accounting
     const close = () => {
       if (lastKept === kept) lastKept = undefined;
     };
-    const answered: Promise<void> = kept
+    appending++;
+    void kept
       .then(
         () => {
           close();
@@ -50,8 +53,9 @@ export function createAccounting(deps: RadiusDeps, answers: Answers): Accounting
           deps.warn('accounting record is not on disk: not acknowledged', { err: error });
         },
       )
-      .finally(() => appending.delete(answered));
-    appending.add(answered);
+      .finally(() => {
+        if (--appending === 0) whenAnswered?.();
+      });
   }
 
   return {
@@ -83,9 +87,13 @@ export function createAccounting(deps: RadiusDeps, answers: Answers): Accounting
         return null;
       });
     },
-    waiting: () => appending.size,
+    waiting: () => appending,
     async drain() {
-      while (appending.size > 0) await Promise.all(appending);
+      while (appending > 0) {
+        await new Promise<void>((resolve) => {
+          whenAnswered = resolve;
+        });
+      }
     },
   };
 }

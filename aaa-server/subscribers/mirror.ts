@@ -61,10 +61,6 @@ export function createMirror(options: MirrorOptions): Mirror {
   let running: Promise<void> | undefined;
   let stopping = false;
   let wake = () => {};
-  let signalStop = () => {};
-  const stopped = new Promise<'stopped'>((resolve) => {
-    signalStop = () => resolve('stopped');
-  });
 
   async function run(): Promise<void> {
     for (let fullAtMs = Number.NEGATIVE_INFINITY; !stopping; ) {
@@ -77,7 +73,7 @@ export function createMirror(options: MirrorOptions): Mirror {
       poked.clear();
       if (isFull) fullAtMs = clock.monotonicMs();
       try {
-        if ((await Promise.race([pass(due, isFull), stopped])) === 'stopped') return;
+        await pass(due, isFull);
         trouble = null;
       } catch (error) {
         if (trouble === null) log.warn({ err: error }, 'profile mirror cannot read redis, it keeps what it has');
@@ -104,6 +100,8 @@ export function createMirror(options: MirrorOptions): Mirror {
     const reads = await Promise.all(
       partitions.map(async (partition) => ({ partition, read: await readPartition(partition) })),
     );
+    // Nobody may wait for what is read again, and half of it must not be kept.
+    if (stopping) return;
     tellReadAgain(reads);
     const news = reads.filter(({ partition, read }) => read.position !== storedPosition(partition));
     for (const { partition, read } of reads) read.atEnd ? behind.delete(partition) : behind.add(partition);
@@ -187,7 +185,7 @@ export function createMirror(options: MirrorOptions): Mirror {
       const [next, pairs] = await redis.hscan(key, cursor, 'COUNT', 1000);
       for (let at = 1; at < pairs.length; at += 2) yield [pairs[at - 1] ?? '', pairs[at] ?? ''];
       cursor = next;
-    } while (cursor !== '0');
+    } while (cursor !== '0' && !stopping);
   }
 
   /** One line for a pass; none for a node that starts with nothing. */
@@ -215,7 +213,6 @@ export function createMirror(options: MirrorOptions): Mirror {
     },
     async stop() {
       stopping = true;
-      signalStop();
       wake();
       await running;
     },

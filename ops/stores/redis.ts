@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import type { ReadyCheck } from '#ops/runtime/admin.ts';
 import { messageOf } from '#ops/runtime/errors.ts';
+import { sendTogether } from './redis-together.ts';
 
 export type RedisClient = Redis | Cluster;
 
@@ -24,7 +25,7 @@ const leaveEveryMs = 200;
 /**
  * Connects to whatever answers at the URL, single server or cluster, trying until it does. Afterwards the client reconnects by itself.
  * While it is away commands fail at once: nothing is queued, and nothing is sent twice behind the caller's back.
- * For blocking reads take a client of their own with `commandTimeoutMs: 0`: it does not pipeline.
+ * For blocking reads take a client of their own with `commandTimeoutMs: 0`.
  */
 export async function connectRedis(options: ConnectRedisOptions): Promise<RedisClient> {
   const urls = options.url.split(',').map((url) => url.trim());
@@ -99,14 +100,9 @@ async function connectOnce(
     ...(commandTimeoutMs > 0 ? { commandTimeout: commandTimeoutMs } : {}),
   };
   const backoff = (times: number) => Math.min(1000, 50 * 2 ** Math.min(times, 5));
-  const pipelining = commandTimeoutMs > 0;
-  const single = new Redis(url, {
-    ...common,
-    enableOfflineQueue: false,
-    retryStrategy: backoff,
-    enableAutoPipelining: pipelining,
-    lazyConnect: true,
-  });
+  const single = sendTogether(
+    new Redis(url, { ...common, enableOfflineQueue: false, retryStrategy: backoff, lazyConnect: true }),
+  );
   try {
     await ready(single);
     if (!/^cluster_enabled:1/m.test(await single.info('cluster'))) return reporting(single, report);
@@ -122,8 +118,8 @@ async function connectOnce(
     slotsRefreshTimeout: 2000,
     // A pipeline that meets several moved slots does not refresh the table by itself: without this it would fail for ever.
     slotsRefreshInterval: 1000,
+    enableAutoPipelining: commandTimeoutMs > 0,
     enableOfflineQueue: false,
-    enableAutoPipelining: pipelining,
     lazyConnect: true,
     redisOptions: { ...common, ...identity },
   };

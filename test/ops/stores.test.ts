@@ -137,6 +137,27 @@ t.test('redis clients', async (t) => {
     await until(async () => (await client.set('a', '2')) === 'OK', 'it works again');
   });
 
+  await t.test('what is asked in one turn is read by Redis together, also behind a reconnect', async (t) => {
+    const server = await redisForTest(t);
+    const client = await connectRedis({ url: server.url, name: 'test' });
+    t.teardown(() => client.disconnect());
+    const operator = new Redis(server.port, '127.0.0.1');
+    operator.on('error', () => {});
+    t.teardown(() => operator.disconnect());
+    const reads = async () => Number(/total_reads_processed:(\d+)/.exec(await operator.info('stats'))?.[1]);
+    const readsOfATurn = async () => {
+      const before = await reads();
+      const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => client.set(`key ${i}`, i)));
+      t.equal(answers.filter((answer) => answer === 'OK').length, 100);
+      return (await reads()) - before;
+    };
+    t.ok((await readsOfATurn()) < 10);
+    await server.kill9();
+    await server.start();
+    await until(async () => (await client.ping().catch(() => '')) === 'PONG', 'it is connected again');
+    t.ok((await readsOfATurn()) < 10);
+  });
+
   await t.test('a primary that became a replica is left once, however many commands it refuses', async (t) => {
     const server = await redisForTest(t);
     const warnings: string[] = [];

@@ -8,6 +8,7 @@ import { createCallMaker } from '#aaa-server/accounting/call.ts';
 import { attribute, firstAttribute, octetsAt } from '#aaa-server/wire/attributes.ts';
 import { createPacketBuilder } from '#aaa-server/wire/encode.ts';
 import { code } from '#aaa-server/wire/packet.ts';
+import { sendTogether } from '#ops/stores/redis-together.ts';
 import { keys, partitionOf } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { decodeEntry } from '#policy/ledger/outbox-entry.ts';
@@ -42,7 +43,7 @@ type Network = Awaited<ReturnType<typeof network>>;
 
 async function setup(t: { teardown(handler: () => unknown): unknown }) {
   const redis = await redisForTest(t, { config: { appendfsync: 'no' } });
-  const client = new Redis(redis.port, '127.0.0.1', { enableAutoPipelining: true });
+  const client = sendTogether(new Redis(redis.port, '127.0.0.1'));
   t.teardown(() => client.disconnect());
   const ledger = createLedger(client);
   await ledger.load();

@@ -1,5 +1,6 @@
 // A ledger over a Redis of its own and the model beside it: every record goes to both, and both must give the same answer.
 import { Cluster, Redis } from 'ioredis';
+import { sendTogether } from '#ops/stores/redis-together.ts';
 import { keys, partitionOf, partitionOfSession } from '#policy/ledger/keys.ts';
 import { createLedger } from '#policy/ledger/ledger.ts';
 import { decodeEntry, type OutboxRow } from '#policy/ledger/outbox-entry.ts';
@@ -170,9 +171,8 @@ const outboxNames = [
 ] as (keyof ModelEntry)[];
 
 export function connect(port: number, cluster = false): Redis | Cluster {
-  const common = { enableAutoPipelining: true };
-  if (cluster) return new Cluster([{ host: '127.0.0.1', port }], common);
-  const redis = new Redis(port, '127.0.0.1', { ...common, retryStrategy: () => 20, maxRetriesPerRequest: null });
+  if (cluster) return new Cluster([{ host: '127.0.0.1', port }], { enableAutoPipelining: true });
+  const redis = sendTogether(new Redis(port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: null }));
   redis.on('error', () => {});
   return redis;
 }
