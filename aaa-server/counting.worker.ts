@@ -20,7 +20,7 @@ import { openSnapshotReader } from './subscribers/reader.ts';
 
 if (!parentPort) throw new Error('counting.worker.ts runs as a thread of a RADIUS worker');
 const worker = parentPort;
-setThreadPriority('counting');
+await setThreadPriority('counting');
 const { index, snapshotPath, redisUrl, logLevel, wal: state } = await beginning<CountingSettings>();
 const tell = (message: FromCounting) => worker.postMessage(message);
 

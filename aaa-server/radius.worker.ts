@@ -50,7 +50,7 @@ const [crypt] = await Promise.all([openCrypt(), loadCalls()]);
 const settings = await beginning<WorkerSettings>(thread.loaded);
 const tell = (message: FromWorker) => main.postMessage(message);
 
-setThreadPriority('answers');
+await setThreadPriority('answers');
 const clock = systemClock;
 const log = createLogger('aaa-server', settings.logLevel).child({ worker: settings.index });
 const keyring = createKeyring(settings.masters);

@@ -3,7 +3,7 @@
 import type { Footprint } from '../lastmile/footprint.ts';
 import { type Column, table } from '../report/table.ts';
 import { bytes, cores, milliseconds, rate } from '../report/units.ts';
-import type { Measurement } from './measure.ts';
+import { commonPerSecond, type Measurement, type Paced } from './measure.ts';
 
 /** The generator's core is busier than this: the server might do more. */
 const generatorIsTheLimit = 0.9;
@@ -18,16 +18,16 @@ export function radiusTables(
   return [
     '**Logins**: Message-Authenticator verified in every request and signed in every reply.',
     '',
-    table([...common, halfLoad, ...cost], byCase(logins)),
+    table([...common, ...paced, ...cost], byCase(logins)),
     '',
     '**Accounting**: every record another one (Start, two interims, Stop).',
     '',
-    table([...common, counted, halfLoad, ...cost, durable], byCase(accounting)),
+    table([...common, counted, ...paced, ...cost, durable], byCase(accounting)),
     '',
     ...(footprints.length > 0
       ? ['**Every subscriber online**, after all of the above:', '', table(footprintColumns, footprints), '']
       : []),
-    `The generator alone, against an echo on the other core: ${rate(echo.perSecond)}/s with ${cores(echo.generatorCores)} cores of its own; p99 at half of that ${echo.halfLoad ? echo.halfLoad.latencyMs.p99.toFixed(1) : '–'} ms, below which no server can be seen.`,
+    `The generator alone, against an echo on the other core: ${rate(echo.perSecond)}/s with ${cores(echo.generatorCores)} cores of its own; p99 at half of that ${p99(echo.halfLoad)} ms, at ${rate(commonPerSecond)}/s ${p99(echo.commonLoad)} ms, below which no server can be seen.`,
     '≥: the generator was the limit, the server may do more.',
   ].join('\n');
 }
@@ -45,11 +45,11 @@ const counted: Column<Measurement> = {
   right: true,
   cell: ({ countedPerSecond }) => (countedPerSecond === null ? '–' : rate(countedPerSecond)),
 };
-const halfLoad: Column<Measurement> = {
-  title: 'p99 ms at half load',
-  right: true,
-  cell: (row) => (row.halfLoad === null ? '' : milliseconds(row.halfLoad.latencyMs.p99)),
-};
+const p99 = (load: Paced | null) => (load === null ? '' : milliseconds(load.latencyMs.p99));
+const paced: readonly Column<Measurement>[] = [
+  { title: 'p99 ms at half load', right: true, cell: (row) => p99(row.halfLoad) },
+  { title: `p99 ms at ${rate(commonPerSecond)}/s`, right: true, cell: (row) => p99(row.commonLoad) },
+];
 const cost: readonly Column<Measurement>[] = [
   { title: 'server cores', right: true, cell: ({ serverCores }) => cores(serverCores) },
   { title: 'per core-second', right: true, cell: ({ perSecond, serverCores }) => rate(perSecond / serverCores) },

@@ -31,6 +31,8 @@ export type Calls = {
   receiveMany(fd: number, headers: Buffer, count: number): number;
   sendMany(fd: number, headers: Buffer, count: number): number;
   addressOf(memory: Buffer): bigint;
+  /** Of the calling thread, as an ordinary one: its nice value, and how long it runs at most while others want to (Linux 6.12, none before). */
+  schedule(nice: number, sliceNs: number): number;
   /** Calls back in every turn of the event loop in which the socket is ready; the callback must not throw. */
   watch(fd: number, wish: Wish, ready: () => void): Watch;
 };
@@ -68,6 +70,8 @@ async function load(): Promise<LoadedCalls> {
 
 type Koffi = typeof import('koffi')['default'];
 
+const schedulingLength = 48;
+
 function bindings(koffi: Koffi): Calls {
   const libc = koffi.load(null);
   const socket = libc.func('int socket(int, int, int)');
@@ -80,7 +84,10 @@ function bindings(koffi: Koffi): Calls {
   const recvmmsg = libc.func('int recvmmsg(int, void *, unsigned int, int, void *)');
   const sendmmsg = libc.func('int sendmmsg(int, void *, unsigned int, int)');
 
+  const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
+
   const value = Buffer.alloc(4);
+  const scheduling = Buffer.alloc(schedulingLength);
   const length = Buffer.alloc(4);
   const checked = (result: number): number => (result < 0 ? -koffi.errno() : result);
 
@@ -105,6 +112,13 @@ function bindings(koffi: Koffi): Calls {
     receiveMany: (fd, headers, count) => checked(recvmmsg(fd, headers, count, is.dontWait, null)),
     sendMany: (fd, headers, count) => checked(sendmmsg(fd, headers, count, is.dontWait)),
     addressOf: (memory) => koffi.address(memory),
+    schedule(nice, sliceNs) {
+      // struct sched_attr (sched_setattr(2)): its size, the policy and flags 0, nice, a priority 0, the slice.
+      scheduling.writeUInt32LE(schedulingLength, 0);
+      scheduling.writeInt32LE(nice, 16);
+      scheduling.writeBigUInt64LE(BigInt(sliceNs), 24);
+      return checked(syscall(process.arch === 'x64' ? 314 : 274, 0, scheduling, 0));
+    },
     watch(fd, wish, ready) {
       const handle = koffi.node.poll(fd, wish, ready);
       return {

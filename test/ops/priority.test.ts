@@ -1,0 +1,17 @@
+// Who goes first when processor time is short, as Linux says it.
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
+import t from 'tap';
+import { setThreadPriority } from '#ops/runtime/priority.ts';
+
+const [major = 0, minor = 0] = os.release().split('.').map(Number);
+const hasSlices = os.platform() === 'linux' && (major > 6 || (major === 6 && minor >= 12));
+const skip = hasSlices ? false : 'before Linux 6.12 a thread cannot ask for short turns';
+
+t.test('the thread that answers goes first where it may, and asks for short turns', { skip }, async (t) => {
+  const before = os.getPriority(0);
+  const allowed = await setThreadPriority('answers');
+  const told = readFileSync('/proc/thread-self/sched', 'utf8');
+  t.match(told, /^se\.slice +: +100000$/m);
+  t.equal(os.getPriority(0), allowed ? -5 : before);
+});
