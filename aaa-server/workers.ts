@@ -70,11 +70,8 @@ export type Workers = Part & {
 const conversationsMs = 3000;
 /** Longer than a worker waits for its thread that counts. */
 const windDownMs = 4000;
-/**
- * Most of it dies with its request. What waits for Redis should be answered before the young heap has filled twice: else it moves to the old one,
- * and all of that is searched once a second.
- */
-const youngHeapMb = 8;
+/** Most of it dies with its request. What waits for Redis should be answered before the young heap has filled twice: else it moves to the old one. */
+const youngHeapMb = 5;
 
 export function createWorkers(options: WorkersOptions): Workers {
   const { count, settings, registry, log, onEvents, onRadsec, onFatal } = options;
