@@ -29,6 +29,8 @@ export type StartOptions = {
   identity?: TlsIdentity;
   methods?: readonly EapMethodName[];
   nases?: readonly NasRecord[];
+  /** Instead of keeping them all. */
+  onLogins?: (batch: LoginBatch) => void;
 };
 
 export async function startWorkers(t: Teardown, options: StartOptions = {}) {
@@ -83,7 +85,7 @@ export async function startWorkers(t: Teardown, options: StartOptions = {}) {
     onEvents: (partitions) => events.push(...partitions),
     learned: () => learned,
     onLearned: (one) => learned.push(one),
-    onLogins: (batch) => logins.push(batch),
+    onLogins: options.onLogins ?? ((batch) => logins.push(batch)),
     onRadsec: () => undefined,
     onFatal: (error) => fatal.push(error),
     ...(script ? { script } : {}),
