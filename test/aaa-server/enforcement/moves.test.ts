@@ -72,7 +72,8 @@ t.test('when as many as were confirmed have been told, those who came late are a
   const seen = passes();
   await until(() => passes() >= seen + 2, 'it is looked again', 20_000);
   t.equal(full(), 4);
-  t.equal(told().length, 8);
+  // Time passes fifty times as fast: a request is repeated whose answer takes a moment on a busy machine.
+  t.equal(new Set(told()).size, 8);
 });
 
 t.test('sessions whose subscription was deleted meanwhile are ended too', async (t) => {
