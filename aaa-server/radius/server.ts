@@ -56,6 +56,7 @@ export function createRadiusServer(options: RadiusServerOptions): RadiusServer {
       reusePort: true,
       handed,
       receiveBufferBytes,
+      gathers: true,
       onBatch: (batch, socket) => handler.handleBatch(radiusPort, batch, socket, base + socket.index),
       count: (event) => counters.count('udp', event),
       warn: warnOnce,

@@ -1,6 +1,6 @@
 // Measures one server in one case: so many runs, the median of each number, and whether what it counted is what was sent.
 import { recordsPerSession } from '../load/accounting-packets.ts';
-import { startGenerator } from '../load/generator.ts';
+import { type Generator, startGenerator } from '../load/generator.ts';
 import type { Preparation, RunResult, RunTotals } from '../load/protocol.ts';
 import { type Placement, place, release } from '../machine/placement.ts';
 import { cpuSecondsOf, descendantsOf } from '../machine/processes.ts';
@@ -49,27 +49,42 @@ const halfLoadLines = 2048;
 
 /**
  * Before the first run of a case, so that no server is measured while it fills its caches or compiles its code. Of logins until every one of the
- * ring was answered, also where that takes longer, but no longer than `ring`. The records of accounting are used up by it.
+ * ring was answered, also where that takes longer, but no longer than `ring`. The records of accounting are used up by it. `paced`: until V8 has
+ * compiled the generator's own pace, on the core where it must not be late.
  */
-const warmUpOf = { login: 10_000, ring: 30_000, accounting: 3000, again: 1000 };
+const warmUpOf = { login: 10_000, ring: 30_000, accounting: 3000, again: 1000, paced: 4000 };
 
 let lastRun = 0;
 let loginsBefore = 0;
 let sessionsBefore = 0;
 
 export async function measure(target: Target, radiusCase: RadiusCase, options: MeasureOptions): Promise<Measurement> {
+  const generator = startGenerator(radiusCase.placement.generator);
+  try {
+    return await measureWith(generator, target, radiusCase, options);
+  } finally {
+    await generator.stop();
+  }
+}
+
+async function measureWith(
+  generator: Generator,
+  target: Target,
+  radiusCase: RadiusCase,
+  options: MeasureOptions,
+): Promise<Measurement> {
   const runs: MeasuredRun[] = [];
   const first = radiusCase.request === 'accounting' ? warmUpOf.accounting : warmUpOf.login;
-  for (let run = 0; run < options.runs; run++) {
-    runs.push(
-      await measureRun(target, radiusCase, options, null, run === 0 ? first : warmUpOf.again, shareOf(run, options)),
-    );
+  const run = (pace: number | null, warmUpMs: number, share: number) =>
+    measureRun(generator, target, radiusCase, options, pace, warmUpMs, share);
+  for (let at = 0; at < options.runs; at++) {
+    runs.push(await run(null, at === 0 ? first : warmUpOf.again, shareOf(at, options)));
   }
-  const middle = (of: (run: MeasuredRun) => number) => median(runs.map(of));
+  const middle = (of: (measured: MeasuredRun) => number) => median(runs.map(of));
   const perSecond = middle((run) => run.perSecond);
   const paced = async (pace: number): Promise<Paced | null> => {
     if (!radiusCase.halfLoad || pace >= perSecond) return null;
-    const { perSecond: reached, latencyMs } = await measureRun(target, radiusCase, options, pace, warmUpOf.again, 1);
+    const { perSecond: reached, latencyMs } = await run(pace, warmUpOf.paced, 1);
     return { perSecond: reached, latencyMs };
   };
   const halfLoad = await paced(perSecond / 2);
@@ -107,6 +122,7 @@ function shareOf(run: number, { runs, seconds }: MeasureOptions): number {
 }
 
 async function measureRun(
+  generator: Generator,
   target: Target,
   radiusCase: RadiusCase,
   { seconds, subscribers }: MeasureOptions,
@@ -120,7 +136,6 @@ async function measureRun(
   const warmUpMs = seconds < 1 ? seconds * 500 : longestWarmUpMs;
   // Where nobody may log in twice the ring is used up by it, too.
   const ringMs = warmUpMs === warmUpOf.login && !radiusCase.network ? warmUpOf.ring : 0;
-  const generator = startGenerator(placement.generator);
   try {
     const before = isAccounting ? await target.total() : null;
     const recordsNeeded = (seconds + warmUpMs / 1000) * (perSecond ?? preparedRecordsPerSecond) * (perSecond ? 1.5 : 1);
@@ -154,7 +169,6 @@ async function measureRun(
     if (before) await compare(target, before, result.total);
     return { ...result, serverCores: serverSeconds / result.seconds, countedSeconds };
   } finally {
-    await generator.stop();
     release();
   }
 }

@@ -45,6 +45,8 @@ export type UdpOptions = {
   /** Descriptors of sockets that are bound already, one for each address: these are read, and what they hold is left to others at the end. */
   readonly handed?: readonly number[] | undefined;
   readonly receiveBufferBytes: number;
+  /** Datagrams that come in quick succession may wait for each other a tenth of a millisecond: less processor time for each. */
+  readonly gathers?: boolean;
   onBatch(batch: UdpBatch, socket: UdpSocket): void;
   /** What is dropped, by reason. */
   count(event: UdpEvent): void;

@@ -1,8 +1,10 @@
 // Who goes first when processor time is short, as Linux says it.
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import t from 'tap';
-import { setThreadPriority } from '#ops/runtime/priority.ts';
+import { setSessionPriority, setThreadPriority } from '#ops/runtime/priority.ts';
 
 const [major = 0, minor = 0] = os.release().split('.').map(Number);
 const hasSlices = os.platform() === 'linux' && (major > 6 || (major === 6 && minor >= 12));
@@ -14,4 +16,22 @@ t.test('the thread that answers goes first where it may, and asks for short turn
   const told = readFileSync('/proc/thread-self/sched', 'utf8');
   t.match(told, /^se\.slice +: +100000$/m);
   t.equal(os.getPriority(0), allowed ? -5 : before);
+});
+
+const autogroup = '/proc/self/autogroup';
+const groups = existsSync(autogroup) ? false : 'this kernel does not group by session';
+
+t.test('a process of its own session counts as much as its part is worth', { skip: groups }, async (t) => {
+  const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  t.teardown(() => child.kill());
+  await once(child, 'spawn');
+  const niceness = () => readFileSync(`/proc/${child.pid}/autogroup`, 'utf8').trim().split(' ').at(-1);
+  t.ok(setSessionPriority('history', child.pid));
+  t.equal(niceness(), '5');
+  // The kernel takes one change in a tenth of a second from those who may not have everything.
+  if (process.getuid?.() === 0) {
+    t.ok(setSessionPriority('answers', child.pid));
+    t.equal(niceness(), '-10');
+  }
+  t.notOk(setSessionPriority('answers', 2 ** 22 + 1), 'where there is no such process nothing is set');
 });

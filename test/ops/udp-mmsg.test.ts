@@ -27,6 +27,7 @@ function createKernel() {
     answers: [] as number[],
     sent: [] as { port: number; text: string; control: number }[],
     wishes: [] as Wish[],
+    pauses: [] as number[],
     closed: 0,
     ready: () => {},
   };
@@ -68,6 +69,7 @@ function createKernel() {
       return answer;
     },
     schedule: () => 0,
+    pause: (microseconds) => void kernel.pauses.push(microseconds),
     addressOf(memory) {
       const known = regions.find((region) => region.memory === memory);
       if (known) return known.base;
@@ -138,6 +140,39 @@ t.test('an interrupted call is made again in the next turn, and a turn ends afte
   t.equal(kernel.incoming.length, 12, 'then nothing before the loop says that there is more');
   t.equal(kernel.sent.length, 8 * 32);
   t.strictSame(fatal, []);
+});
+
+t.test('what comes in quick succession is let gather, but nothing waits behind a full batch or a lull', async (t) => {
+  let nowMs = 0;
+  t.intercept(performance, 'now', { value: () => nowMs });
+  const { kernel } = await open({ gathers: true });
+  const full = Array.from({ length: 32 }, (_, i) => datagram(i + 1, 'x'));
+  const arrive = async (...batches: (readonly Datagram[])[]) => {
+    kernel.incoming.push(...batches);
+    kernel.ready();
+    await new Promise(setImmediate);
+    t.equal(kernel.incoming.length, 0);
+    return kernel.pauses.splice(0);
+  };
+  nowMs = 1000;
+  t.strictSame(await arrive([datagram(1, 'first')]), []);
+  nowMs += 0.05;
+  t.strictSame(await arrive([datagram(1, 'soon after')]), [50]);
+  nowMs += 0.2;
+  t.strictSame(await arrive([datagram(1, 'after a lull')]), []);
+  t.strictSame(await arrive(...Array.from({ length: 8 }, () => full)), [50]);
+  t.strictSame(await arrive([datagram(1, 'was waiting already')]), []);
+  t.equal(kernel.sent.length, 4 + 8 * 32);
+});
+
+t.test('datagrams do not wait for each other where that was not asked for', async (t) => {
+  const { kernel } = await open();
+  for (let n = 1; n <= 3; n++) {
+    kernel.incoming.push([datagram(n, 'x')]);
+    kernel.ready();
+    await until(() => kernel.sent.length === n, 'the answer');
+  }
+  t.strictSame(kernel.pauses, []);
 });
 
 t.test('a socket that died is told to its owner', async (t) => {

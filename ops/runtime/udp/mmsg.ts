@@ -12,6 +12,12 @@ import { type Bound, bindSocket, describeSocket, makeSocket, type SocketWish } f
 /** Datagrams per call: more would only make the first ones wait for their replies. After so many calls everything else has its turn. */
 const batchSize = 32;
 const batchesPerTurn = 8;
+/**
+ * Where one datagram follows the other sooner than this, they are let gather, as network cards do before they interrupt: a turn of the event
+ * loop for each of them costs as much as the answer.
+ */
+const gatherWithinMs = 0.1;
+const gatherUs = 50;
 /** The longest UDP datagram; memory that none has reached is not touched. */
 const longestDatagram = 65_535;
 const closeWithinMs = 1000;
@@ -69,6 +75,8 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
   let turnIsDue = false;
   let flushIsDue = false;
   let wantsRoom = false;
+  let lastCount = 0;
+  let lastTurnMs = 0;
   let whenSent: (() => void) | undefined;
 
   // One object for all batches: it is valid only during the handler's call.
@@ -153,10 +161,20 @@ function openSocket(calls: Calls, address: string, index: number, dualStack: boo
     peers[at] = peer;
   }
 
+  /** More come soon, and none wait since before. */
+  function isBusy(): boolean {
+    return lastCount < batchSize && performance.now() - lastTurnMs < gatherWithinMs;
+  }
+
   function turn(): void {
     turnIsDue = false;
     if (wantsRoom) flush();
-    for (let call = 0; call < batchesPerTurn && receiving && receive() === batchSize; ) call++;
+    if (options.gathers && isBusy()) calls.pause(gatherUs);
+    for (let call = 0; call < batchesPerTurn && receiving; call++) {
+      lastCount = receive();
+      if (lastCount < batchSize) break;
+    }
+    if (options.gathers) lastTurnMs = performance.now();
   }
 
   // What the callback would throw nobody would catch; as an immediate it is an error like any other.

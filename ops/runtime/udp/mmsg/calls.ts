@@ -33,6 +33,8 @@ export type Calls = {
   addressOf(memory: Buffer): bigint;
   /** Of the calling thread, as an ordinary one: its nice value, and how long it runs at most while others want to (Linux 6.12, none before). */
   schedule(nice: number, sliceNs: number): number;
+  /** The calling thread does nothing for that long at least. */
+  pause(microseconds: number): void;
   /** Calls back in every turn of the event loop in which the socket is ready; the callback must not throw. */
   watch(fd: number, wish: Wish, ready: () => void): Watch;
 };
@@ -85,6 +87,7 @@ function bindings(koffi: Koffi): Calls {
   const sendmmsg = libc.func('int sendmmsg(int, void *, unsigned int, int)');
 
   const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
+  const usleep = libc.func('int usleep(unsigned int)');
 
   const value = Buffer.alloc(4);
   const scheduling = Buffer.alloc(schedulingLength);
@@ -119,6 +122,7 @@ function bindings(koffi: Koffi): Calls {
       scheduling.writeBigUInt64LE(BigInt(sliceNs), 24);
       return checked(syscall(process.arch === 'x64' ? 314 : 274, 0, scheduling, 0));
     },
+    pause: (microseconds) => void usleep(microseconds),
     watch(fd, wish, ready) {
       const handle = koffi.node.poll(fd, wish, ready);
       return {
