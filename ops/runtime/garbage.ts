@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Where memory abounds V8 lets a heap grow to four times of what lived in it. With this a thread collects when its heap has grown by half.
+ * Where memory abounds V8 lets a heap grow to four times of what lived in it. With this a thread collects when its heap has grown by a third.
  * And it collects by itself what it would have to wait for when helpers did it. What goes on beside its work is theirs still. For every
  * thread of the process, from now on.
  */
@@ -13,5 +13,5 @@ export function collectEarly(): void {
   setFlagsFromString('--max-semi-space-size=0');
 }
 
-const growingPercent = 50;
+const growingPercent = 35;
 const waitedFor = ['scavenge', 'compaction', 'pointer-update', 'weak-ref-clearing'] as const;
