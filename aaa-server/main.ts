@@ -14,7 +14,7 @@ import { createKeyring } from '#ops/runtime/keyring.ts';
 import { die, run } from '#ops/runtime/lifecycle.ts';
 import { createLogger } from '#ops/runtime/log.ts';
 import { createRegistry } from '#ops/runtime/metrics.ts';
-import { setSessionPriority } from '#ops/runtime/priority.ts';
+import { preferSession } from '#ops/runtime/priority.ts';
 import { readSettings } from '#ops/runtime/settings.ts';
 import { createClickHouse } from '#ops/stores/clickhouse.ts';
 import { openDataFolder } from '#ops/stores/data-folder.ts';
@@ -289,7 +289,7 @@ function build(config: Settings) {
 const receiveBufferBytes = 8 * 1024 * 1024;
 
 collectEarly();
-setSessionPriority('answers');
+preferSession();
 try {
   const { log, parts } = build(readSettings(settings, process.env));
   if (!process.argv.includes('--check')) await run(parts, log);

@@ -4,16 +4,10 @@ import os from 'node:os';
 import { loadCalls } from './udp/mmsg/calls.ts';
 
 /**
- * Nice values of Linux. A core that everybody wants is shared in proportion to weights: 3121 for −5, 1024 for 0, 335 for 5. So
- * counting is never starved either.
+ * Nice values of Linux. A core that everybody wants is shared in proportion to weights: 3121 for −5, 1024 for 0, 335 for 5. So counting is never
+ * starved either.
  */
 const niceness = { answers: -5, counting: 5 } as const;
-
-/**
- * Of a whole process. Where Linux groups by session (sched_autogroup, sched(7)) the nice values of its threads count among themselves only, and
- * any other session would get as much of a core as the one that answers.
- */
-const groupNiceness = { answers: -10, history: 5 } as const;
 
 /**
  * Whoever asks for short turns of the processor gets them soon: the thread that answers does not wait until another one has used up its turn
@@ -31,9 +25,12 @@ export async function setThreadPriority(of: keyof typeof niceness): Promise<bool
   return allowed;
 }
 
-/** Of the session of a process that has one of its own. False where the system does not allow it, or does not group by session. */
-export function setSessionPriority(of: keyof typeof groupNiceness, pid: number | 'self' = 'self'): boolean {
-  return isAllowed(() => writeFileSync(`/proc/${pid}/autogroup`, String(groupNiceness[of])));
+/**
+ * Of the session of a process that answers. Where Linux groups by session (sched_autogroup, sched(7)) the nice values of threads count among
+ * those of their session only, and any other session would get as much of a core. False where the system does not allow it, or does not group.
+ */
+export function preferSession(pid: number | 'self' = 'self'): boolean {
+  return isAllowed(() => writeFileSync(`/proc/${pid}/autogroup`, String(niceness.answers)));
 }
 
 function isAllowed(set: () => void): boolean {

@@ -5,7 +5,6 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#ops/runtime/errors.ts';
-import { setSessionPriority } from '#ops/runtime/priority.ts';
 import { type DataFolder, readRecord, writeRecord } from '../data-folder.ts';
 import type { ServerFile } from './clickhouse/main.ts';
 import { requireClickHouseProgram } from './clickhouse/program.ts';
@@ -82,7 +81,6 @@ export function createEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Em
         user: undefined,
         environment: { UV_THREADPOOL_SIZE: String(threadPoolSize) },
       });
-      setSessionPriority('history', server.pid);
       await serving(server, chosen, logFile, say);
     },
     // What was acknowledged is on disk: a kill loses nothing either.

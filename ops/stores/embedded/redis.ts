@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { messageOf } from '#ops/runtime/errors.ts';
-import { setSessionPriority } from '#ops/runtime/priority.ts';
+import { preferSession } from '#ops/runtime/priority.ts';
 import { type DataFolder, readRecord, writeRecord } from '../data-folder.ts';
 import { freePort, isFree } from './ports.ts';
 import { gone, processesIn } from './processes.ts';
@@ -54,7 +54,7 @@ export function createEmbeddedRedis({ folder, port, mayInstall, say }: EmbeddedR
       writeFileSync(configuration, configurationOf(record, directory), { mode: 0o600 });
       server = await spawnServer({ command: program.path, args: [configuration], logFile, user: undefined });
       // Logins wait for it.
-      setSessionPriority('answers', server.pid);
+      preferSession(server.pid);
       await serving(server, redisUrl(record), logFile, say);
     },
     // A clean stop syncs the append-only file; a kill loses nothing that was acknowledged either.
