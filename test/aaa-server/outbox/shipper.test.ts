@@ -187,6 +187,9 @@ t.test('the outbox', async (t) => {
       'both have shipped',
       60_000,
     );
+    // What lies on its disk when it stops would wait there until it starts again.
+    await until(async () => (await entriesInStreams(redis)) === 0, 'all is on the disk of one of them');
+    await until(() => b!.shipper.spool()?.batches().length === 0, 'it has nothing left to ship');
     await b!.shipper.stop();
     t.strictSame(await presentShippers(redis), ['node-a']);
     await source.apply(1000);
