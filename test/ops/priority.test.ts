@@ -26,7 +26,6 @@ t.test('the session of a process that answers goes before others where it may', 
   t.teardown(() => child.kill());
   await once(child, 'spawn');
   const allowed = preferSession(child.pid);
-  t.equal(allowed, process.getuid?.() === 0);
   t.match(readFileSync(`/proc/${child.pid}/autogroup`, 'utf8'), allowed ? / nice -5$/m : / nice 0$/m);
   t.notOk(preferSession(2 ** 22 + 1), 'where there is no such process nothing is set');
 });
